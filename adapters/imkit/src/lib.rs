@@ -1,0 +1,1 @@
+//! Interline: the imkit adapter.

@@ -1,0 +1,2 @@
+//! The `interline` command.
+fn main() {}
