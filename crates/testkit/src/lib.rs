@@ -1,1 +1,6 @@
-//! Interline: testkit.
+//! For tests only: messages made from the JSON that callers write, calls made of them, and suites that
+//! any adapter must pass. Everything here panics when a test is wrong.
+
+#![expect(clippy::panic, clippy::expect_used, reason = "a test that is wrong should stop")]
+
+pub mod build;

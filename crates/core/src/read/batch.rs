@@ -1,0 +1,341 @@
+//! Reads the document, the head and single messages. The head is read first, then each message over
+//! it; both may come from a JSON body, from NDJSON lines or from the ledger, by the same functions.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json_borrow::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::content::content;
+use super::field::{Fields, Path, Problems};
+use super::options::{extensions, options, sender};
+use crate::content::{Content, Template};
+use crate::error::FieldError;
+use crate::message::{Head, Message};
+use crate::options::{Guarantee, OnLoss, Options, Validation, Vars};
+use crate::recipient::Recipient;
+use crate::shared::Shared;
+use crate::template;
+
+/// Longest `id` and `client_id`, in characters.
+const MAX_ID: usize = 64;
+
+/// What reading needs to know of its surroundings.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity<'a> {
+    /// The batch's id: client ids are derived from it.
+    pub batch_id: &'a str,
+    /// The vendors whose extensions may be given.
+    pub vendors: &'a [&'a str],
+    /// The guarantee of a batch that names none.
+    pub guarantee: Guarantee,
+}
+
+/// The text of one message inside a document.
+pub type MessageText<'t> = &'t RawValue;
+
+/// A JSON body, taken apart but not yet read.
+#[derive(Debug, Default)]
+pub struct Document<'t> {
+    fields: Vec<(Cow<'t, str>, &'t RawValue)>,
+    /// The messages as they stand in the input; none when the field is missing.
+    pub messages: Option<Vec<MessageText<'t>>>,
+}
+
+struct Messages<'t>(Vec<&'t RawValue>);
+
+impl<'de: 't, 't> Deserialize<'de> for Messages<'t> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Items<'t>(std::marker::PhantomData<&'t ()>);
+        impl<'de: 't, 't> Visitor<'de> for Items<'t> {
+            type Value = Messages<'t>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of messages")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Messages<'t>, A::Error> {
+                let mut messages = Vec::new();
+                while let Some(message) = items.next_element::<&'de RawValue>()? {
+                    messages.push(message);
+                }
+                Ok(Messages(messages))
+            }
+        }
+        deserializer.deserialize_seq(Items(std::marker::PhantomData))
+    }
+}
+
+impl<'de: 't, 't> Deserialize<'de> for Document<'t> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Body<'t>(std::marker::PhantomData<&'t ()>);
+        impl<'de: 't, 't> Visitor<'de> for Body<'t> {
+            type Value = Document<'t>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a batch: an object with `messages`")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Document<'t>, A::Error> {
+                let mut document = Document::default();
+                while let Some(key) = members.next_key::<Cow<'de, str>>()? {
+                    if key == "messages" && document.messages.is_none() {
+                        document.messages = Some(members.next_value::<Messages<'t>>()?.0);
+                    } else {
+                        document.fields.push((key, members.next_value()?));
+                    }
+                }
+                Ok(document)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Document<'t>, A::Error> {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                Err(serde::de::Error::custom("expected a batch object, found an array"))
+            }
+        }
+        deserializer.deserialize_map(Body(std::marker::PhantomData))
+    }
+}
+
+/// Takes a JSON body apart.
+///
+/// # Errors
+/// Where the text is no JSON, or no object, or its `messages` no array: line and column are named.
+pub fn read_document(text: &str) -> Result<Document<'_>, FieldError> {
+    serde_json::from_str(text).map_err(|error| FieldError::new("", format!("not a batch as JSON: {error}")))
+}
+
+/// The head of a document as JSON text of its own: everything but `messages`. The ledger stores it.
+#[must_use]
+pub fn head_text(document: &Document<'_>) -> String {
+    let mut text = String::from("{");
+    for (key, value) in &document.fields {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(&serde_json::Value::from(key.as_ref()).to_string());
+        text.push(':');
+        text.push_str(value.get());
+    }
+    text.push('}');
+    text
+}
+
+fn parse<'t>(text: &'t str, path: &Path<'_>, problems: &mut Problems) -> Option<Value<'t>> {
+    match serde_json::from_str(text) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            problems.add(path, format!("not JSON: {error}"));
+            None
+        }
+    }
+}
+
+fn guarantees() -> [(&'static str, Guarantee); 2] {
+    [("at_most_once", Guarantee::AtMostOnce), ("at_least_once", Guarantee::AtLeastOnce)]
+}
+
+fn losses() -> [(&'static str, OnLoss); 2] {
+    [("degrade", OnLoss::Degrade), ("reject", OnLoss::Reject)]
+}
+
+/// Reads what a batch says once. `text` is an object without `messages`.
+pub fn read_head(
+    text: &str,
+    identity: &Identity<'_>,
+    path: Path<'_>,
+    problems: &mut Problems,
+) -> Option<Head> {
+    let value = parse(text, &path, problems)?;
+    let mut fields = Fields::of(&value, path, problems)?;
+    let from = fields.get("from").and_then(|value| sender(value, Path::Key(&path, "from"), problems));
+    let content =
+        fields.get("content").and_then(|value| content(value, Path::Key(&path, "content"), problems));
+    let options = fields
+        .get("options")
+        .and_then(|value| options(value, Path::Key(&path, "options"), &Options::default(), problems));
+    let extensions = fields.get("extensions").and_then(|value| {
+        let none = crate::options::Extensions::new();
+        extensions(value, Path::Key(&path, "extensions"), (&none, identity.vendors), problems)
+    });
+    let validations = [("strict", Validation::Strict), ("permissive", Validation::Permissive)];
+    let head = Head {
+        from: from.map(Shared::new),
+        content: content.map(Shared::new),
+        options: options.map(Shared::new).unwrap_or_default(),
+        extensions: extensions.map(Shared::new).unwrap_or_default(),
+        vars: Arc::new(vars(&mut fields, problems)),
+        labels: Arc::new(fields.string_map("labels", problems).unwrap_or_default()),
+        route: fields.string("route", problems),
+        guarantee: fields.one_of("guarantee", &guarantees(), problems).unwrap_or(identity.guarantee),
+        on_loss: fields.one_of("on_loss", &losses(), problems),
+        validation: fields.one_of("validation", &validations, problems).unwrap_or_default(),
+        send_at_ms: fields.time("send_at", problems),
+        expires_at_ms: fields.time("expires_at", problems),
+        ordered: fields.boolean("ordered", problems).unwrap_or(true),
+        trace_id: fields.string("trace_id", problems),
+        sharing_content: 0,
+    };
+    if fields.get("callback").is_some() {
+        fields.wrong("callback", "callbacks are not served by this version; leave it out", problems);
+    }
+    fields.done(problems);
+    Some(head)
+}
+
+fn vars(fields: &mut Fields<'_>, problems: &mut Problems) -> Vars {
+    let vars = fields.string_map("vars", problems).unwrap_or_default();
+    for name in vars.keys().filter(|name| !template::is_name(name)) {
+        let detail = format!("{name:?} is no name; names match [A-Za-z_][A-Za-z0-9_]{{0,63}}");
+        problems.add(&Path::Key(&Path::Key(fields.path(), "vars"), name), detail);
+    }
+    vars
+}
+
+/// Reads one message over its head. `index` counts from 0 in the batch.
+pub fn read_message(
+    text: &str,
+    (head, identity): (&Head, &Identity<'_>),
+    index: u64,
+    path: Path<'_>,
+    problems: &mut Problems,
+) -> Option<Message> {
+    let errors_before = problems.total();
+    let value = parse(text, &path, problems)?;
+    let mut fields = Fields::of(&value, path, problems)?;
+    let to = recipient(&mut fields, problems);
+    let given = id(&mut fields, "id", problems);
+    if let Some(id) = given.as_deref().filter(|id| reserved(id, index)) {
+        fields.wrong(
+            "id",
+            format!("{id:?} is an id that Interline makes itself; choose another form"),
+            problems,
+        );
+    }
+    let client_id = id(&mut fields, "client_id", problems);
+    let from = fields.get("from").and_then(|value| sender(value, Path::Key(&path, "from"), problems));
+    let own = fields.get("content").map(|value| content(value, Path::Key(&path, "content"), problems));
+    let inherits_content = own.is_none();
+    let content = match own {
+        Some(own) => own.map(Shared::new),
+        None if head.content.is_none() => {
+            fields.wrong("content", "required: neither the message nor the batch has one", problems);
+            None
+        }
+        None => head.content.clone(),
+    };
+    let options = fields
+        .get("options")
+        .and_then(|value| options(value, Path::Key(&path, "options"), &head.options, problems));
+    let extensions = fields.get("extensions").and_then(|value| {
+        extensions(value, Path::Key(&path, "extensions"), (&head.extensions, identity.vendors), problems)
+    });
+    let vars = merged(&head.vars, vars(&mut fields, problems));
+    let labels = merged(&head.labels, fields.string_map("labels", problems).unwrap_or_default());
+    let guarantee = fields.one_of("guarantee", &guarantees(), problems).unwrap_or(head.guarantee);
+    let on_loss = fields.one_of("on_loss", &losses(), problems).or(head.on_loss);
+    let expires_at_ms = fields.time("expires_at", problems).or(head.expires_at_ms);
+    let options = options.map_or_else(|| head.options.clone(), Shared::new);
+    if let Some(content) = &content {
+        check_template(content, &options, &vars, &fields, problems);
+    }
+    fields.done(problems);
+    let (to, content) = (to?, content?);
+    if problems.total() > errors_before {
+        return None;
+    }
+    Some(Message {
+        index,
+        id_given: given.is_some(),
+        id: given.unwrap_or_else(|| made_id(index)).into_boxed_str(),
+        client_id: client_id.unwrap_or_else(|| derived_client_id(identity.batch_id, index)).into_boxed_str(),
+        to,
+        from: from.map(Shared::new).or_else(|| head.from.clone()),
+        content,
+        inherits_content,
+        options,
+        extensions: extensions.map_or_else(|| head.extensions.clone(), Shared::new),
+        vars,
+        labels,
+        guarantee,
+        on_loss,
+        expires_at_ms,
+    })
+}
+
+fn recipient(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Recipient> {
+    let found = fields.text("to", problems);
+    let text = fields.required("to", found, problems)?;
+    text.parse().map_err(|detail: String| fields.wrong("to", detail, problems)).ok()
+}
+
+fn id(fields: &mut Fields<'_>, key: &'static str, problems: &mut Problems) -> Option<String> {
+    let text = fields.text(key, problems)?;
+    let length = text.chars().count();
+    if length == 0 || length > MAX_ID {
+        fields.wrong(key, format!("has {length} characters; allowed are 1 to {MAX_ID}"), problems);
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn made_id(index: u64) -> String {
+    format!("msg_{index}")
+}
+
+/// Ids that Interline makes must not be taken by another message of the batch.
+fn reserved(id: &str, index: u64) -> bool {
+    let number = id.strip_prefix("msg_").and_then(|digits| digits.parse::<u64>().ok());
+    number.is_some_and(|number| number != index && made_id(number) == id)
+}
+
+fn merged<M>(base: &Arc<M>, own: M) -> Arc<M>
+where
+    M: IntoIterator + Clone + Extend<M::Item> + Default + PartialEq,
+{
+    if own == M::default() {
+        return Arc::clone(base);
+    }
+    let mut map = M::clone(base);
+    map.extend(own);
+    Arc::new(map)
+}
+
+fn derived_client_id(batch_id: &str, index: u64) -> String {
+    let digest =
+        Sha256::new().chain_update(batch_id).chain_update(b":").chain_update(index.to_le_bytes()).finalize();
+    hex(digest.iter().take(16))
+}
+
+fn hex<'b>(bytes: impl Iterator<Item = &'b u8>) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes.flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+fn check_template(
+    content: &Content,
+    options: &Options,
+    vars: &Vars,
+    fields: &Fields<'_>,
+    problems: &mut Problems,
+) {
+    if content.template == Template::Off {
+        if !vars.is_empty() {
+            fields.wrong(
+                "vars",
+                "given, but the content is no template; set `template: true` in it",
+                problems,
+            );
+        }
+        return;
+    }
+    let names = template::names(content, &options.push);
+    if content.template == Template::Strict {
+        for name in names.iter().filter(|name| !vars.contains_key(**name)) {
+            fields.wrong("vars", format!("no value for the placeholder ${name}$"), problems);
+        }
+    }
+    for name in vars.keys().filter(|name| !names.contains(name.as_str())) {
+        let at = Path::Key(fields.path(), "vars");
+        problems.add(&Path::Key(&at, name), "a value without a placeholder");
+    }
+}
