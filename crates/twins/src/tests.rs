@@ -1,0 +1,8 @@
+//! Tests over HTTP: for each quirk a request that a caller who trusts the published pages, or the
+//! status line, gets wrong.
+
+mod client;
+mod control;
+mod faults;
+mod netease;
+mod wukongim;
