@@ -1,1 +1,26 @@
-//! Interline: ledger.
+//! The durable store of batches, and the only crate that knows SQL.
+//!
+//! A [`Ledger`] is a cheap handle. Everything it answers is on disk already: concurrent commands share
+//! commits, and none is answered before its own. Message bodies, records and heads are bytes made by core,
+//! which the ledger keeps and never reads; it knows ids, states, counts, leases and keys.
+//!
+//! Stores are a closed set. Today there is SQLite: one file, owned by one process.
+
+mod duplicates;
+mod error;
+mod lane;
+mod ledger;
+mod model;
+mod reading;
+mod sqlite;
+mod status;
+
+pub use error::{Error, ErrorKind, Result};
+pub use ledger::Ledger;
+pub use model::{
+    Accepted, BatchFilter, BatchHead, BatchState, Claim, ClaimRequest, ClaimedParcel, DirectResult,
+    DuplicateHash, Duplicates, Fact, Held, IdempotencyKey, LedgerStatus, NewBatch, NewParcel, ParcelQuery,
+    QueueStatus, RecipientQuery, Revision, SendingRow, SendingStart, Settled, Settlement, StoredBatch,
+    StoredParcel,
+};
+pub use status::{Counts, Status};

@@ -1,0 +1,426 @@
+//! The plain structs that go in and out of the ledger.
+//!
+//! Bodies, heads, records and answers are bytes that core made and core reads; the ledger never looks
+//! inside. Times are milliseconds since 1970 and always come from the caller.
+
+use std::sync::Arc;
+
+use crate::status::{Counts, Status};
+
+/// Where a batch stands. The numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum BatchState {
+    /// Its upload is not complete; lanes do not see it.
+    Receiving = 0,
+    /// Complete, and waiting for its time.
+    Scheduled = 1,
+    /// Complete, and no parcel was claimed yet.
+    Queued = 2,
+    /// A lane has taken parcels of it, or it is a direct send under way.
+    Sending = 3,
+    /// Held back by a person.
+    Paused = 4,
+    /// Every message is final.
+    Settled = 5,
+    /// Withdrawn; what was on its way still settles.
+    Cancelled = 6,
+}
+
+impl BatchState {
+    const ALL: [Self; 7] = [
+        Self::Receiving,
+        Self::Scheduled,
+        Self::Queued,
+        Self::Sending,
+        Self::Paused,
+        Self::Settled,
+        Self::Cancelled,
+    ];
+
+    /// The state of a stored number.
+    #[must_use]
+    pub fn from_number(number: i64) -> Option<Self> {
+        usize::try_from(number).ok().and_then(|index| Self::ALL.get(index).copied())
+    }
+
+    /// The stored number.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        self as i64
+    }
+}
+
+/// A batch to be stored; its messages come as parcels.
+#[derive(Debug, Clone, Default)]
+pub struct NewBatch {
+    /// The caller's id for it, unique in the ledger.
+    pub id: String,
+    /// Who submits it.
+    pub app: String,
+    /// When it was submitted.
+    pub created_ms: i64,
+    /// Not before this time, if given.
+    pub send_at_ms: Option<i64>,
+    /// Kept for callers; the ledger does not act on it.
+    pub expires_at_ms: Option<i64>,
+    /// Higher goes first.
+    pub priority: i32,
+    /// Defaults, options, callback and the like, as core wrote them.
+    pub head: Vec<u8>,
+    /// Names and values to filter by.
+    pub labels: Vec<(String, String)>,
+}
+
+/// A parcel to be stored: up to 256 messages of one batch for one provider.
+#[derive(Debug, Clone, Default)]
+pub struct NewParcel {
+    /// Its place in the batch, unique there; given by the caller.
+    pub seq: u32,
+    /// The provider that is to send it.
+    pub provider: String,
+    /// The place of its first message in the batch.
+    pub first_index: u32,
+    /// The status of each message; its length is the number of messages.
+    pub states: Vec<Status>,
+    /// Not claimed before this time (0: at once). A later `send_at_ms` of the batch wins.
+    pub not_before_ms: i64,
+    /// The messages, as core wrote them.
+    pub body: Vec<u8>,
+    /// Hashes of the recipients, in any order.
+    pub recipients: Vec<u64>,
+    /// Hashes of the message ids that the caller chose, in any order.
+    pub ids: Vec<u64>,
+    /// What is known already (refusals of a permissive batch, results of a direct send), if anything.
+    pub record: Option<Vec<u8>>,
+}
+
+/// An idempotency key with what is to be remembered under it.
+#[derive(Debug, Clone, Default)]
+pub struct IdempotencyKey {
+    /// Keys of different apps never meet.
+    pub app: String,
+    /// The key itself.
+    pub key: String,
+    /// A hash of the request; another one under the same key is a mismatch.
+    pub body_hash: Vec<u8>,
+    /// The time now; an entry that expired before it counts as absent.
+    pub now_ms: i64,
+    /// Until when the key is remembered.
+    pub expires_ms: i64,
+    /// The answer to give on a replay, if it is known already.
+    pub answer: Option<Vec<u8>>,
+}
+
+/// A direct send that is over.
+#[derive(Debug, Clone, Default)]
+pub struct DirectResult {
+    /// The batch; one that was begun under a key is completed, any other stored.
+    pub batch: NewBatch,
+    /// Its messages with their results. A parcel that was begun keeps its body and is known by `seq`.
+    pub parcels: Vec<NewParcel>,
+    /// Vendor calls made.
+    pub calls: u32,
+    /// The time now.
+    pub now_ms: i64,
+    /// The idempotency key of the batch's app that this answers, with the answer.
+    pub answer: Option<(String, Vec<u8>)>,
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    /// Stored: it survives a crash from here on.
+    Stored,
+    /// The same request came before; nothing was stored now.
+    Replay {
+        /// The batch that the first request made. It may be missing from the ledger: then a direct send was
+        /// cut short by a crash before anything was recorded, and its messages are unknown.
+        batch_id: String,
+        /// The first answer, if it was recorded.
+        answer: Option<Vec<u8>>,
+    },
+    /// The key belongs to another request; nothing was stored.
+    Mismatch,
+    /// The first request under this key has not been answered yet; nothing was stored.
+    InProgress,
+}
+
+/// A lane's wish for work.
+#[derive(Debug, Clone)]
+pub struct ClaimRequest {
+    /// Whose parcels.
+    pub provider: String,
+    /// The time now.
+    pub now_ms: i64,
+    /// When the claims run out unless renewed.
+    pub lease_until_ms: i64,
+    /// At most this many.
+    pub max_parcels: usize,
+    /// Stop before the bodies together exceed this; the first parcel is given whatever its size.
+    pub max_bytes: usize,
+}
+
+/// The hold on a parcel: it is lost as soon as somebody else claims it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// The parcel.
+    pub parcel: i64,
+    /// Grows with each claim; an older one no longer changes anything.
+    pub epoch: i64,
+}
+
+/// What a renewal found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Held {
+    /// Still yours, until the new time.
+    Yes,
+    /// Still yours, but its batch was paused: release what is not on its way.
+    Paused,
+    /// Still yours, but its batch was cancelled: send nothing more and settle or release it.
+    Cancelled,
+    /// Somebody else has it, or it is settled. Send nothing.
+    Lost,
+}
+
+/// What the messages of a batch have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchHead {
+    /// The batch's id.
+    pub id: String,
+    /// Who submitted it.
+    pub app: String,
+    /// Where it stood when it was read.
+    pub state: BatchState,
+    /// When it was submitted.
+    pub created_ms: i64,
+    /// As submitted.
+    pub expires_at_ms: Option<i64>,
+    /// As submitted.
+    pub priority: i32,
+    /// As core wrote it.
+    pub head: Vec<u8>,
+}
+
+/// A parcel in the hands of a lane.
+#[derive(Debug, Clone)]
+pub struct ClaimedParcel {
+    /// To be shown with every change.
+    pub claim: Claim,
+    /// Its batch, shared by the parcels of one answer. State `Cancelled`: send nothing of it, settle it.
+    pub batch: Arc<BatchHead>,
+    /// Its place in the batch.
+    pub seq: u32,
+    /// The place of its first message in the batch.
+    pub first_index: u32,
+    /// The messages, as core wrote them.
+    pub body: Vec<u8>,
+    /// What earlier calls left, oldest first.
+    pub records: Vec<Vec<u8>>,
+    /// The status of each message.
+    pub states: Vec<Status>,
+    /// Sends of an earlier claim that nobody settled: bytes may have left. Name their ids in
+    /// [`Settled::sending`].
+    pub interrupted: Vec<SendingRow>,
+}
+
+/// Messages of one parcel that are about to leave.
+#[derive(Debug, Clone)]
+pub struct SendingStart {
+    /// The hold on the parcel.
+    pub claim: Claim,
+    /// Which messages: places in the parcel.
+    pub indexes: Vec<u16>,
+    /// When.
+    pub at_ms: i64,
+    /// To whom; differs from the parcel's own after a fallback.
+    pub provider: String,
+    /// Whatever core wants to know after a crash.
+    pub blob: Vec<u8>,
+}
+
+/// Messages that were about to leave and are not settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendingRow {
+    /// To be named when it settles.
+    pub id: i64,
+    /// Which messages: places in the parcel.
+    pub indexes: Vec<u16>,
+    /// When.
+    pub at_ms: i64,
+    /// To whom.
+    pub provider: String,
+    /// As given at the start.
+    pub blob: Vec<u8>,
+}
+
+/// What is known of a parcel after a call.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The hold on the parcel.
+    pub claim: Claim,
+    /// The sends that this ends.
+    pub sending: Vec<i64>,
+    /// The whole new list. When all are final the parcel is done and the claim ends.
+    pub states: Vec<Status>,
+    /// What happened, appended to the parcel's records; empty for nothing.
+    pub record: Vec<u8>,
+    /// Vendor calls to add to the batch.
+    pub calls: u32,
+    /// Gives the parcel back, to be claimed again from this time on.
+    pub release_at_ms: Option<i64>,
+}
+
+/// The answer to a settlement.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settlement {
+    /// For each parcel, in order: whether the claim still held. If not, nothing of it was stored.
+    pub held: Vec<bool>,
+    /// Batches of which the last message became final with this, each named once ever.
+    pub batches_settled: Vec<String>,
+}
+
+/// A late true answer about messages that were unknown.
+#[derive(Debug, Clone)]
+pub struct Revision {
+    /// The parcel.
+    pub parcel: i64,
+    /// Place in the parcel and what it becomes. Only messages that are unknown now are changed.
+    pub changes: Vec<(u16, Status)>,
+    /// Appended to the parcel's records if anything changed.
+    pub record: Vec<u8>,
+}
+
+/// A batch as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBatch {
+    /// The part that parcels share.
+    pub head: BatchHead,
+    /// As submitted.
+    pub send_at_ms: Option<i64>,
+    /// When the last message became final.
+    pub settled_ms: Option<i64>,
+    /// How its messages stand.
+    pub counts: Counts,
+    /// As submitted.
+    pub labels: Vec<(String, String)>,
+    /// Whether it was sent at once, past the queue.
+    pub direct: bool,
+    /// Grows with each batch; where the next page starts.
+    pub cursor: i64,
+}
+
+/// Which batches to list; everything absent matches all.
+#[derive(Debug, Clone, Default)]
+pub struct BatchFilter {
+    /// In this state.
+    pub state: Option<BatchState>,
+    /// Of this app.
+    pub app: Option<String>,
+    /// Having this label, with this value if one is given.
+    pub label: Option<(String, Option<String>)>,
+}
+
+/// Which parcels of a batch to read.
+#[derive(Debug, Clone, Default)]
+pub struct ParcelQuery {
+    /// Only those after this place.
+    pub after_seq: Option<u32>,
+    /// At most this many.
+    pub limit: usize,
+    /// Only parcels with at least one message in this status.
+    pub status: Option<Status>,
+}
+
+/// A parcel as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredParcel {
+    /// Its id in the ledger.
+    pub parcel: i64,
+    /// Its place in the batch.
+    pub seq: u32,
+    /// The place of its first message in the batch.
+    pub first_index: u32,
+    /// The provider it is queued for.
+    pub provider: String,
+    /// The messages, as core wrote them.
+    pub body: Vec<u8>,
+    /// The status of each message; those on their way are still queued here, see `sending`.
+    pub states: Vec<Status>,
+    /// What calls left, oldest first.
+    pub records: Vec<Vec<u8>>,
+    /// What is on its way, or was when a process died.
+    pub sending: Vec<SendingRow>,
+}
+
+/// Which parcels to search for a recipient.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RecipientQuery {
+    /// The recipient's hash.
+    pub hash: u64,
+    /// Only batches submitted at this time or later.
+    pub since_ms: i64,
+    /// Only parcels older than this one: where the page before ended.
+    pub before_parcel: Option<i64>,
+    /// At most this many parcels.
+    pub limit: usize,
+}
+
+/// Equal hashes of message ids in one batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Duplicates {
+    /// How many hashes occur more than once.
+    pub total: u64,
+    /// The first thousand of them.
+    pub found: Vec<DuplicateHash>,
+}
+
+/// One hash that occurs more than once; whether the ids are equal too, the bodies tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DuplicateHash {
+    /// The hash.
+    pub hash: u64,
+    /// The parcels that hold it, in order, one entry an occurrence; 64 at most are listed.
+    pub seqs: Vec<u32>,
+}
+
+/// What waits for a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueStatus {
+    /// The provider.
+    pub provider: String,
+    /// Parcels that are not done, claimed ones included.
+    pub parcels: u64,
+    /// Messages that are not final.
+    pub messages: u64,
+    /// When the oldest batch among them was submitted.
+    pub oldest_created_ms: i64,
+}
+
+/// How the ledger is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerStatus {
+    /// The version of the stored schema.
+    pub schema_version: u32,
+    /// Size of the database in bytes, write-ahead log not counted.
+    pub bytes: u64,
+    /// How much of it is free for new rows.
+    pub free_bytes: u64,
+    /// Batches stored.
+    pub batches: u64,
+    /// What waits, by provider.
+    pub queues: Vec<QueueStatus>,
+}
+
+/// A small fact that outlives the process: a migration's phase, a provider's dialect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// What sort of fact.
+    pub kind: String,
+    /// Of whom.
+    pub name: String,
+    /// What is remembered.
+    pub value: Vec<u8>,
+    /// Since when.
+    pub changed_ms: i64,
+}

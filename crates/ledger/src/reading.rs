@@ -1,0 +1,71 @@
+//! The readers' side of the ledger: batches, results, searches, and its own health.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::ledger::{Ledger, Store};
+use crate::model::{
+    BatchFilter, BatchHead, Fact, LedgerStatus, ParcelQuery, RecipientQuery, StoredBatch, StoredParcel,
+};
+use crate::sqlite;
+
+impl Ledger {
+    /// Reads one batch with its counts.
+    pub async fn batch(&self, batch_id: &str) -> Result<Option<StoredBatch>> {
+        let id = batch_id.to_owned();
+        match &self.store {
+            Store::Sqlite(store) => store.read(sqlite::ReadBatch { id }).await,
+        }
+    }
+
+    /// Lists batches, newest first, from the one before `cursor` on.
+    pub async fn batches(
+        &self,
+        filter: BatchFilter,
+        cursor: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<StoredBatch>> {
+        match &self.store {
+            Store::Sqlite(store) => store.read(sqlite::ListBatches { filter, cursor, limit }).await,
+        }
+    }
+
+    /// Reads a page of a batch's parcels in order.
+    pub async fn parcels_of(&self, batch_id: &str, query: ParcelQuery) -> Result<Vec<StoredParcel>> {
+        let batch_id = batch_id.to_owned();
+        match &self.store {
+            Store::Sqlite(store) => store.read(sqlite::ReadParcels { batch_id, query }).await,
+        }
+    }
+
+    /// Finds parcels that hold a recipient's hash, newest first. Different recipients may share a hash; the
+    /// bodies tell.
+    pub async fn find_recipient(&self, query: RecipientQuery) -> Result<Vec<(Arc<BatchHead>, StoredParcel)>> {
+        match &self.store {
+            Store::Sqlite(store) => store.read(sqlite::FindRecipient(query)).await,
+        }
+    }
+
+    /// Finds the places of a batch's parcels that hold any of these hashes of caller-given message ids.
+    pub async fn find_message_ids(&self, batch_id: &str, hashes: Vec<u64>) -> Result<Vec<u32>> {
+        let batch_id = batch_id.to_owned();
+        match &self.store {
+            Store::Sqlite(store) => store.read(sqlite::FindIds { batch_id, hashes }).await,
+        }
+    }
+
+    /// Lists the facts of a kind by name.
+    pub async fn facts(&self, kind: &str) -> Result<Vec<Fact>> {
+        let kind = kind.to_owned();
+        match &self.store {
+            Store::Sqlite(store) => store.read(sqlite::Facts { kind }).await,
+        }
+    }
+
+    /// Says how the ledger is doing.
+    pub async fn status(&self) -> Result<LedgerStatus> {
+        match &self.store {
+            Store::Sqlite(store) => store.read(sqlite::ReadStatus).await,
+        }
+    }
+}

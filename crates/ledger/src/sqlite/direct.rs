@@ -1,0 +1,167 @@
+//! Sends that go past the queue: recorded when they are over, or, under an idempotency key, also before
+//! their first byte leaves, so that a crash leaves unknown messages and not a free key.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::accept::{BatchRow, insert_batch, insert_parcels, parcel_bytes};
+use super::codec::{states_from_blob, states_to_blob};
+use super::share::Delta;
+use super::writer::Work;
+use super::{failed, keys};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Accepted, BatchState, DirectResult, IdempotencyKey, NewBatch, NewParcel};
+
+/// Writes a direct send down before it starts.
+#[derive(Debug)]
+pub(crate) struct BeginDirect {
+    pub(crate) batch: NewBatch,
+    pub(crate) parcels: Vec<NewParcel>,
+    pub(crate) key: IdempotencyKey,
+}
+
+impl Work for BeginDirect {
+    type Answer = Accepted;
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<Accepted> {
+        if let Some(earlier) = keys::look_up(conn, &self.key).await? {
+            return Ok(earlier);
+        }
+        keys::insert(conn, &self.key, &self.batch.id, true).await?;
+        let row = insert_batch(conn, &self.batch, BatchState::Sending, true).await?;
+        let mut delta = Delta::default();
+        insert_parcels(conn, &row, &self.parcels, &mut delta).await?;
+        delta.apply(conn, row.no, self.batch.created_ms).await?;
+        Ok(Accepted::Stored)
+    }
+
+    fn bytes(&self) -> usize {
+        parcel_bytes(&self.parcels)
+    }
+}
+
+/// Writes down what became of a direct send.
+#[derive(Debug)]
+pub(crate) struct RecordDirect(pub(crate) DirectResult);
+
+impl Work for RecordDirect {
+    type Answer = ();
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
+        let DirectResult { batch, parcels, calls, now_ms, answer } = &self.0;
+        let mut delta = Delta::default();
+        delta.calls = i64::from(*calls);
+        let row = match begun(conn, batch).await? {
+            Some(row) => {
+                for parcel in parcels {
+                    finish_parcel(conn, &row, parcel, &mut delta).await?;
+                }
+                row
+            }
+            None => {
+                let row = insert_batch(conn, batch, BatchState::Sending, true).await?;
+                insert_parcels(conn, &row, parcels, &mut delta).await?;
+                row
+            }
+        };
+        delta.apply(conn, row.no, *now_ms).await?;
+        if let Some((key, answer)) = answer {
+            keys::answer(conn, &batch.app, key, answer).await?;
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        parcel_bytes(&self.0.parcels)
+    }
+}
+
+/// The row of a direct send that was written down before it started.
+async fn begun(conn: &mut SqliteConnection, batch: &NewBatch) -> Result<Option<BatchRow>> {
+    let row: Option<(i64, bool)> = sqlx::query_as("SELECT no, direct FROM batch WHERE id = ?1")
+        .bind(&batch.id)
+        .fetch_optional(conn)
+        .await
+        .map_err(failed("cannot record direct send"))?;
+    let Some((no, direct)) = row else {
+        return Ok(None);
+    };
+    if !direct {
+        return Err(Error::new(ErrorKind::Conflict, "cannot record a queued batch as a direct send")
+            .with("id", &batch.id));
+    }
+    Ok(Some(BatchRow { no, created_ms: batch.created_ms, send_at_ms: None, direct }))
+}
+
+async fn finish_parcel(
+    conn: &mut SqliteConnection,
+    batch: &BatchRow,
+    parcel: &NewParcel,
+    delta: &mut Delta,
+) -> Result<()> {
+    let row: Option<(i64, Vec<u8>)> =
+        sqlx::query_as("SELECT id, states FROM parcel WHERE batch_no = ?1 AND seq = ?2")
+            .bind(batch.no)
+            .bind(parcel.seq)
+            .fetch_optional(&mut *conn)
+            .await
+            .map_err(failed("cannot record direct send"))?;
+    let Some((id, before)) = row else {
+        return insert_parcels(conn, batch, std::slice::from_ref(parcel), delta).await;
+    };
+    let before = states_from_blob(&before)?;
+    if before.len() != parcel.states.len() {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            "cannot record another number of messages than were begun",
+        )
+        .with("seq", parcel.seq));
+    }
+    sqlx::query(
+        "UPDATE parcel SET states = ?2, provider = ?3 WHERE id = ?1;
+         INSERT INTO record (parcel_id, blob) SELECT ?1, ?4 WHERE ?4 IS NOT NULL",
+    )
+    .bind(id)
+    .bind(states_to_blob(&parcel.states))
+    .bind(&parcel.provider)
+    .bind(parcel.record.as_deref())
+    .execute(&mut *conn)
+    .await
+    .map_err(failed("cannot record direct send"))?;
+    delta.change_messages(&before, &parcel.states);
+    Ok(())
+}
+
+/// Ends the direct sends that the last process left open: what was not final is unknown.
+pub(super) async fn end_interrupted(conn: &mut SqliteConnection) -> Result<u64> {
+    let batches: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT no, created_ms FROM batch WHERE state = ?1 AND direct = 1")
+            .bind(BatchState::Sending.number())
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(failed("cannot find interrupted sends"))?;
+    for (no, created_ms) in &batches {
+        let parcels: Vec<(i64, Vec<u8>)> =
+            sqlx::query_as("SELECT id, states FROM parcel WHERE batch_no = ?1")
+                .bind(no)
+                .fetch_all(&mut *conn)
+                .await
+                .map_err(failed("cannot find interrupted sends"))?;
+        let mut delta = Delta::default();
+        for (id, before) in parcels {
+            let before = states_from_blob(&before)?;
+            let after: Vec<_> = before
+                .iter()
+                .map(|status| if status.is_final() { *status } else { crate::status::Status::Unknown })
+                .collect();
+            sqlx::query("UPDATE parcel SET states = ?2 WHERE id = ?1")
+                .bind(id)
+                .bind(states_to_blob(&after))
+                .execute(&mut *conn)
+                .await
+                .map_err(failed("cannot end interrupted send"))?;
+            delta.change_messages(&before, &after);
+        }
+        delta.apply(conn, *no, *created_ms).await?;
+    }
+    Ok(batches.len() as u64)
+}

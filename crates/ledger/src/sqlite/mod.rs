@@ -1,0 +1,104 @@
+//! The ledger on SQLite: one file, one process, one writing connection, a few readers.
+//!
+//! Writes go through the group-committing task in [`writer`]; reads use a small pool, each in its own
+//! snapshot. In memory there is one connection, so reads queue up with the writes.
+
+mod accept;
+mod claim;
+mod codec;
+mod direct;
+mod facts;
+mod keys;
+mod load;
+mod open;
+mod read;
+mod reassign;
+mod retention;
+mod schema;
+mod search;
+mod settle;
+mod share;
+mod stage;
+mod state;
+mod writer;
+
+use sqlx::sqlite::SqlitePool;
+
+use crate::error::{Error, ErrorKind, Result};
+use writer::{Work, Writer};
+
+pub(crate) use accept::Accept;
+pub(crate) use claim::{Begin, ClaimParcels, Release, Renew};
+pub(crate) use codec::hashes_between;
+pub(crate) use direct::{BeginDirect, RecordDirect};
+pub(crate) use facts::{Facts, Forget, Remember};
+pub(crate) use keys::{AnswerKey, ForgetKey, PruneKeys, ReserveKey};
+pub(crate) use load::{LoadClaims, ReadParcels};
+pub(crate) use read::{ListBatches, NextDue, ReadBatch, ReadStatus};
+pub(crate) use reassign::{DrainStep, Reassign};
+pub(crate) use retention::{DropStep, OldBatches, Shrink};
+pub(crate) use search::{CountIds, FindIds, FindRecipient, IdsAfter};
+pub(crate) use settle::{Revise, Settle};
+pub(crate) use stage::{BeginDiscard, Publish, Stage, StageParcels};
+pub(crate) use state::{CancelStep, SetState};
+
+/// The handle on an open SQLite ledger.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    writer: Writer,
+    readers: Option<SqlitePool>,
+}
+
+impl Store {
+    /// Runs the work in a commit that it may share with others.
+    pub(crate) async fn write<W: Work>(&self, work: W) -> Result<W::Answer> {
+        self.writer.submit(work).await
+    }
+
+    /// Queues the work and does not wait for its commit; a failure is logged.
+    pub(crate) async fn post<W: Work>(&self, work: W) -> Result<()> {
+        self.writer.post(work).await
+    }
+
+    /// Runs work that changes nothing, in one snapshot.
+    pub(crate) async fn read<W: Work>(&self, work: W) -> Result<W::Answer> {
+        let Some(readers) = &self.readers else {
+            return self.writer.submit(work).await;
+        };
+        let failure = failed("cannot read ledger");
+        let mut snapshot = readers.begin().await.map_err(&failure)?;
+        let answer = work.run(&mut snapshot).await?;
+        snapshot.rollback().await.map_err(failure)?;
+        Ok(answer)
+    }
+
+    /// Commits what is queued and lets go of the file.
+    pub(crate) async fn close(&self) {
+        if let Some(readers) = &self.readers {
+            readers.close().await;
+        }
+        self.writer.close().await;
+    }
+}
+
+/// Turns a failure of the driver into ours, by SQLite's primary result code.
+fn failed(attempted: &'static str) -> impl Fn(sqlx::Error) -> Error {
+    move |error| Error::new(kind_of(&error), attempted).caused_by(error)
+}
+
+fn kind_of(error: &sqlx::Error) -> ErrorKind {
+    if matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound) {
+        return ErrorKind::Corrupt;
+    }
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    match code.map(|extended| extended & 0xff) {
+        Some(11 | 26) => ErrorKind::Corrupt,
+        Some(13) => ErrorKind::Full,
+        Some(18) => ErrorKind::Invalid,
+        Some(19) => ErrorKind::Conflict,
+        _ => ErrorKind::Unavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! Reading batches, and how the ledger as a whole is doing.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::codec::{batch_state, narrow};
+use super::writer::Work;
+use super::{failed, schema};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{BatchFilter, BatchHead, LedgerStatus, QueueStatus, StoredBatch};
+use crate::status::Counts;
+
+type HeadRow = (String, String, i64, i64, Option<i64>, i32, Vec<u8>);
+type RestRow = (Option<i64>, Option<i64>, i64, i64, i64, i64, i64, i64, i64, i64, String, bool);
+
+/// Reads what the messages of a batch share.
+pub(super) async fn head(conn: &mut SqliteConnection, batch_no: i64) -> Result<BatchHead> {
+    let row: HeadRow = sqlx::query_as(
+        "SELECT id, app, state, created_ms, expires_at_ms, priority, head FROM batch WHERE no = ?1",
+    )
+    .bind(batch_no)
+    .fetch_one(conn)
+    .await
+    .map_err(failed("cannot read batch"))?;
+    let (id, app, state, created_ms, expires_at_ms, priority, head) = row;
+    Ok(BatchHead { id, app, state: batch_state(state)?, created_ms, expires_at_ms, priority, head })
+}
+
+/// Reads a batch with its counts.
+pub(super) async fn batch(conn: &mut SqliteConnection, no: i64) -> Result<StoredBatch> {
+    let head = head(conn, no).await?;
+    let row: RestRow = sqlx::query_as(
+        "SELECT send_at_ms, settled_ms, total, accepted, rejected, unknown, cancelled, expired, calls,
+            (SELECT coalesce(sum(length(indexes) / 2), 0) FROM sending WHERE batch_no = no), labels, direct
+         FROM batch WHERE no = ?1",
+    )
+    .bind(no)
+    .fetch_one(conn)
+    .await
+    .map_err(failed("cannot read batch"))?;
+    let (
+        send_at_ms,
+        settled_ms,
+        total,
+        accepted,
+        rejected,
+        unknown,
+        cancelled,
+        expired,
+        calls,
+        sending,
+        labels,
+        direct,
+    ) = row;
+    let open = total - accepted - rejected - unknown - cancelled - expired;
+    // A direct send is on its way from the start; for others the open sends say what is.
+    let sending = if direct { open } else { sending.min(open) };
+    let counts = Counts {
+        total: narrow(total, "total")?,
+        queued: narrow(open - sending, "queued")?,
+        sending: narrow(sending, "sending")?,
+        accepted: narrow(accepted, "accepted")?,
+        rejected: narrow(rejected, "rejected")?,
+        unknown: narrow(unknown, "unknown")?,
+        cancelled: narrow(cancelled, "cancelled")?,
+        expired: narrow(expired, "expired")?,
+        calls: narrow(calls, "calls")?,
+    };
+    Ok(StoredBatch {
+        head,
+        send_at_ms,
+        settled_ms,
+        counts,
+        labels: parse_labels(&labels)?,
+        direct,
+        cursor: no,
+    })
+}
+
+fn parse_labels(text: &str) -> Result<Vec<(String, String)>> {
+    let labels: std::collections::BTreeMap<String, String> = serde_json::from_str(text)
+        .map_err(|error| Error::new(ErrorKind::Corrupt, "cannot read labels of batch").caused_by(error))?;
+    Ok(labels.into_iter().collect())
+}
+
+/// Reads one batch.
+#[derive(Debug)]
+pub(crate) struct ReadBatch {
+    pub(crate) id: String,
+}
+
+impl Work for ReadBatch {
+    type Answer = Option<StoredBatch>;
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<Option<StoredBatch>> {
+        let no: Option<i64> = sqlx::query_scalar("SELECT no FROM batch WHERE id = ?1")
+            .bind(&self.id)
+            .fetch_optional(&mut *conn)
+            .await
+            .map_err(failed("cannot read batch"))?;
+        match no {
+            Some(no) => batch(conn, no).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Lists batches, newest first.
+#[derive(Debug)]
+pub(crate) struct ListBatches {
+    pub(crate) filter: BatchFilter,
+    pub(crate) cursor: Option<i64>,
+    pub(crate) limit: usize,
+}
+
+impl Work for ListBatches {
+    type Answer = Vec<StoredBatch>;
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<StoredBatch>> {
+        let (label, value) = match &self.filter.label {
+            Some((label, value)) => (Some(label), value.as_ref()),
+            None => (None, None),
+        };
+        let numbers: Vec<i64> = sqlx::query_scalar(
+            "SELECT no FROM batch WHERE no < ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR app = ?3)
+                AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(labels) AS label
+                    WHERE label.key = ?4 AND (?5 IS NULL OR label.value = ?5)))
+             ORDER BY no DESC LIMIT ?6",
+        )
+        .bind(self.cursor.unwrap_or(i64::MAX))
+        .bind(self.filter.state.map(|state| state.number()))
+        .bind(self.filter.app.as_ref())
+        .bind(label)
+        .bind(value)
+        .bind(i64::try_from(self.limit).unwrap_or(i64::MAX))
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(failed("cannot list batches"))?;
+        let mut batches = Vec::with_capacity(numbers.len());
+        for no in numbers {
+            batches.push(batch(conn, no).await?);
+        }
+        Ok(batches)
+    }
+}
+
+/// Says when a provider should look for work.
+#[derive(Debug)]
+pub(crate) struct NextDue {
+    pub(crate) provider: String,
+}
+
+impl Work for NextDue {
+    type Answer = Option<i64>;
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<Option<i64>> {
+        sqlx::query_scalar("SELECT min(due_ms) FROM share WHERE provider = ?1 AND open = 1")
+            .bind(&self.provider)
+            .fetch_one(conn)
+            .await
+            .map_err(failed("cannot read when work is due"))
+    }
+}
+
+/// Says how the ledger is doing.
+#[derive(Debug)]
+pub(crate) struct ReadStatus;
+
+impl Work for ReadStatus {
+    type Answer = LedgerStatus;
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<LedgerStatus> {
+        let failure = failed("cannot read ledger status");
+        let (page, pages, free, batches): (i64, i64, i64, i64) = sqlx::query_as(
+            "SELECT s.page_size, c.page_count, f.freelist_count, (SELECT count(*) FROM batch)
+             FROM pragma_page_size AS s, pragma_page_count AS c, pragma_freelist_count AS f",
+        )
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(&failure)?;
+        let queues: Vec<(String, i64, i64, i64)> = sqlx::query_as(
+            "SELECT s.provider, sum(s.parcels), sum(s.messages), min(b.created_ms)
+             FROM share AS s JOIN batch AS b ON b.no = s.batch_no
+             WHERE b.state <> 0 GROUP BY s.provider ORDER BY s.provider",
+        )
+        .fetch_all(conn)
+        .await
+        .map_err(failure)?;
+        let queues = queues.into_iter().map(|(provider, parcels, messages, oldest_created_ms)| {
+            Ok(QueueStatus {
+                provider,
+                parcels: narrow(parcels, "parcels")?,
+                messages: narrow(messages, "messages")?,
+                oldest_created_ms,
+            })
+        });
+        Ok(LedgerStatus {
+            schema_version: schema::version(),
+            bytes: narrow(page * pages, "bytes")?,
+            free_bytes: narrow(page * free, "free bytes")?,
+            batches: narrow(batches, "batches")?,
+            queues: queues.collect::<Result<_>>()?,
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! Long uploads: parcels come in short transactions, hidden from lanes, and one last transaction publishes
+//! them all. However long the upload, publishing touches one row a provider.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::accept::{BatchRow, insert_batch, insert_parcels, parcel_bytes, waiting_state};
+use super::share::Delta;
+use super::writer::Work;
+use super::{failed, keys};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Accepted, BatchState, IdempotencyKey, NewBatch, NewParcel};
+
+/// Begins an upload.
+#[derive(Debug)]
+pub(crate) struct Stage(pub(crate) NewBatch);
+
+impl Work for Stage {
+    type Answer = ();
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
+        insert_batch(conn, &self.0, BatchState::Receiving, false).await.map(drop)
+    }
+}
+
+/// Adds to an upload.
+#[derive(Debug)]
+pub(crate) struct StageParcels {
+    pub(crate) batch_id: String,
+    pub(crate) parcels: Vec<NewParcel>,
+}
+
+impl Work for StageParcels {
+    type Answer = ();
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
+        let row = receiving(conn, &self.batch_id).await?;
+        let mut delta = Delta::default();
+        insert_parcels(conn, &row, &self.parcels, &mut delta).await?;
+        delta.apply(conn, row.no, row.created_ms).await.map(drop)
+    }
+
+    fn bytes(&self) -> usize {
+        parcel_bytes(&self.parcels)
+    }
+}
+
+/// Ends an upload: lanes see it from here on.
+#[derive(Debug)]
+pub(crate) struct Publish {
+    pub(crate) batch_id: String,
+    pub(crate) now_ms: i64,
+    pub(crate) key: Option<IdempotencyKey>,
+}
+
+impl Work for Publish {
+    type Answer = Accepted;
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<Accepted> {
+        let row = receiving(conn, &self.batch_id).await?;
+        if let Some(key) = &self.key {
+            if let Some(earlier) = keys::look_up(conn, key).await? {
+                return Ok(earlier);
+            }
+            keys::insert(conn, key, &self.batch_id, false).await?;
+        }
+        sqlx::query("UPDATE batch SET state = ?2 WHERE no = ?1")
+            .bind(row.no)
+            .bind(waiting_state(row.send_at_ms, self.now_ms).number())
+            .execute(&mut *conn)
+            .await
+            .map_err(failed("cannot publish batch"))?;
+        open_shares(conn, row.no).await?;
+        Delta::default().apply(conn, row.no, self.now_ms).await?;
+        Ok(Accepted::Stored)
+    }
+}
+
+/// Shows a batch's parcels to the lanes, at the end of the round that is running.
+pub(super) async fn open_shares(conn: &mut SqliteConnection, batch_no: i64) -> Result<()> {
+    sqlx::query(
+        "UPDATE share SET open = 1, turn =
+            (SELECT coalesce(min(turn) + 1, 0) FROM share AS other
+             WHERE other.provider = share.provider AND other.open = 1 AND other.priority = share.priority)
+         WHERE batch_no = ?1",
+    )
+    .bind(batch_no)
+    .execute(conn)
+    .await
+    .map(drop)
+    .map_err(failed("cannot open batch to lanes"))
+}
+
+/// Begins to delete an upload: after this nothing of it can come back.
+#[derive(Debug)]
+pub(crate) struct BeginDiscard {
+    pub(crate) batch_id: String,
+}
+
+impl Work for BeginDiscard {
+    type Answer = i64;
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<i64> {
+        let row = receiving(conn, &self.batch_id).await?;
+        sqlx::query("DELETE FROM share WHERE batch_no = ?1")
+            .bind(row.no)
+            .execute(conn)
+            .await
+            .map_err(failed("cannot discard upload"))?;
+        Ok(row.no)
+    }
+}
+
+async fn receiving(conn: &mut SqliteConnection, batch_id: &str) -> Result<BatchRow> {
+    let row: Option<(i64, i64, Option<i64>, i64)> =
+        sqlx::query_as("SELECT no, created_ms, send_at_ms, state FROM batch WHERE id = ?1")
+            .bind(batch_id)
+            .fetch_optional(conn)
+            .await
+            .map_err(failed("cannot find upload"))?;
+    let Some((no, created_ms, send_at_ms, state)) = row else {
+        return Err(Error::new(ErrorKind::NotFound, "cannot find upload").with("batch", batch_id));
+    };
+    if state != BatchState::Receiving.number() {
+        return Err(
+            Error::new(ErrorKind::Conflict, "cannot change a published batch").with("batch", batch_id)
+        );
+    }
+    Ok(BatchRow { no, created_ms, send_at_ms, direct: false })
+}

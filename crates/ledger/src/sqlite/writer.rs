@@ -1,0 +1,225 @@
+//! Group commit: one task owns the one writing connection.
+//!
+//! Commands queue up while a commit is on its way to the disk and share the next one; each is answered only
+//! after its commit. If anything in a group fails, the group is undone and every command is tried again by
+//! itself, so that a bad one fails alone. The task outlives full disks and I/O errors.
+
+use std::error::Error as _;
+use std::fs::File;
+use std::future::Future;
+use std::pin::Pin;
+
+use sqlx::ConnectOptions as _;
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::failed;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Commands that may wait; senders beyond that wait themselves.
+const QUEUE: usize = 1024;
+/// Commands that share one commit.
+const GROUP: usize = 512;
+/// Bytes after which a group takes no more commands.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// Something to do inside a transaction. It may run twice (the first run is then undone), so it only reads
+/// what it carries.
+pub(crate) trait Work: Send + Sync + 'static {
+    /// What the caller gets.
+    type Answer: Send + 'static;
+
+    /// Does it. An error undoes whatever it wrote.
+    fn run(&self, conn: &mut SqliteConnection) -> impl Future<Output = Result<Self::Answer>> + Send;
+
+    /// Roughly how many bytes it stores.
+    fn bytes(&self) -> usize {
+        0
+    }
+}
+
+/// The way to the writer task.
+#[derive(Debug, Clone)]
+pub(super) struct Writer {
+    queue: mpsc::Sender<Message>,
+}
+
+enum Message {
+    Work(Box<dyn Command>),
+    Close(oneshot::Sender<()>),
+}
+
+impl Writer {
+    /// Starts the task. It ends when it is closed or the last handle is gone; the lock is given up then.
+    pub(super) fn start(
+        conn: SqliteConnection,
+        reopen: Option<SqliteConnectOptions>,
+        lock: Option<File>,
+    ) -> Self {
+        let (queue, messages) = mpsc::channel(QUEUE);
+        tokio::spawn(Task { conn, reopen, lock }.serve(messages));
+        Self { queue }
+    }
+
+    /// Queues the work and waits until it is committed.
+    pub(super) async fn submit<W: Work>(&self, work: W) -> Result<W::Answer> {
+        let (reply, answer) = oneshot::channel();
+        let command = Box::new(Pending { work, answer: None, reply });
+        self.queue.send(Message::Work(command)).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Queues the work and leaves it to the task.
+    pub(super) async fn post<W: Work>(&self, work: W) -> Result<()> {
+        let (reply, _) = oneshot::channel();
+        let command = Box::new(Pending { work, answer: None, reply });
+        self.queue.send(Message::Work(command)).await.map_err(|_| closed())
+    }
+
+    /// Commits what is queued and lets go of the file.
+    pub(super) async fn close(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.queue.send(Message::Close(reply)).await.is_ok() {
+            // An error here means that the task is gone, which is what was wanted.
+            drop(done.await);
+        }
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Unavailable, "cannot use a ledger that was closed")
+}
+
+/// A unit of work with its caller, its types hidden.
+trait Command: Send {
+    fn run<'a>(
+        &'a mut self,
+        conn: &'a mut SqliteConnection,
+    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+    fn finish(self: Box<Self>, outcome: Result<()>);
+    fn bytes(&self) -> usize;
+}
+
+struct Pending<W: Work> {
+    work: W,
+    answer: Option<W::Answer>,
+    reply: oneshot::Sender<Result<W::Answer>>,
+}
+
+impl<W: Work> Command for Pending<W> {
+    fn run<'a>(
+        &'a mut self,
+        conn: &'a mut SqliteConnection,
+    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
+        Box::pin(async {
+            self.answer = Some(self.work.run(conn).await?);
+            Ok(())
+        })
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<()>) {
+        let Self { answer, reply, .. } = *self;
+        let answer = outcome.and_then(|()| answer.ok_or_else(closed));
+        // The caller may have gone; what was committed stays, what failed must not go unnoticed.
+        if let Err(Err(error)) = reply.send(answer) {
+            tracing::error!(%error, cause = error.source(), "ledger command failed and nobody waits for it");
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.work.bytes()
+    }
+}
+
+struct Task {
+    conn: SqliteConnection,
+    reopen: Option<SqliteConnectOptions>,
+    lock: Option<File>,
+}
+
+impl Task {
+    async fn serve(mut self, mut messages: mpsc::Receiver<Message>) {
+        let mut closers = Vec::new();
+        let mut group = Vec::new();
+        while let Some(message) = messages.recv().await {
+            let mut bytes = 0;
+            let mut next = Some(message);
+            while let Some(message) = next.take() {
+                match message {
+                    Message::Work(command) => {
+                        bytes += command.bytes();
+                        group.push(command);
+                    }
+                    Message::Close(reply) => {
+                        messages.close();
+                        closers.push(reply);
+                    }
+                }
+                if group.len() < GROUP && bytes < GROUP_BYTES {
+                    next = messages.try_recv().ok();
+                }
+            }
+            self.commit(&mut group).await;
+        }
+        if let Err(error) = self.conn.close().await {
+            tracing::warn!(%error, "ledger connection did not close cleanly");
+        }
+        drop(self.lock);
+        for closer in closers {
+            // An error means that the closer has gone; nothing is owed to it.
+            closer.send(()).ok();
+        }
+    }
+
+    async fn commit(&mut self, group: &mut Vec<Box<dyn Command>>) {
+        let together = self.attempt(group).await;
+        if together.is_ok() || group.len() == 1 {
+            for command in group.drain(..) {
+                command.finish(together.clone());
+            }
+            return;
+        }
+        for command in group.drain(..) {
+            let mut alone = [command];
+            let outcome = self.attempt(&mut alone).await;
+            let [command] = alone;
+            command.finish(outcome);
+        }
+    }
+
+    async fn attempt(&mut self, group: &mut [Box<dyn Command>]) -> Result<()> {
+        self.begin().await?;
+        let outcome = self.run_and_commit(group).await;
+        if outcome.is_err() {
+            // SQLite may have rolled back by itself: then there is nothing left to undo.
+            drop(sqlx::query("ROLLBACK").execute(&mut self.conn).await);
+        }
+        outcome
+    }
+
+    async fn run_and_commit(&mut self, group: &mut [Box<dyn Command>]) -> Result<()> {
+        for command in group {
+            command.run(&mut self.conn).await?;
+        }
+        sqlx::query("COMMIT")
+            .execute(&mut self.conn)
+            .await
+            .map(drop)
+            .map_err(failed("cannot commit to ledger"))
+    }
+
+    /// Begins a transaction, on a new connection if the old one no longer works.
+    async fn begin(&mut self) -> Result<()> {
+        let failure = failed("cannot begin ledger transaction");
+        let Err(error) = sqlx::query("BEGIN IMMEDIATE").execute(&mut self.conn).await else {
+            return Ok(());
+        };
+        let Some(options) = &self.reopen else {
+            return Err(failure(error));
+        };
+        tracing::warn!(%error, "ledger connection failed and is opened again");
+        self.conn = options.connect().await.map_err(&failure)?;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.conn).await.map(drop).map_err(failure)
+    }
+}
