@@ -7,13 +7,18 @@
 
 pub mod adapter;
 pub mod content;
+pub mod decide;
+pub mod draw;
 pub mod error;
 pub mod id;
 pub mod message;
 pub mod options;
 pub mod outcome;
+pub mod pack;
 pub mod profile;
 pub mod read;
 pub mod recipient;
+pub mod record;
+pub mod route;
 pub mod shared;
 pub mod template;

@@ -1,0 +1,148 @@
+//! Packs a batch's messages into parcels, one for each provider at a time, and reads parcels back. The
+//! stored form is text that people can read with any SQLite tool: a version line, then for each message
+//! its index, the length of its JSON and the JSON as the caller wrote it.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, ErrorKind};
+
+/// Most messages in a parcel.
+pub const PARCEL_MESSAGES: usize = 256;
+/// Most bytes in a parcel, unless a single message has more.
+pub const PARCEL_BYTES: usize = 256 * 1024;
+
+const VERSION: &str = "interline parcel 1\n";
+
+/// Some messages of one batch for one provider: one row of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parcel {
+    /// The provider, as far as known when it was packed.
+    pub provider: String,
+    /// Index of the first message.
+    pub first_index: u64,
+    /// How many messages.
+    pub count: usize,
+    /// The stored form.
+    pub body: Vec<u8>,
+    /// Fingerprints of the recipients.
+    pub recipients: Vec<u64>,
+    /// Fingerprints of the ids that the caller gave.
+    pub ids: Vec<u64>,
+}
+
+/// What a packer needs of a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Item<'m> {
+    /// Position in the batch.
+    pub index: u64,
+    /// The JSON as the caller wrote it.
+    pub json: &'m str,
+    /// [`crate::recipient::Recipient::fingerprint`].
+    pub recipient: u64,
+    /// [`crate::id::message_fingerprint`], where the caller gave the id.
+    pub id: Option<u64>,
+}
+
+/// Packs messages as they come; holds one open parcel for each provider.
+#[derive(Debug, Default)]
+pub struct Packer {
+    open: BTreeMap<String, Parcel>,
+}
+
+impl Packer {
+    /// Adds a message; returns the parcel that it filled or overflowed.
+    pub fn push(&mut self, provider: &str, item: Item<'_>) -> Option<Parcel> {
+        let full = self.open.get(provider).is_some_and(|parcel| {
+            parcel.count >= PARCEL_MESSAGES || parcel.body.len() + item.json.len() + 32 > PARCEL_BYTES
+        });
+        let done = if full { self.open.remove(provider) } else { None };
+        let parcel = match self.open.get_mut(provider) {
+            Some(parcel) => parcel,
+            None => self.open.entry(provider.to_owned()).or_insert_with(|| Parcel {
+                provider: provider.to_owned(),
+                first_index: item.index,
+                count: 0,
+                body: VERSION.as_bytes().to_vec(),
+                recipients: Vec::new(),
+                ids: Vec::new(),
+            }),
+        };
+        parcel.count += 1;
+        parcel.body.extend_from_slice(format!("{} {} ", item.index, item.json.len()).as_bytes());
+        parcel.body.extend_from_slice(item.json.as_bytes());
+        parcel.body.push(b'\n');
+        parcel.recipients.push(item.recipient);
+        parcel.ids.extend(item.id);
+        done
+    }
+
+    /// The parcels that are still open.
+    #[must_use]
+    pub fn finish(self) -> Vec<Parcel> {
+        self.open.into_values().collect()
+    }
+}
+
+/// Reads a stored parcel: index and JSON of each message, in order.
+///
+/// # Errors
+/// `corrupt` when the stored form is another version's or damaged.
+pub fn unpack(body: &[u8]) -> Result<Vec<(u64, &str)>, Error> {
+    let corrupt = |what: &str| Error::new(ErrorKind::Corrupt, format!("cannot read stored parcel: {what}"));
+    let text = std::str::from_utf8(body).map_err(|error| corrupt("it is not UTF-8").because(error))?;
+    let mut rest = text.strip_prefix(VERSION).ok_or_else(|| corrupt("unknown version"))?;
+    let mut messages = Vec::new();
+    while !rest.is_empty() {
+        let message = (|| {
+            let (index, tail) = rest.split_once(' ')?;
+            let (length, tail) = tail.split_once(' ')?;
+            let (json, tail) = tail.split_at_checked(length.parse().ok()?)?;
+            Some((index.parse().ok()?, json, tail.strip_prefix('\n')?))
+        })();
+        let (index, json, tail) = message.ok_or_else(|| corrupt("a message is damaged"))?;
+        messages.push((index, json));
+        rest = tail;
+    }
+    Ok(messages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_was_packed_is_unpacked(texts in proptest::collection::vec("[ -~\n€]{0,40}", 0..700)) {
+            let mut packer = Packer::default();
+            let mut parcels = Vec::new();
+            for (index, json) in (0u64..).zip(&texts) {
+                let provider = if index % 3 == 0 { "a" } else { "b" };
+                parcels.extend(packer.push(provider, Item { index, json, recipient: index, id: None }));
+            }
+            parcels.extend(packer.finish());
+            let mut back = Vec::new();
+            for parcel in &parcels {
+                prop_assert!(parcel.count <= PARCEL_MESSAGES && parcel.body.len() <= PARCEL_BYTES);
+                let messages = unpack(&parcel.body).unwrap();
+                prop_assert_eq!(messages.len(), parcel.count);
+                prop_assert_eq!(messages[0].0, parcel.first_index);
+                back.extend(messages.into_iter().map(|(index, json)| (index, json.to_owned())));
+            }
+            back.sort_unstable();
+            prop_assert_eq!(back, (0u64..).zip(texts).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn damage_is_an_error_and_never_a_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut stored = VERSION.as_bytes().to_vec();
+            stored.extend(body);
+            drop(unpack(&stored));
+        }
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        assert_eq!(unpack(b"interline parcel 9\n").unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+}

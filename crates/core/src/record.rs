@@ -1,0 +1,257 @@
+//! What is written down of each call, and the result of a message folded from those records. A record
+//! is JSON: the call once, then a note for each of its messages. The ledger stores it unread.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, ErrorKind, Failure};
+use crate::outcome::{Receipt, Status};
+
+/// The version of the stored form.
+const VERSION: u8 = 1;
+
+/// One vendor call, or a decision without one, as the ledger keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRecord {
+    #[serde(rename = "v")]
+    version: u8,
+    /// The provider; empty where none was involved.
+    pub provider: Arc<str>,
+    /// Its vendor.
+    pub vendor: Arc<str>,
+    /// When the call left, Unix milliseconds.
+    pub at_ms: i64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u32,
+    /// Whether this was an attempt at the vendor, and not only a decision.
+    pub attempt: bool,
+    /// What became of each message.
+    pub notes: Vec<Note>,
+}
+
+/// What one record says of one message.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Note {
+    /// Position in the parcel.
+    #[serde(rename = "n")]
+    pub position: u16,
+    /// Where it stands now: a final state, or `queued` for another attempt.
+    #[serde(rename = "s")]
+    pub status: Status,
+    /// What the attempt itself ended as.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Status>,
+    /// What the vendor told.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "ok")]
+    pub receipt: Option<Receipt>,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "no")]
+    pub failure: Option<Failure>,
+    /// What was lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<Arc<str>>,
+    /// Whether the vendor may hold it twice.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not", rename = "dup")]
+    pub may_be_duplicate: bool,
+    /// Not before, Unix milliseconds, where it waits for another attempt.
+    #[serde(default, skip_serializing_if = "is_zero", rename = "nb")]
+    pub not_before_ms: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+impl CallRecord {
+    /// A record of a call that left at `at_ms`.
+    #[must_use]
+    pub fn call(provider: Arc<str>, vendor: Arc<str>, at_ms: i64, took_ms: u32, notes: Vec<Note>) -> Self {
+        Self { version: VERSION, provider, vendor, at_ms, took_ms, attempt: true, notes }
+    }
+
+    /// A record of a decision made without a call.
+    #[must_use]
+    pub fn decision(provider: Arc<str>, vendor: Arc<str>, at_ms: i64, notes: Vec<Note>) -> Self {
+        Self { version: VERSION, provider, vendor, at_ms, took_ms: 0, attempt: false, notes }
+    }
+
+    /// The stored form.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// `corrupt` when it is another version's or damaged.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let record: Self = serde_json::from_slice(bytes)
+            .map_err(|error| Error::new(ErrorKind::Corrupt, "cannot read stored record").because(error))?;
+        if record.version != VERSION {
+            return Err(Error::new(ErrorKind::Corrupt, "cannot read stored record: unknown version")
+                .with("version", record.version));
+        }
+        Ok(record)
+    }
+}
+
+/// One try of a call, as a message's result lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// The provider.
+    pub provider: Arc<str>,
+    /// When it left (RFC 3339).
+    #[serde(rename = "at", serialize_with = "rfc3339")]
+    pub at_ms: i64,
+    /// How long it took.
+    #[serde(rename = "duration_ms")]
+    pub took_ms: u32,
+    /// What it ended as.
+    pub result: Status,
+    /// Why it was no success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+}
+
+/// Writes Unix milliseconds as RFC 3339 in UTC.
+///
+/// # Errors
+/// Only the serializer's own.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+pub fn rfc3339<S: serde::Serializer>(ms: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time_text(*ms))
+}
+
+/// Unix milliseconds as RFC 3339 in UTC.
+#[must_use]
+pub fn time_text(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string())
+}
+
+/// What callers read of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "field names are the API's; docs/API.md has the table")]
+pub struct MessageResult {
+    pub id: Box<str>,
+    pub to: String,
+    pub status: Status,
+    pub provider: Option<Arc<str>>,
+    pub vendor: Option<Arc<str>>,
+    pub vendor_message_id: Option<Box<str>>,
+    pub vendor_client_id: Option<Box<str>>,
+    pub vendor_seq: Option<Box<str>>,
+    pub vendor_time_ms: Option<i64>,
+    pub vendor_batch_id: Option<Box<str>>,
+    pub vendor_data: Map<String, Value>,
+    pub losses: Vec<Arc<str>>,
+    pub may_be_duplicate: bool,
+    pub error: Option<Failure>,
+    pub attempts: Vec<Attempt>,
+}
+
+impl MessageResult {
+    /// A message of which nothing is known yet.
+    #[must_use]
+    pub fn queued(id: impl Into<Box<str>>, to: impl Into<String>, client_id: impl Into<Box<str>>) -> Self {
+        Self {
+            id: id.into(),
+            to: to.into(),
+            status: Status::Queued,
+            provider: None,
+            vendor: None,
+            vendor_message_id: None,
+            vendor_client_id: Some(client_id.into()),
+            vendor_seq: None,
+            vendor_time_ms: None,
+            vendor_batch_id: None,
+            vendor_data: Map::new(),
+            losses: Vec::new(),
+            may_be_duplicate: false,
+            error: None,
+            attempts: Vec::new(),
+        }
+    }
+
+    /// Adds what a record says of this message.
+    pub fn apply(&mut self, record: &CallRecord, note: Note) {
+        if !record.provider.is_empty() {
+            self.provider = Some(Arc::clone(&record.provider));
+            self.vendor = Some(Arc::clone(&record.vendor));
+        }
+        if record.attempt {
+            self.attempts.push(Attempt {
+                provider: Arc::clone(&record.provider),
+                at_ms: record.at_ms,
+                took_ms: record.took_ms,
+                result: note.result.unwrap_or(note.status),
+                error: note.failure.clone(),
+            });
+        }
+        self.status = note.status;
+        self.may_be_duplicate |= note.may_be_duplicate;
+        if !note.losses.is_empty() {
+            self.losses = note.losses;
+        }
+        self.error = note.failure;
+        let Some(receipt) = note.receipt else { return };
+        self.vendor_message_id = receipt.message_id;
+        self.vendor_client_id = receipt.client_id.or(self.vendor_client_id.take());
+        self.vendor_seq = receipt.seq;
+        self.vendor_time_ms = receipt.time_ms;
+        self.vendor_batch_id = receipt.batch_id;
+        self.vendor_data = receipt.data;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorCode;
+
+    #[test]
+    fn a_record_survives_storage() {
+        let note = Note {
+            position: 3,
+            status: Status::Queued,
+            result: Some(Status::Rejected),
+            failure: Some(Failure::not_sent(ErrorCode::VendorUnavailable, "connection refused")),
+            not_before_ms: 9,
+            ..Note::default()
+        };
+        let record = CallRecord::call("wk".into(), "wukongim".into(), 1, 2, vec![note]);
+        assert_eq!(CallRecord::from_bytes(&record.to_bytes()).unwrap(), record);
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let text = br#"{"v":2,"provider":"","vendor":"","at_ms":0,"took_ms":0,"attempt":true,"notes":[]}"#;
+        assert_eq!(CallRecord::from_bytes(text).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn attempts_add_up_and_the_last_word_counts() {
+        let mut result = MessageResult::queued("m1", "user:a", "c1");
+        let failed = Note {
+            status: Status::Queued,
+            result: Some(Status::Rejected),
+            failure: Some(Failure::not_sent(ErrorCode::VendorUnavailable, "refused")),
+            ..Note::default()
+        };
+        let done = Note {
+            status: Status::Accepted,
+            receipt: Some(Receipt { message_id: Some("7".into()), ..Receipt::default() }),
+            ..Note::default()
+        };
+        for (at_ms, note) in [(1, failed), (2, done)] {
+            let record = CallRecord::call("wk".into(), "wukongim".into(), at_ms, 5, Vec::new());
+            result.apply(&record, note);
+        }
+        assert_eq!((result.status, result.attempts.len()), (Status::Accepted, 2));
+        assert_eq!(result.attempts[0].result, Status::Rejected);
+        assert_eq!((result.error, result.vendor_client_id.as_deref()), (None, Some("c1")));
+    }
+}
