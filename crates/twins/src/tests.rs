@@ -4,5 +4,7 @@
 mod client;
 mod control;
 mod faults;
+mod imkit;
 mod netease;
+mod openim;
 mod wukongim;

@@ -42,8 +42,8 @@ impl Line {
     pub(crate) async fn write(&mut self, target: &str, headers: &str, body: &[u8]) {
         let length = body.len();
         let head = format!("{target} HTTP/1.1\r\nhost: twin\r\ncontent-length: {length}\r\n{headers}\r\n");
-        self.0.write_all(head.as_bytes()).await.unwrap();
-        self.0.write_all(body).await.unwrap();
+        let whole = [head.as_bytes(), body].concat();
+        self.0.write_all(&whole).await.unwrap();
     }
 
     /// Reads one answer; none if the connection ends before it is whole.
