@@ -1,1 +1,17 @@
-//! Interline: engine.
+//! Talks to vendors. A lane for each provider draws calls from waiting messages, keeps the vendor's
+//! limits, sends, and settles what came back; the ledger knows of every call before its bytes leave.
+
+#![warn(clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
+
+mod denied;
+mod engine;
+mod settings;
+mod view;
+
+pub use denied::{Denied, Errors};
+pub use engine::{Engine, MessageQuery, Upload};
+pub use settings::{ClassLimits, Delivery, EngineSettings, ProviderSettings};
+pub use view::{
+    Accepted, BatchView, Caller, ClassView, NotTaken, Page, Plan, PlanError, PlannedCall, PlannedMessage,
+    PlannedRequest, ProviderView, Sent, Totals,
+};
