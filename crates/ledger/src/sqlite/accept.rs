@@ -70,7 +70,7 @@ pub(super) async fn insert_batch(
         batch.labels.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     let done = sqlx::query(
         "INSERT INTO batch (id, app, state, direct, created_ms, send_at_ms, expires_at_ms, priority, labels, head)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
     )
     .bind(&batch.id)
     .bind(&batch.app)
@@ -130,10 +130,10 @@ async fn insert_parcel(
     // The side tables share the parcel's number, so the last inserted row id stays the same throughout.
     const PARCEL: &str =
         "INSERT INTO parcel (batch_no, seq, provider, done, due_ms, first_index, bytes, states)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8);
-         INSERT INTO parcel_body VALUES (last_insert_rowid(), ?9);
-         INSERT INTO parcel_index VALUES (last_insert_rowid(), ?10, ?11, ?12);
-         INSERT INTO record (parcel_id, blob) SELECT last_insert_rowid(), ?13 WHERE ?13 IS NOT NULL";
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+         INSERT INTO parcel_body VALUES (last_insert_rowid(), $9);
+         INSERT INTO parcel_index VALUES (last_insert_rowid(), $10, $11, $12);
+         INSERT INTO record (parcel_id, blob) SELECT last_insert_rowid(), $13 WHERE $13 IS NOT NULL";
     sqlx::query(PARCEL)
         .bind(batch.no)
         .bind(parcel.seq)

@@ -70,8 +70,8 @@ impl ClaimParcels {
     async fn ready_shares(&self, conn: &mut SqliteConnection) -> Result<Vec<Share>> {
         let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
             "SELECT batch_no, priority, turn FROM share
-             WHERE provider = ?1 AND open = 1 AND due_ms <= ?2
-             ORDER BY priority DESC, turn, batch_no LIMIT ?3",
+             WHERE provider = $1 AND open = 1 AND due_ms <= $2
+             ORDER BY priority DESC, turn, batch_no LIMIT $3",
         )
         .bind(&self.0.provider)
         .bind(self.0.now_ms)
@@ -92,7 +92,7 @@ impl ClaimParcels {
     ) -> Result<Vec<Claim>> {
         let candidates: Vec<(i64, i64, i64)> = sqlx::query_as(
             "SELECT id, epoch, bytes FROM parcel
-             WHERE batch_no = ?1 AND provider = ?2 AND done = 0 AND due_ms <= ?3 ORDER BY seq LIMIT ?4",
+             WHERE batch_no = $1 AND provider = $2 AND done = 0 AND due_ms <= $3 ORDER BY seq LIMIT $4",
         )
         .bind(share.batch_no)
         .bind(&self.0.provider)
@@ -114,8 +114,8 @@ impl ClaimParcels {
         }
         let ids: Vec<i64> = claims.iter().map(|claim| claim.parcel).collect();
         sqlx::query(
-            "UPDATE parcel SET epoch = epoch + 1, claimed = 1, due_ms = ?2
-             WHERE id IN (SELECT value FROM json_each(?1))",
+            "UPDATE parcel SET epoch = epoch + 1, claimed = 1, due_ms = $2
+             WHERE id IN (SELECT value FROM json_each($1))",
         )
         .bind(codec::id_list(&ids))
         .bind(self.0.lease_until_ms)
@@ -129,12 +129,12 @@ impl ClaimParcels {
     async fn advance(&self, conn: &mut SqliteConnection, share: &Share, round: &Round) -> Result<()> {
         let taken = i64::try_from(round.taken).unwrap_or(ARREARS);
         sqlx::query(
-            "UPDATE share SET turn = ?3, due_ms = CASE WHEN ?4 THEN
-                (SELECT coalesce(min(due_ms), ?5) FROM parcel
+            "UPDATE share SET turn = $3, due_ms = CASE WHEN $4 THEN
+                (SELECT coalesce(min(due_ms), $5) FROM parcel
                  WHERE parcel.batch_no = share.batch_no AND parcel.provider = share.provider AND done = 0)
                 ELSE due_ms END
-             WHERE batch_no = ?1 AND provider = ?2;
-             UPDATE batch SET state = ?6 WHERE no = ?1 AND state IN (?7, ?8) AND ?9 > 0",
+             WHERE batch_no = $1 AND provider = $2;
+             UPDATE batch SET state = $6 WHERE no = $1 AND state IN ($7, $8) AND $9 > 0",
         )
         .bind(share.batch_no)
         .bind(&self.0.provider)
@@ -166,7 +166,7 @@ impl Work for Renew {
         let mut answers = Vec::with_capacity(self.claims.len());
         for claim in &self.claims {
             let state: Option<i64> = sqlx::query_scalar(
-                "UPDATE parcel SET due_ms = ?3 WHERE id = ?1 AND epoch = ?2 AND claimed = 1
+                "UPDATE parcel SET due_ms = $3 WHERE id = $1 AND epoch = $2 AND claimed = 1
                  RETURNING (SELECT state FROM batch WHERE no = batch_no)",
             )
             .bind(claim.parcel)
@@ -198,9 +198,9 @@ impl Work for Begin {
         for start in &self.0 {
             let done = sqlx::query(
                 "INSERT INTO sending (parcel_id, batch_no, at_ms, provider, indexes, blob)
-                 SELECT id, batch_no, ?3, ?4, ?5, ?6 FROM parcel
-                 WHERE id = ?1 AND epoch = ?2 AND claimed = 1
-                    AND (SELECT state FROM batch WHERE no = batch_no) NOT IN (?7, ?8)",
+                 SELECT id, batch_no, $3, $4, $5, $6 FROM parcel
+                 WHERE id = $1 AND epoch = $2 AND claimed = 1
+                    AND (SELECT state FROM batch WHERE no = batch_no) NOT IN ($7, $8)",
             )
             .bind(start.claim.parcel)
             .bind(start.claim.epoch)
@@ -235,7 +235,7 @@ impl Work for Release {
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<bool> {
         let row: Option<(i64, String)> = sqlx::query_as(
-            "UPDATE parcel SET claimed = 0, due_ms = ?3 WHERE id = ?1 AND epoch = ?2 AND claimed = 1
+            "UPDATE parcel SET claimed = 0, due_ms = $3 WHERE id = $1 AND epoch = $2 AND claimed = 1
              RETURNING batch_no, provider",
         )
         .bind(self.claim.parcel)

@@ -77,7 +77,7 @@ impl Work for RecordDirect {
 
 /// The row of a direct send that was written down before it started.
 async fn begun(conn: &mut SqliteConnection, batch: &NewBatch) -> Result<Option<BatchRow>> {
-    let row: Option<(i64, bool)> = sqlx::query_as("SELECT no, direct FROM batch WHERE id = ?1")
+    let row: Option<(i64, bool)> = sqlx::query_as("SELECT no, direct FROM batch WHERE id = $1")
         .bind(&batch.id)
         .fetch_optional(conn)
         .await
@@ -99,7 +99,7 @@ async fn finish_parcel(
     delta: &mut Delta,
 ) -> Result<()> {
     let row: Option<(i64, Vec<u8>)> =
-        sqlx::query_as("SELECT id, states FROM parcel WHERE batch_no = ?1 AND seq = ?2")
+        sqlx::query_as("SELECT id, states FROM parcel WHERE batch_no = $1 AND seq = $2")
             .bind(batch.no)
             .bind(parcel.seq)
             .fetch_optional(&mut *conn)
@@ -117,8 +117,8 @@ async fn finish_parcel(
         .with("seq", parcel.seq));
     }
     sqlx::query(
-        "UPDATE parcel SET states = ?2, provider = ?3 WHERE id = ?1;
-         INSERT INTO record (parcel_id, blob) SELECT ?1, ?4 WHERE ?4 IS NOT NULL",
+        "UPDATE parcel SET states = $2, provider = $3 WHERE id = $1;
+         INSERT INTO record (parcel_id, blob) SELECT $1, $4 WHERE $4 IS NOT NULL",
     )
     .bind(id)
     .bind(states_to_blob(&parcel.states))
@@ -134,14 +134,14 @@ async fn finish_parcel(
 /// Ends the direct sends that the last process left open: what was not final is unknown.
 pub(super) async fn end_interrupted(conn: &mut SqliteConnection) -> Result<u64> {
     let batches: Vec<(i64, i64)> =
-        sqlx::query_as("SELECT no, created_ms FROM batch WHERE state = ?1 AND direct = 1")
+        sqlx::query_as("SELECT no, created_ms FROM batch WHERE state = $1 AND direct = 1")
             .bind(BatchState::Sending.number())
             .fetch_all(&mut *conn)
             .await
             .map_err(failed("cannot find interrupted sends"))?;
     for (no, created_ms) in &batches {
         let parcels: Vec<(i64, Vec<u8>)> =
-            sqlx::query_as("SELECT id, states FROM parcel WHERE batch_no = ?1")
+            sqlx::query_as("SELECT id, states FROM parcel WHERE batch_no = $1")
                 .bind(no)
                 .fetch_all(&mut *conn)
                 .await
@@ -153,7 +153,7 @@ pub(super) async fn end_interrupted(conn: &mut SqliteConnection) -> Result<u64> 
                 .iter()
                 .map(|status| if status.is_final() { *status } else { crate::status::Status::Unknown })
                 .collect();
-            sqlx::query("UPDATE parcel SET states = ?2 WHERE id = ?1")
+            sqlx::query("UPDATE parcel SET states = $2 WHERE id = $1")
                 .bind(id)
                 .bind(states_to_blob(&after))
                 .execute(&mut *conn)

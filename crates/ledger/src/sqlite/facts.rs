@@ -15,7 +15,7 @@ impl Work for Remember {
     type Answer = ();
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
-        sqlx::query("INSERT OR REPLACE INTO fact (kind, name, value, changed_ms) VALUES (?1, ?2, ?3, ?4)")
+        sqlx::query("INSERT OR REPLACE INTO fact (kind, name, value, changed_ms) VALUES ($1, $2, $3, $4)")
             .bind(&self.0.kind)
             .bind(&self.0.name)
             .bind(self.0.value.as_slice())
@@ -38,7 +38,7 @@ impl Work for Forget {
     type Answer = ();
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
-        sqlx::query("DELETE FROM fact WHERE kind = ?1 AND name = ?2")
+        sqlx::query("DELETE FROM fact WHERE kind = $1 AND name = $2")
             .bind(&self.kind)
             .bind(&self.name)
             .execute(conn)
@@ -59,7 +59,7 @@ impl Work for Facts {
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<Fact>> {
         let rows: Vec<(String, String, Vec<u8>, i64)> =
-            sqlx::query_as("SELECT kind, name, value, changed_ms FROM fact WHERE kind = ?1 ORDER BY name")
+            sqlx::query_as("SELECT kind, name, value, changed_ms FROM fact WHERE kind = $1 ORDER BY name")
                 .bind(&self.kind)
                 .fetch_all(conn)
                 .await

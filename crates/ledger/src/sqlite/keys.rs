@@ -15,7 +15,7 @@ pub(super) async fn look_up(conn: &mut SqliteConnection, key: &IdempotencyKey) -
     type Row = (Vec<u8>, String, bool, Option<Vec<u8>>);
     let row: Option<Row> = sqlx::query_as(
         "SELECT body_hash, batch_id, running, answer FROM idempotency
-         WHERE app = ?1 AND key = ?2 AND expires_ms > ?3",
+         WHERE app = $1 AND key = $2 AND expires_ms > $3",
     )
     .bind(&key.app)
     .bind(&key.key)
@@ -40,7 +40,7 @@ pub(super) async fn insert(
     batch_id: &str,
     running: bool,
 ) -> Result<()> {
-    sqlx::query("INSERT OR REPLACE INTO idempotency VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+    sqlx::query("INSERT OR REPLACE INTO idempotency VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
         .bind(&key.app)
         .bind(&key.key)
         .bind(&key.body_hash)
@@ -96,7 +96,7 @@ impl Work for AnswerKey {
 
 /// Records an answer; says whether the key was known.
 pub(super) async fn answer(conn: &mut SqliteConnection, app: &str, key: &str, answer: &[u8]) -> Result<bool> {
-    sqlx::query("UPDATE idempotency SET answer = ?3, running = 0 WHERE app = ?1 AND key = ?2")
+    sqlx::query("UPDATE idempotency SET answer = $3, running = 0 WHERE app = $1 AND key = $2")
         .bind(app)
         .bind(key)
         .bind(answer)
@@ -117,7 +117,7 @@ impl Work for ForgetKey {
     type Answer = ();
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
-        sqlx::query("DELETE FROM idempotency WHERE app = ?1 AND key = ?2")
+        sqlx::query("DELETE FROM idempotency WHERE app = $1 AND key = $2")
             .bind(&self.app)
             .bind(&self.key)
             .execute(conn)
@@ -140,7 +140,7 @@ impl Work for PruneKeys {
     async fn run(&self, conn: &mut SqliteConnection) -> Result<u64> {
         sqlx::query(
             "DELETE FROM idempotency WHERE rowid IN
-             (SELECT rowid FROM idempotency WHERE expires_ms <= ?1 AND running = 0 LIMIT ?2)",
+             (SELECT rowid FROM idempotency WHERE expires_ms <= $1 AND running = 0 LIMIT $2)",
         )
         .bind(self.now_ms)
         .bind(self.limit)

@@ -18,7 +18,7 @@ pub(super) async fn parcels(conn: &mut SqliteConnection, ids: &[i64]) -> Result<
     let list = id_list(ids);
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT p.batch_no, p.id, p.seq, p.first_index, p.provider, p.states, b.body
-         FROM json_each(?1) AS wanted JOIN parcel AS p ON p.id = wanted.value
+         FROM json_each($1) AS wanted JOIN parcel AS p ON p.id = wanted.value
             JOIN parcel_body AS b ON b.parcel_id = p.id
          ORDER BY wanted.key",
     )
@@ -47,7 +47,7 @@ pub(super) async fn parcels(conn: &mut SqliteConnection, ids: &[i64]) -> Result<
 
 async fn records(conn: &mut SqliteConnection, list: &str) -> Result<HashMap<i64, Vec<Vec<u8>>>> {
     let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-        "SELECT parcel_id, blob FROM record WHERE parcel_id IN (SELECT value FROM json_each(?1)) ORDER BY id",
+        "SELECT parcel_id, blob FROM record WHERE parcel_id IN (SELECT value FROM json_each($1)) ORDER BY id",
     )
     .bind(list)
     .fetch_all(conn)
@@ -64,7 +64,7 @@ async fn sending(conn: &mut SqliteConnection, list: &str) -> Result<HashMap<i64,
     type Row = (i64, i64, i64, String, Vec<u8>, Vec<u8>);
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT parcel_id, id, at_ms, provider, indexes, blob FROM sending
-         WHERE parcel_id IN (SELECT value FROM json_each(?1)) ORDER BY id",
+         WHERE parcel_id IN (SELECT value FROM json_each($1)) ORDER BY id",
     )
     .bind(list)
     .fetch_all(conn)
@@ -134,7 +134,7 @@ impl Work for ReadParcels {
     type Answer = Vec<StoredParcel>;
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<StoredParcel>> {
-        let no: Option<i64> = sqlx::query_scalar("SELECT no FROM batch WHERE id = ?1")
+        let no: Option<i64> = sqlx::query_scalar("SELECT no FROM batch WHERE id = $1")
             .bind(&self.batch_id)
             .fetch_optional(&mut *conn)
             .await
@@ -144,10 +144,10 @@ impl Work for ReadParcels {
         };
         // `instr` looks for the status byte inside the blob, so parcels without it never leave SQLite.
         let ids: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM parcel WHERE batch_no = ?1 AND seq > ?2
-                AND (?3 IS NULL OR instr(states, ?3) > 0
-                    OR (?4 AND EXISTS (SELECT 1 FROM sending WHERE parcel_id = parcel.id)))
-             ORDER BY seq LIMIT ?5",
+            "SELECT id FROM parcel WHERE batch_no = $1 AND seq > $2
+                AND ($3 IS NULL OR instr(states, $3) > 0
+                    OR ($4 AND EXISTS (SELECT 1 FROM sending WHERE parcel_id = parcel.id)))
+             ORDER BY seq LIMIT $5",
         )
         .bind(no)
         .bind(self.query.after_seq.map_or(-1, i64::from))

@@ -2,6 +2,9 @@
 //!
 //! Writes go through the group-committing task in [`writer`]; reads use a small pool, each in its own
 //! snapshot. In memory there is one connection, so reads queue up with the writes.
+//!
+//! Parameters are written `$1`, never `?1`: several statements often travel in one string to save trips to
+//! the connection's thread, and in a later one the driver binds `?n` wrongly when lower numbers are missing.
 
 mod accept;
 mod claim;

@@ -15,7 +15,7 @@ type RestRow = (Option<i64>, Option<i64>, i64, i64, i64, i64, i64, i64, i64, i64
 /// Reads what the messages of a batch share.
 pub(super) async fn head(conn: &mut SqliteConnection, batch_no: i64) -> Result<BatchHead> {
     let row: HeadRow = sqlx::query_as(
-        "SELECT id, app, state, created_ms, expires_at_ms, priority, head FROM batch WHERE no = ?1",
+        "SELECT id, app, state, created_ms, expires_at_ms, priority, head FROM batch WHERE no = $1",
     )
     .bind(batch_no)
     .fetch_one(conn)
@@ -31,7 +31,7 @@ pub(super) async fn batch(conn: &mut SqliteConnection, no: i64) -> Result<Stored
     let row: RestRow = sqlx::query_as(
         "SELECT send_at_ms, settled_ms, total, accepted, rejected, unknown, cancelled, expired, calls,
             (SELECT coalesce(sum(length(indexes) / 2), 0) FROM sending WHERE batch_no = no), labels, direct
-         FROM batch WHERE no = ?1",
+         FROM batch WHERE no = $1",
     )
     .bind(no)
     .fetch_one(conn)
@@ -92,7 +92,7 @@ impl Work for ReadBatch {
     type Answer = Option<StoredBatch>;
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Option<StoredBatch>> {
-        let no: Option<i64> = sqlx::query_scalar("SELECT no FROM batch WHERE id = ?1")
+        let no: Option<i64> = sqlx::query_scalar("SELECT no FROM batch WHERE id = $1")
             .bind(&self.id)
             .fetch_optional(&mut *conn)
             .await
@@ -121,10 +121,10 @@ impl Work for ListBatches {
             None => (None, None),
         };
         let numbers: Vec<i64> = sqlx::query_scalar(
-            "SELECT no FROM batch WHERE no < ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR app = ?3)
-                AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(labels) AS label
-                    WHERE label.key = ?4 AND (?5 IS NULL OR label.value = ?5)))
-             ORDER BY no DESC LIMIT ?6",
+            "SELECT no FROM batch WHERE no < $1 AND ($2 IS NULL OR state = $2) AND ($3 IS NULL OR app = $3)
+                AND ($4 IS NULL OR EXISTS (SELECT 1 FROM json_each(labels) AS label
+                    WHERE label.key = $4 AND ($5 IS NULL OR label.value = $5)))
+             ORDER BY no DESC LIMIT $6",
         )
         .bind(self.cursor.unwrap_or(i64::MAX))
         .bind(self.filter.state.map(|state| state.number()))
@@ -153,7 +153,7 @@ impl Work for NextDue {
     type Answer = Option<i64>;
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Option<i64>> {
-        sqlx::query_scalar("SELECT min(due_ms) FROM share WHERE provider = ?1 AND open = 1")
+        sqlx::query_scalar("SELECT min(due_ms) FROM share WHERE provider = $1 AND open = 1")
             .bind(&self.provider)
             .fetch_one(conn)
             .await

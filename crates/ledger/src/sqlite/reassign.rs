@@ -29,7 +29,7 @@ impl Work for Reassign {
     async fn run(&self, conn: &mut SqliteConnection) -> Result<bool> {
         let failure = failed("cannot reassign parcel");
         let row: Option<(i64, String, Vec<u8>)> = sqlx::query_as(
-            "SELECT batch_no, provider, states FROM parcel WHERE id = ?1 AND epoch = ?2 AND claimed = 1",
+            "SELECT batch_no, provider, states FROM parcel WHERE id = $1 AND epoch = $2 AND claimed = 1",
         )
         .bind(self.claim.parcel)
         .bind(self.claim.epoch)
@@ -39,7 +39,7 @@ impl Work for Reassign {
         let Some((batch_no, from, states)) = row else {
             return Ok(false);
         };
-        sqlx::query("UPDATE parcel SET provider = ?2, claimed = 0, due_ms = ?3 WHERE id = ?1")
+        sqlx::query("UPDATE parcel SET provider = $2, claimed = 0, due_ms = $3 WHERE id = $1")
             .bind(self.claim.parcel)
             .bind(&self.provider)
             .bind(self.not_before_ms)
@@ -75,8 +75,8 @@ impl Work for DrainStep {
         let failure = failed("cannot drain provider");
         let parcels: Vec<(i64, i64, Vec<u8>, i64)> = sqlx::query_as(
             "SELECT id, batch_no, states, due_ms FROM parcel
-             WHERE batch_no IN (SELECT batch_no FROM share WHERE provider = ?1)
-                AND provider = ?1 AND done = 0 AND claimed = 0 LIMIT ?2",
+             WHERE batch_no IN (SELECT batch_no FROM share WHERE provider = $1)
+                AND provider = $1 AND done = 0 AND claimed = 0 LIMIT $2",
         )
         .bind(&self.from)
         .bind(SLICE)
@@ -90,7 +90,7 @@ impl Work for DrainStep {
             move_share(delta, (&self.from, &self.to), states, *due_ms)?;
             ids.push(*id);
         }
-        sqlx::query("UPDATE parcel SET provider = ?2 WHERE id IN (SELECT value FROM json_each(?1))")
+        sqlx::query("UPDATE parcel SET provider = $2 WHERE id IN (SELECT value FROM json_each($1))")
             .bind(id_list(&ids))
             .bind(&self.to)
             .execute(&mut *conn)

@@ -23,7 +23,7 @@ impl Work for OldBatches {
     type Answer = Vec<i64>;
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<i64>> {
-        sqlx::query_scalar("SELECT no FROM batch WHERE settled_ms < ?1 ORDER BY settled_ms LIMIT ?2")
+        sqlx::query_scalar("SELECT no FROM batch WHERE settled_ms < $1 ORDER BY settled_ms LIMIT $2")
             .bind(self.before_ms)
             .bind(self.limit)
             .fetch_all(conn)
@@ -34,7 +34,7 @@ impl Work for OldBatches {
 
 /// Lists uploads that no process is working on any more.
 pub(super) async fn broken_uploads(conn: &mut SqliteConnection) -> Result<Vec<i64>> {
-    sqlx::query_scalar("SELECT no FROM batch WHERE state = ?1")
+    sqlx::query_scalar("SELECT no FROM batch WHERE state = $1")
         .bind(BatchState::Receiving.number())
         .fetch_all(conn)
         .await
@@ -52,18 +52,18 @@ impl Work for DropStep {
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<bool> {
         let failure = failed("cannot delete batch");
-        let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM parcel WHERE batch_no = ?1 LIMIT ?2")
+        let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM parcel WHERE batch_no = $1 LIMIT $2")
             .bind(self.batch_no)
             .bind(SLICE)
             .fetch_all(&mut *conn)
             .await
             .map_err(&failure)?;
         sqlx::query(
-            "DELETE FROM parcel_body WHERE parcel_id IN (SELECT value FROM json_each(?1));
-             DELETE FROM parcel_index WHERE parcel_id IN (SELECT value FROM json_each(?1));
-             DELETE FROM record WHERE parcel_id IN (SELECT value FROM json_each(?1));
-             DELETE FROM sending WHERE parcel_id IN (SELECT value FROM json_each(?1));
-             DELETE FROM parcel WHERE id IN (SELECT value FROM json_each(?1))",
+            "DELETE FROM parcel_body WHERE parcel_id IN (SELECT value FROM json_each($1));
+             DELETE FROM parcel_index WHERE parcel_id IN (SELECT value FROM json_each($1));
+             DELETE FROM record WHERE parcel_id IN (SELECT value FROM json_each($1));
+             DELETE FROM sending WHERE parcel_id IN (SELECT value FROM json_each($1));
+             DELETE FROM parcel WHERE id IN (SELECT value FROM json_each($1))",
         )
         .bind(id_list(&ids))
         .execute(&mut *conn)
@@ -72,7 +72,7 @@ impl Work for DropStep {
         if ids.len() as i64 == SLICE {
             return Ok(true);
         }
-        sqlx::query("DELETE FROM share WHERE batch_no = ?1; DELETE FROM batch WHERE no = ?1")
+        sqlx::query("DELETE FROM share WHERE batch_no = $1; DELETE FROM batch WHERE no = $1")
             .bind(self.batch_no)
             .execute(conn)
             .await

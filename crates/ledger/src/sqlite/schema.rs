@@ -165,7 +165,7 @@ async fn apply(conn: &mut SqliteConnection, step: &'static str, target: u32) -> 
     run(conn, "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)").await?;
     run(conn, step).await?;
     sqlx::query(
-        "INSERT INTO meta VALUES ('schema', ?1) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        "INSERT INTO meta VALUES ('schema', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
     )
     .bind(target.to_string())
     .execute(conn)

@@ -43,8 +43,8 @@ impl FindRecipient {
             let wanted = self.0.limit - ids.len();
             let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
                 "SELECT parcel_id, recipients FROM parcel_index
-                 WHERE parcel_id < ?1 AND created_ms >= ?2 AND instr(recipients, ?3) > 0
-                 ORDER BY parcel_id DESC LIMIT ?4",
+                 WHERE parcel_id < $1 AND created_ms >= $2 AND instr(recipients, $3) > 0
+                 ORDER BY parcel_id DESC LIMIT $4",
             )
             .bind(before)
             .bind(self.0.since_ms)
@@ -101,7 +101,7 @@ impl Work for CountIds {
     async fn run(&self, conn: &mut SqliteConnection) -> Result<u64> {
         let count: i64 = sqlx::query_scalar(
             "SELECT coalesce(sum(length(ids) / 8), 0) FROM parcel_index WHERE parcel_id IN
-             (SELECT id FROM parcel WHERE batch_no = (SELECT no FROM batch WHERE id = ?1))",
+             (SELECT id FROM parcel WHERE batch_no = (SELECT no FROM batch WHERE id = $1))",
         )
         .bind(&self.batch_id)
         .fetch_one(conn)
@@ -124,7 +124,7 @@ impl Work for IdsAfter {
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Self::Answer> {
         let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
             "SELECT p.seq, i.ids FROM parcel AS p JOIN parcel_index AS i ON i.parcel_id = p.id
-             WHERE p.batch_no = (SELECT no FROM batch WHERE id = ?1) AND p.seq > ?2 ORDER BY p.seq LIMIT 512",
+             WHERE p.batch_no = (SELECT no FROM batch WHERE id = $1) AND p.seq > $2 ORDER BY p.seq LIMIT 512",
         )
         .bind(&self.batch_id)
         .bind(self.after_seq.map_or(-1, i64::from))

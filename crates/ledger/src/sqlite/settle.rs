@@ -51,7 +51,7 @@ async fn settle_parcel(
     deltas: &mut BTreeMap<i64, Delta>,
 ) -> Result<bool> {
     let row: Option<(i64, String, Vec<u8>)> = sqlx::query_as(
-        "SELECT batch_no, provider, states FROM parcel WHERE id = ?1 AND epoch = ?2 AND claimed = 1",
+        "SELECT batch_no, provider, states FROM parcel WHERE id = $1 AND epoch = $2 AND claimed = 1",
     )
     .bind(settled.claim.parcel)
     .bind(settled.claim.epoch)
@@ -86,9 +86,9 @@ async fn settle_parcel(
 async fn write_parcel(conn: &mut SqliteConnection, settled: &Settled, done: bool) -> Result<()> {
     let claimed = !done && settled.release_at_ms.is_none();
     sqlx::query(
-        "UPDATE parcel SET states = ?2, done = ?3, claimed = ?4, due_ms = coalesce(?5, due_ms) WHERE id = ?1;
-         INSERT INTO record (parcel_id, blob) SELECT ?1, ?6 WHERE length(?6) > 0;
-         DELETE FROM sending WHERE parcel_id = ?1 AND (?3 OR id IN (SELECT value FROM json_each(?7)))",
+        "UPDATE parcel SET states = $2, done = $3, claimed = $4, due_ms = coalesce($5, due_ms) WHERE id = $1;
+         INSERT INTO record (parcel_id, blob) SELECT $1, $6 WHERE length($6) > 0;
+         DELETE FROM sending WHERE parcel_id = $1 AND ($3 OR id IN (SELECT value FROM json_each($7)))",
     )
     .bind(settled.claim.parcel)
     .bind(states_to_blob(&settled.states))
@@ -115,7 +115,7 @@ impl Work for Revise {
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<bool> {
         let Revision { parcel, changes, record } = &self.revision;
-        let row: Option<(i64, Vec<u8>)> = sqlx::query_as("SELECT batch_no, states FROM parcel WHERE id = ?1")
+        let row: Option<(i64, Vec<u8>)> = sqlx::query_as("SELECT batch_no, states FROM parcel WHERE id = $1")
             .bind(parcel)
             .fetch_optional(&mut *conn)
             .await
@@ -135,8 +135,8 @@ impl Work for Revise {
             return Ok(false);
         }
         sqlx::query(
-            "UPDATE parcel SET states = ?2 WHERE id = ?1;
-             INSERT INTO record (parcel_id, blob) SELECT ?1, ?3 WHERE length(?3) > 0",
+            "UPDATE parcel SET states = $2 WHERE id = $1;
+             INSERT INTO record (parcel_id, blob) SELECT $1, $3 WHERE length($3) > 0",
         )
         .bind(parcel)
         .bind(states_to_blob(&after))

@@ -101,9 +101,9 @@ impl Delta {
         self.apply_shares(conn, batch_no).await?;
         let count = |status: Status| self.by_status[usize::from(status.byte())];
         let row: Option<(i64, i64, bool, String)> = sqlx::query_as(
-            "UPDATE batch SET total = total + ?2, accepted = accepted + ?3, rejected = rejected + ?4,
-                unknown = unknown + ?5, cancelled = cancelled + ?6, expired = expired + ?7, calls = calls + ?8
-             WHERE no = ?1
+            "UPDATE batch SET total = total + $2, accepted = accepted + $3, rejected = rejected + $4,
+                unknown = unknown + $5, cancelled = cancelled + $6, expired = expired + $7, calls = calls + $8
+             WHERE no = $1
              RETURNING total - accepted - rejected - unknown - cancelled - expired, state, settled_ms IS NULL, id",
         )
         .bind(batch_no)
@@ -135,14 +135,14 @@ impl Delta {
             // A batch that joins gets its turn after everyone's next one: neither it nor the others starve.
             sqlx::query(
                 "INSERT INTO share (batch_no, provider, open, priority, turn, due_ms, parcels, messages)
-                 SELECT no, ?2, state NOT IN (0, 4), priority,
+                 SELECT no, $2, state NOT IN (0, 4), priority,
                     (SELECT coalesce(min(turn) + 1, 0) FROM share AS other
-                     WHERE other.provider = ?2 AND other.open = 1 AND other.priority = batch.priority),
-                    max(?5, coalesce(send_at_ms, 0)), ?3, ?4
-                 FROM batch WHERE no = ?1
+                     WHERE other.provider = $2 AND other.open = 1 AND other.priority = batch.priority),
+                    max($5, coalesce(send_at_ms, 0)), $3, $4
+                 FROM batch WHERE no = $1
                  ON CONFLICT (batch_no, provider) DO UPDATE SET parcels = parcels + excluded.parcels,
                     messages = messages + excluded.messages, due_ms = min(due_ms, excluded.due_ms);
-                 DELETE FROM share WHERE batch_no = ?1 AND provider = ?2 AND parcels <= 0",
+                 DELETE FROM share WHERE batch_no = $1 AND provider = $2 AND parcels <= 0",
             )
             .bind(batch_no)
             .bind(provider)
@@ -159,7 +159,7 @@ impl Delta {
 
 async fn settle(conn: &mut SqliteConnection, batch_no: i64, now_ms: i64) -> Result<()> {
     sqlx::query(
-        "UPDATE batch SET settled_ms = ?2, state = CASE state WHEN ?3 THEN state ELSE ?4 END WHERE no = ?1",
+        "UPDATE batch SET settled_ms = $2, state = CASE state WHEN $3 THEN state ELSE $4 END WHERE no = $1",
     )
     .bind(batch_no)
     .bind(now_ms)

@@ -63,7 +63,7 @@ impl Work for Publish {
             }
             keys::insert(conn, key, &self.batch_id, false).await?;
         }
-        sqlx::query("UPDATE batch SET state = ?2 WHERE no = ?1")
+        sqlx::query("UPDATE batch SET state = $2 WHERE no = $1")
             .bind(row.no)
             .bind(waiting_state(row.send_at_ms, self.now_ms).number())
             .execute(&mut *conn)
@@ -81,7 +81,7 @@ pub(super) async fn open_shares(conn: &mut SqliteConnection, batch_no: i64) -> R
         "UPDATE share SET open = 1, turn =
             (SELECT coalesce(min(turn) + 1, 0) FROM share AS other
              WHERE other.provider = share.provider AND other.open = 1 AND other.priority = share.priority)
-         WHERE batch_no = ?1",
+         WHERE batch_no = $1",
     )
     .bind(batch_no)
     .execute(conn)
@@ -101,7 +101,7 @@ impl Work for BeginDiscard {
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<i64> {
         let row = receiving(conn, &self.batch_id).await?;
-        sqlx::query("DELETE FROM share WHERE batch_no = ?1")
+        sqlx::query("DELETE FROM share WHERE batch_no = $1")
             .bind(row.no)
             .execute(conn)
             .await
@@ -112,7 +112,7 @@ impl Work for BeginDiscard {
 
 async fn receiving(conn: &mut SqliteConnection, batch_id: &str) -> Result<BatchRow> {
     let row: Option<(i64, i64, Option<i64>, i64)> =
-        sqlx::query_as("SELECT no, created_ms, send_at_ms, state FROM batch WHERE id = ?1")
+        sqlx::query_as("SELECT no, created_ms, send_at_ms, state FROM batch WHERE id = $1")
             .bind(batch_id)
             .fetch_optional(conn)
             .await

@@ -43,7 +43,7 @@ impl Work for SetState {
         let row: Option<(i64, i64, bool, Option<i64>, bool)> = sqlx::query_as(
             "SELECT no, state, direct, send_at_ms,
                 calls > 0 OR EXISTS (SELECT 1 FROM parcel WHERE batch_no = no AND epoch > 0)
-             FROM batch WHERE id = ?1",
+             FROM batch WHERE id = $1",
         )
         .bind(&self.batch_id)
         .fetch_optional(&mut *conn)
@@ -61,7 +61,7 @@ impl Work for SetState {
             return Ok(Ok(old));
         }
         sqlx::query(
-            "UPDATE batch SET state = ?2 WHERE no = ?1; UPDATE share SET open = 0 WHERE batch_no = ?1",
+            "UPDATE batch SET state = $2 WHERE no = $1; UPDATE share SET open = 0 WHERE batch_no = $1",
         )
         .bind(row.no)
         .bind(new.number())
@@ -111,7 +111,7 @@ impl Work for CancelStep {
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<bool> {
         let failure = failed("cannot cancel messages of batch");
-        let no: Option<i64> = sqlx::query_scalar("SELECT no FROM batch WHERE id = ?1 AND state = ?2")
+        let no: Option<i64> = sqlx::query_scalar("SELECT no FROM batch WHERE id = $1 AND state = $2")
             .bind(&self.batch_id)
             .bind(BatchState::Cancelled.number())
             .fetch_optional(&mut *conn)
@@ -121,8 +121,8 @@ impl Work for CancelStep {
             return Ok(false);
         };
         let parcels: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(
-            "SELECT id, provider, states FROM parcel WHERE batch_no = ?1 AND done = 0 AND claimed = 0
-                AND NOT EXISTS (SELECT 1 FROM sending WHERE parcel_id = parcel.id) LIMIT ?2",
+            "SELECT id, provider, states FROM parcel WHERE batch_no = $1 AND done = 0 AND claimed = 0
+                AND NOT EXISTS (SELECT 1 FROM sending WHERE parcel_id = parcel.id) LIMIT $2",
         )
         .bind(no)
         .bind(SLICE)
@@ -138,7 +138,7 @@ impl Work for CancelStep {
                 .collect();
             let closed = delta.change_messages(&before, &after);
             delta.add_waiting(provider, -1, -closed);
-            sqlx::query("UPDATE parcel SET states = ?2, done = 1 WHERE id = ?1")
+            sqlx::query("UPDATE parcel SET states = $2, done = 1 WHERE id = $1")
                 .bind(id)
                 .bind(states_to_blob(&after))
                 .execute(&mut *conn)
@@ -156,7 +156,7 @@ impl Work for CancelStep {
 
 /// Lists the batches whose cancelling is not over.
 pub(super) async fn half_cancelled(conn: &mut SqliteConnection) -> Result<Vec<(String, i64)>> {
-    sqlx::query_as("SELECT id, created_ms FROM batch WHERE state = ?1 AND settled_ms IS NULL")
+    sqlx::query_as("SELECT id, created_ms FROM batch WHERE state = $1 AND settled_ms IS NULL")
         .bind(BatchState::Cancelled.number())
         .fetch_all(conn)
         .await

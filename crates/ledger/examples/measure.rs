@@ -1,0 +1,171 @@
+//! Measures the ledger on this machine's disk: `cargo run --release -p interline-ledger --example measure`.
+//!
+//! Takes the number of messages (default 1,000,000) and a folder (default: the temporary one).
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use interline_ledger::{
+    ClaimRequest, Ledger, NewBatch, NewParcel, RecipientQuery, Result, SendingStart, Settled, Status,
+};
+
+const PER_PARCEL: usize = 256;
+const BODY_PER_MESSAGE: usize = 120;
+const PARCELS_PER_STAGE: usize = 32;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let messages: usize = arguments.next().map_or(Ok(1_000_000), |text| text.parse())?;
+    let folder = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from).join("interline-measure");
+    std::fs::create_dir_all(&folder)?;
+    let ledger = Ledger::open(&format!("sqlite:{}", folder.join("ledger.db").display())).await?;
+    uploads(&ledger, messages).await?;
+    lane(&ledger).await?;
+    submits(&ledger).await?;
+    ledger.close().await;
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
+}
+
+fn hash(number: usize) -> u64 {
+    (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn parcel(seq: usize) -> NewParcel {
+    let hashes: Vec<u64> = (0..PER_PARCEL).map(|index| hash(seq * PER_PARCEL + index)).collect();
+    NewParcel {
+        seq: u32::try_from(seq).unwrap_or(0),
+        provider: "p".to_owned(),
+        states: vec![Status::Queued; PER_PARCEL],
+        body: vec![b'x'; PER_PARCEL * BODY_PER_MESSAGE],
+        recipients: hashes.clone(),
+        ids: hashes,
+        ..NewParcel::default()
+    }
+}
+
+fn batch(id: String) -> NewBatch {
+    NewBatch { id, app: "shop".to_owned(), created_ms: 1, head: vec![b'h'; 500], ..NewBatch::default() }
+}
+
+fn request(max_parcels: usize) -> ClaimRequest {
+    ClaimRequest {
+        provider: "p".to_owned(),
+        now_ms: 10,
+        lease_until_ms: 99_999,
+        max_parcels,
+        max_bytes: 64 << 20,
+    }
+}
+
+fn report(what: &str, count: usize, since: Instant) {
+    let seconds = since.elapsed().as_secs_f64();
+    let rate = count as f64 / seconds;
+    writeln!(std::io::stdout(), "{what:<44} {count:>9} in {seconds:>7.3} s = {rate:>10.0}/s").ok();
+}
+
+async fn uploads(ledger: &Ledger, messages: usize) -> Result<()> {
+    let parcels = messages.div_ceil(PER_PARCEL);
+    ledger.stage(batch("big".to_owned())).await?;
+    let since = Instant::now();
+    for first in (0..parcels).step_by(PARCELS_PER_STAGE) {
+        let slice = (first..parcels.min(first + PARCELS_PER_STAGE)).map(parcel).collect();
+        ledger.stage_parcels("big", slice).await?;
+    }
+    report("messages staged", messages, since);
+    let since = Instant::now();
+    let duplicates = ledger.duplicate_ids("big").await?;
+    report("message ids checked for duplicates", messages, since);
+    assert_eq!(duplicates.total, 0);
+    let since = Instant::now();
+    ledger.publish("big", 5, None).await?;
+    report("upload published", 1, since);
+    let since = Instant::now();
+    let query = RecipientQuery { hash: hash(0), limit: 1, ..RecipientQuery::default() };
+    assert_eq!(ledger.find_recipient(query).await?.len(), 1);
+    report("messages searched for the oldest recipient", messages, since);
+    Ok(())
+}
+
+async fn lane(ledger: &Ledger) -> Result<()> {
+    const PARCELS: usize = 400;
+    let since = Instant::now();
+    let mut claimed = Vec::new();
+    while claimed.len() < PARCELS {
+        claimed.extend(ledger.claim(request(16)).await?);
+    }
+    report("parcels claimed, 16 at a time", claimed.len(), since);
+
+    // Sixteen workers, each sending a parcel in calls of ten messages.
+    const CALLS: usize = 10;
+    let since = Instant::now();
+    let mut workers = Vec::new();
+    for share in claimed.chunks(claimed.len().div_ceil(16)) {
+        let (ledger, share) = (ledger.clone(), share.iter().map(|parcel| parcel.claim).collect::<Vec<_>>());
+        workers.push(tokio::spawn(async move {
+            for claim in share {
+                let mut states = vec![Status::Queued; PER_PARCEL];
+                for call in 0..CALLS {
+                    let indexes: Vec<u16> = (0..10).map(|index| (call * 10 + index) as u16).collect();
+                    for index in &indexes {
+                        if let Some(state) = states.get_mut(usize::from(*index)) {
+                            *state = Status::Accepted;
+                        }
+                    }
+                    let start =
+                        SendingStart { claim, indexes, at_ms: 1, provider: "p".to_owned(), blob: Vec::new() };
+                    let sending = ledger.begin_sending(vec![start]).await?.into_iter().flatten().collect();
+                    let settled = Settled {
+                        claim,
+                        sending,
+                        states: states.clone(),
+                        record: vec![b'r'; 600],
+                        calls: 1,
+                        release_at_ms: None,
+                    };
+                    ledger.settle(vec![settled], 20).await?;
+                }
+            }
+            Result::<()>::Ok(())
+        }));
+    }
+    for worker in workers {
+        worker.await.map_err(|error| {
+            interline_ledger::Error::new(interline_ledger::ErrorKind::Unavailable, "cannot measure")
+                .caused_by(error)
+        })??;
+    }
+    report("calls begun and settled, 16 workers", claimed.len() * CALLS, since);
+    Ok(())
+}
+
+async fn submits(ledger: &Ledger) -> Result<()> {
+    const SUBMITS: usize = 5000;
+    let since = Instant::now();
+    let mut tasks = Vec::new();
+    for worker in 0..64 {
+        let ledger = ledger.clone();
+        tasks.push(tokio::spawn(async move {
+            for n in 0..SUBMITS / 64 {
+                let small = NewParcel {
+                    provider: "q".to_owned(),
+                    states: vec![Status::Queued],
+                    body: vec![b'x'; 200],
+                    ..NewParcel::default()
+                };
+                ledger.accept(batch(format!("small-{worker}-{n}")), vec![small], None).await?;
+            }
+            Result::<()>::Ok(())
+        }));
+    }
+    let mut done = 0;
+    for task in tasks {
+        if matches!(task.await, Ok(Ok(()))) {
+            done += SUBMITS / 64;
+        }
+    }
+    report("batches of one message, 64 callers", done, since);
+    Ok(())
+}

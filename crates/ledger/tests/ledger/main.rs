@@ -1,0 +1,22 @@
+//! The ledger's rules, on real SQLite files.
+//!
+//! One binary, so that it links once. Time is always passed in; nothing sleeps.
+
+#[cfg(test)]
+mod builders;
+#[cfg(test)]
+mod claims;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod direct;
+#[cfg(test)]
+mod reading;
+#[cfg(test)]
+mod settling;
+#[cfg(test)]
+mod states;
+#[cfg(test)]
+mod submit;
+#[cfg(test)]
+mod uploads;
