@@ -14,6 +14,12 @@ use crate::template;
 /// Recipients of one content above which `results` defaults to `fast`.
 pub const FAST_ABOVE: u64 = 100;
 
+/// The default of `results` when so many messages share the batch's content.
+#[must_use]
+pub const fn default_results(sharing: u64) -> Results {
+    if sharing > FAST_ABOVE { Results::Fast } else { Results::Each }
+}
+
 /// What a batch says once, for all of its messages.
 #[derive(Debug, Clone, Default)]
 pub struct Head {
@@ -45,8 +51,6 @@ pub struct Head {
     pub ordered: bool,
     /// The caller's trace.
     pub trace_id: Option<String>,
-    /// Messages that use the batch's content, once known: decides the default of `results`.
-    pub sharing_content: u64,
 }
 
 /// One content for one recipient, with everything inherited resolved.
@@ -113,12 +117,12 @@ impl Message {
         self.content.template != Template::Off
     }
 
-    /// How much is to be known of it: what was asked for, else `each` for few and `fast` for many
-    /// recipients of one content.
+    /// How much is to be known of it: what was asked for, else for the batch's content `default` (see
+    /// [`default_results`]), else `each`.
     #[must_use]
-    pub fn results(&self, head: &Head) -> Results {
-        let many = self.inherits_content && head.sharing_content > FAST_ABOVE;
-        self.options.results.unwrap_or(if many { Results::Fast } else { Results::Each })
+    pub fn results(&self, default: Results) -> Results {
+        let default = if self.inherits_content { default } else { Results::Each };
+        self.options.results.unwrap_or(default)
     }
 
     /// The sender: its own, else the provider's default.

@@ -5,13 +5,17 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, ErrorKind};
+use crate::message::default_results;
+use crate::options::Results;
 
 /// Most messages in a parcel.
 pub const PARCEL_MESSAGES: usize = 256;
 /// Most bytes in a parcel, unless a single message has more.
 pub const PARCEL_BYTES: usize = 256 * 1024;
 
-const VERSION: &str = "interline parcel 1\n";
+/// Each head has the same length, so that it can be set when the parcel is closed.
+const EACH: &str = "interline parcel 1 each\n";
+const FAST: &str = "interline parcel 1 fast\n";
 
 /// Some messages of one batch for one provider: one row of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,28 +45,32 @@ pub struct Item<'m> {
     pub recipient: u64,
     /// [`crate::id::message_fingerprint`], where the caller gave the id.
     pub id: Option<u64>,
+    /// Whether it uses the batch's content: many such messages default to `results = "fast"`.
+    pub shares_content: bool,
 }
 
 /// Packs messages as they come; holds one open parcel for each provider.
 #[derive(Debug, Default)]
 pub struct Packer {
     open: BTreeMap<String, Parcel>,
+    sharing: u64,
 }
 
 impl Packer {
     /// Adds a message; returns the parcel that it filled or overflowed.
     pub fn push(&mut self, provider: &str, item: Item<'_>) -> Option<Parcel> {
+        self.sharing += u64::from(item.shares_content);
         let full = self.open.get(provider).is_some_and(|parcel| {
             parcel.count >= PARCEL_MESSAGES || parcel.body.len() + item.json.len() + 32 > PARCEL_BYTES
         });
-        let done = if full { self.open.remove(provider) } else { None };
+        let done = if full { self.open.remove(provider).map(|parcel| self.close(parcel)) } else { None };
         let parcel = match self.open.get_mut(provider) {
             Some(parcel) => parcel,
             None => self.open.entry(provider.to_owned()).or_insert_with(|| Parcel {
                 provider: provider.to_owned(),
                 first_index: item.index,
                 count: 0,
-                body: VERSION.as_bytes().to_vec(),
+                body: EACH.as_bytes().to_vec(),
                 recipients: Vec::new(),
                 ids: Vec::new(),
             }),
@@ -78,19 +86,49 @@ impl Packer {
 
     /// The parcels that are still open.
     #[must_use]
-    pub fn finish(self) -> Vec<Parcel> {
-        self.open.into_values().collect()
+    pub fn finish(mut self) -> Vec<Parcel> {
+        std::mem::take(&mut self.open).into_values().map(|parcel| self.close(parcel)).collect()
+    }
+
+    /// What `results` defaults to after the messages so far.
+    #[must_use]
+    pub const fn results(&self) -> Results {
+        default_results(self.sharing)
+    }
+
+    fn close(&self, mut parcel: Parcel) -> Parcel {
+        let head = match self.results() {
+            Results::Each => EACH,
+            Results::Fast => FAST,
+        };
+        if let Some(place) = parcel.body.get_mut(..head.len()) {
+            place.copy_from_slice(head.as_bytes());
+        }
+        parcel
     }
 }
 
-/// Reads a stored parcel: index and JSON of each message, in order.
+/// A stored parcel, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpacked<'b> {
+    /// What `results` defaults to.
+    pub results: Results,
+    /// Index and JSON of each message, in order.
+    pub messages: Vec<(u64, &'b str)>,
+}
+
+/// Reads a stored parcel.
 ///
 /// # Errors
 /// `corrupt` when the stored form is another version's or damaged.
-pub fn unpack(body: &[u8]) -> Result<Vec<(u64, &str)>, Error> {
+pub fn unpack(body: &[u8]) -> Result<Unpacked<'_>, Error> {
     let corrupt = |what: &str| Error::new(ErrorKind::Corrupt, format!("cannot read stored parcel: {what}"));
     let text = std::str::from_utf8(body).map_err(|error| corrupt("it is not UTF-8").because(error))?;
-    let mut rest = text.strip_prefix(VERSION).ok_or_else(|| corrupt("unknown version"))?;
+    let (results, mut rest) = match (text.strip_prefix(EACH), text.strip_prefix(FAST)) {
+        (Some(rest), _) => (Results::Each, rest),
+        (None, Some(rest)) => (Results::Fast, rest),
+        (None, None) => return Err(corrupt("unknown version")),
+    };
     let mut messages = Vec::new();
     while !rest.is_empty() {
         let message = (|| {
@@ -103,7 +141,7 @@ pub fn unpack(body: &[u8]) -> Result<Vec<(u64, &str)>, Error> {
         messages.push((index, json));
         rest = tail;
     }
-    Ok(messages)
+    Ok(Unpacked { results, messages })
 }
 
 #[cfg(test)]
@@ -118,13 +156,13 @@ mod tests {
             let mut parcels = Vec::new();
             for (index, json) in (0u64..).zip(&texts) {
                 let provider = if index % 3 == 0 { "a" } else { "b" };
-                parcels.extend(packer.push(provider, Item { index, json, recipient: index, id: None }));
+                parcels.extend(packer.push(provider, Item { index, json, recipient: index, id: None, shares_content: false }));
             }
             parcels.extend(packer.finish());
             let mut back = Vec::new();
             for parcel in &parcels {
                 prop_assert!(parcel.count <= PARCEL_MESSAGES && parcel.body.len() <= PARCEL_BYTES);
-                let messages = unpack(&parcel.body).unwrap();
+                let messages = unpack(&parcel.body).unwrap().messages;
                 prop_assert_eq!(messages.len(), parcel.count);
                 prop_assert_eq!(messages[0].0, parcel.first_index);
                 back.extend(messages.into_iter().map(|(index, json)| (index, json.to_owned())));
@@ -135,9 +173,22 @@ mod tests {
 
         #[test]
         fn damage_is_an_error_and_never_a_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let mut stored = VERSION.as_bytes().to_vec();
+            let mut stored = EACH.as_bytes().to_vec();
             stored.extend(body);
             drop(unpack(&stored));
+        }
+    }
+
+    #[test]
+    fn many_recipients_of_one_content_default_to_fast() {
+        let item = |index| Item { index, json: "{}", recipient: index, id: None, shares_content: true };
+        for (count, results) in [(100, Results::Each), (101, Results::Fast)] {
+            let mut packer = Packer::default();
+            for index in 0..count {
+                assert!(packer.push("a", item(index)).is_none());
+            }
+            let parcel = packer.finish().remove(0);
+            assert_eq!(unpack(&parcel.body).unwrap().results, results);
         }
     }
 

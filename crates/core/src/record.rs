@@ -84,6 +84,20 @@ impl CallRecord {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
+    /// Several records in one stored form: one on each line.
+    #[must_use]
+    pub fn join(records: &[Self]) -> Vec<u8> {
+        records.iter().map(Self::to_bytes).collect::<Vec<_>>().join(&b'\n')
+    }
+
+    /// Reads what [`CallRecord::to_bytes`] or [`CallRecord::join`] wrote.
+    ///
+    /// # Errors
+    /// `corrupt` when a record is another version's or damaged.
+    pub fn read_all(bytes: &[u8]) -> Result<Vec<Self>, Error> {
+        bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(Self::from_bytes).collect()
+    }
+
     /// Reads the stored form.
     ///
     /// # Errors

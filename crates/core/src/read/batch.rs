@@ -173,7 +173,6 @@ pub fn read_head(
         expires_at_ms: fields.time("expires_at", problems),
         ordered: fields.boolean("ordered", problems).unwrap_or(true),
         trace_id: fields.string("trace_id", problems),
-        sharing_content: 0,
     };
     if fields.get("callback").is_some() {
         fields.wrong("callback", "callbacks are not served by this version; leave it out", problems);
@@ -278,7 +277,9 @@ fn id(fields: &mut Fields<'_>, key: &'static str, problems: &mut Problems) -> Op
     Some(text.to_owned())
 }
 
-fn made_id(index: u64) -> String {
+/// The id of a message whose caller gave none.
+#[must_use]
+pub fn made_id(index: u64) -> String {
     format!("msg_{index}")
 }
 
@@ -300,7 +301,9 @@ where
     Arc::new(map)
 }
 
-fn derived_client_id(batch_id: &str, index: u64) -> String {
+/// The client id of a message whose caller gave none: 32 hex digits from batch and index.
+#[must_use]
+pub fn derived_client_id(batch_id: &str, index: u64) -> String {
     let digest =
         Sha256::new().chain_update(batch_id).chain_update(b":").chain_update(index.to_le_bytes()).finalize();
     hex(digest.iter().take(16))

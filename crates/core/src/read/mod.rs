@@ -7,5 +7,8 @@ mod content;
 mod field;
 mod options;
 
-pub use batch::{Document, Identity, MessageText, head_text, read_document, read_head, read_message};
+pub use batch::{
+    Document, Identity, MessageText, derived_client_id, head_text, made_id, read_document, read_head,
+    read_message,
+};
 pub use field::{Fields, MAX_LISTED, Path, Problems};
