@@ -1,14 +1,17 @@
 //! Storing a batch with its parcels and its idempotency key in one transaction.
 //!
-//! The inserting functions here are also what staging and direct sends use.
+//! [`Rows`] is also what staging and direct sends insert with.
+
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::codec::{hashes_to_blob, states_to_blob};
-use super::share::Delta;
+use super::script::Script;
+use super::share::{Delta, apply_all};
 use super::writer::Work;
 use super::{failed, keys};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::model::{Accepted, BatchState, IdempotencyKey, NewBatch, NewParcel};
 
 /// Stores a whole batch.
@@ -23,18 +26,36 @@ impl Work for Accept {
     type Answer = Accepted;
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Accepted> {
-        if let Some(key) = &self.key {
-            if let Some(earlier) = keys::look_up(conn, key).await? {
-                return Ok(earlier);
+        Ok(Self::run_all(&[self], conn).await?.pop().unwrap_or(Accepted::InProgress))
+    }
+
+    async fn run_all(works: &[&Self], conn: &mut SqliteConnection) -> Result<Vec<Accepted>> {
+        let mut keys = keys::Lookup::of(conn, works.iter().filter_map(|work| work.key.as_ref())).await?;
+        let mut rows = Rows::begin(conn).await?;
+        let mut created: HashMap<i64, i64> = HashMap::new();
+        let mut deltas = BTreeMap::new();
+        let mut answers = Vec::with_capacity(works.len());
+        for Self { batch, parcels, key } in works {
+            if let Some(key) = key {
+                if let Some(earlier) = keys.earlier(key) {
+                    answers.push(earlier);
+                    continue;
+                }
+                keys.take(key, &batch.id);
+                keys::write(&mut rows.script, key, &batch.id, false);
             }
-            keys::insert(conn, key, &self.batch.id, false).await?;
+            let state = waiting_state(batch.send_at_ms, batch.created_ms);
+            let row = rows.add_batch(batch, state, false);
+            let mut delta = Delta::default();
+            rows.add_parcels(&row, parcels, &mut delta);
+            deltas.insert(row.no, delta);
+            created.insert(row.no, batch.created_ms);
+            answers.push(Accepted::Stored);
         }
-        let state = waiting_state(self.batch.send_at_ms, self.batch.created_ms);
-        let row = insert_batch(conn, &self.batch, state, false).await?;
-        let mut delta = Delta::default();
-        insert_parcels(conn, &row, &self.parcels, &mut delta).await?;
-        delta.apply(conn, row.no, self.batch.created_ms).await?;
-        Ok(Accepted::Stored)
+        let when = |batch_no: i64| created.get(&batch_no).copied().unwrap_or_default();
+        rows.script.run(conn, "cannot store batch").await?;
+        apply_all(conn, &deltas, when).await?;
+        Ok(answers)
     }
 
     fn bytes(&self) -> usize {
@@ -60,99 +81,98 @@ pub(super) struct BatchRow {
     pub(super) direct: bool,
 }
 
-pub(super) async fn insert_batch(
-    conn: &mut SqliteConnection,
-    batch: &NewBatch,
-    state: BatchState,
-    direct: bool,
-) -> Result<BatchRow> {
-    let labels: serde_json::Map<String, serde_json::Value> =
-        batch.labels.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
-    let done = sqlx::query(
-        "INSERT INTO batch (id, app, state, direct, created_ms, send_at_ms, expires_at_ms, priority, labels, head)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
-    )
-    .bind(&batch.id)
-    .bind(&batch.app)
-    .bind(state.number())
-    .bind(direct)
-    .bind(batch.created_ms)
-    .bind(batch.send_at_ms)
-    .bind(batch.expires_at_ms)
-    .bind(batch.priority)
-    .bind(serde_json::Value::Object(labels).to_string())
-    .bind(batch.head.as_slice())
-    .execute(conn)
-    .await
-    .map_err(failed("cannot store batch"))?;
-    if done.rows_affected() == 0 {
-        return Err(Error::new(ErrorKind::Conflict, "cannot store a batch twice").with("id", &batch.id));
-    }
-    Ok(BatchRow {
-        no: done.last_insert_rowid(),
-        created_ms: batch.created_ms,
-        send_at_ms: batch.send_at_ms,
-        direct,
-    })
+/// New rows, numbered here so that rows that belong together travel in one script.
+pub(super) struct Rows {
+    pub(super) script: Script,
+    last_batch: i64,
+    last_parcel: i64,
 }
 
-pub(super) async fn insert_parcels(
-    conn: &mut SqliteConnection,
-    batch: &BatchRow,
-    parcels: &[NewParcel],
-    delta: &mut Delta,
-) -> Result<()> {
-    for parcel in parcels {
-        let open = parcel.states.iter().filter(|status| !status.is_final()).count() as i64;
-        let done = batch.direct || open == 0;
-        let due_ms = parcel.not_before_ms.max(batch.send_at_ms.unwrap_or(0));
-        insert_parcel(conn, batch, parcel, Waiting { done, due_ms }).await?;
-        delta.add_messages(&parcel.states);
-        if !done {
-            delta.add_waiting(&parcel.provider, 1, open);
-            delta.due(&parcel.provider, due_ms);
+impl Rows {
+    /// Goes on from the highest numbers ever given; there is one writer, so nobody else gives any.
+    pub(super) async fn begin(conn: &mut SqliteConnection) -> Result<Self> {
+        let last: (Option<i64>, Option<i64>) = sqlx::query_as(
+            "SELECT max(seq) FILTER (WHERE name = 'batch'), max(seq) FILTER (WHERE name = 'parcel')
+             FROM sqlite_sequence",
+        )
+        .fetch_one(conn)
+        .await
+        .map_err(failed("cannot number new rows"))?;
+        Ok(Self {
+            script: Script::default(),
+            last_batch: last.0.unwrap_or_default(),
+            last_parcel: last.1.unwrap_or_default(),
+        })
+    }
+
+    pub(super) fn add_batch(&mut self, batch: &NewBatch, state: BatchState, direct: bool) -> BatchRow {
+        self.last_batch += 1;
+        let labels: serde_json::Map<String, serde_json::Value> =
+            batch.labels.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        self.script
+            .add(
+                "INSERT INTO batch (no, id, app, state, direct, created_ms, send_at_ms, expires_at_ms, priority,
+                    labels, head) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            )
+            .bind(self.last_batch)
+            .bind(&batch.id)
+            .bind(&batch.app)
+            .bind(state.number())
+            .bind(direct)
+            .bind(batch.created_ms)
+            .bind(batch.send_at_ms)
+            .bind(batch.expires_at_ms)
+            .bind(batch.priority)
+            .bind(serde_json::Value::Object(labels).to_string())
+            .bind(batch.head.as_slice());
+        BatchRow { no: self.last_batch, created_ms: batch.created_ms, send_at_ms: batch.send_at_ms, direct }
+    }
+
+    pub(super) fn add_parcels(&mut self, batch: &BatchRow, parcels: &[NewParcel], delta: &mut Delta) {
+        for parcel in parcels {
+            let open = parcel.states.iter().filter(|status| !status.is_final()).count() as i64;
+            let done = batch.direct || open == 0;
+            let due_ms = parcel.not_before_ms.max(batch.send_at_ms.unwrap_or(0));
+            self.last_parcel += 1;
+            self.add_parcel(batch, parcel, (done, due_ms));
+            delta.add_messages(&parcel.states);
+            if !done {
+                delta.add_waiting(&parcel.provider, 1, open);
+                delta.due(&parcel.provider, due_ms);
+            }
         }
     }
-    Ok(())
-}
 
-struct Waiting {
-    done: bool,
-    due_ms: i64,
-}
-
-async fn insert_parcel(
-    conn: &mut SqliteConnection,
-    batch: &BatchRow,
-    parcel: &NewParcel,
-    waiting: Waiting,
-) -> Result<()> {
-    // The side tables share the parcel's number, so the last inserted row id stays the same throughout.
-    const PARCEL: &str =
-        "INSERT INTO parcel (batch_no, seq, provider, done, due_ms, first_index, bytes, states)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
-         INSERT INTO parcel_body VALUES (last_insert_rowid(), $9);
-         INSERT INTO parcel_index VALUES (last_insert_rowid(), $10, $11, $12);
-         INSERT INTO record (parcel_id, blob) SELECT last_insert_rowid(), $13 WHERE $13 IS NOT NULL";
-    sqlx::query(PARCEL)
-        .bind(batch.no)
-        .bind(parcel.seq)
-        .bind(&parcel.provider)
-        .bind(waiting.done)
-        .bind(waiting.due_ms)
-        .bind(parcel.first_index)
-        .bind(parcel.body.len() as i64)
-        .bind(states_to_blob(&parcel.states))
-        .bind(parcel.body.as_slice())
-        .bind(batch.created_ms)
-        .bind(hashes_to_blob(&parcel.recipients))
-        .bind(hashes_to_blob(&parcel.ids))
-        .bind(parcel.record.as_deref())
-        .execute(conn)
-        .await
-        .map(drop)
-        .map_err(failed("cannot store parcel"))
-        .map_err(|error| error.with("seq", parcel.seq))
+    fn add_parcel(&mut self, batch: &BatchRow, parcel: &NewParcel, (done, due_ms): (bool, i64)) {
+        let id = self.last_parcel;
+        self.script
+            .add(
+                "INSERT INTO parcel (id, batch_no, seq, provider, done, due_ms, first_index, bytes, states)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            )
+            .bind(id)
+            .bind(batch.no)
+            .bind(parcel.seq)
+            .bind(&parcel.provider)
+            .bind(done)
+            .bind(due_ms)
+            .bind(parcel.first_index)
+            .bind(parcel.body.len() as i64)
+            .bind(states_to_blob(&parcel.states));
+        self.script.add("INSERT INTO parcel_body VALUES ($1, $2)").bind(id).bind(parcel.body.as_slice());
+        self.script
+            .add("INSERT INTO parcel_index VALUES ($1, $2, $3, $4)")
+            .bind(id)
+            .bind(batch.created_ms)
+            .bind(hashes_to_blob(&parcel.recipients))
+            .bind(hashes_to_blob(&parcel.ids));
+        if let Some(record) = &parcel.record {
+            self.script
+                .add("INSERT INTO record (parcel_id, blob) VALUES ($1, $2)")
+                .bind(id)
+                .bind(record.as_slice());
+        }
+    }
 }
 
 /// Roughly what the parcels take on disk.

@@ -4,10 +4,13 @@
 //! which it must wait, or, while somebody holds it, the end of the lease. Each claim raises the epoch, and
 //! every later change names the epoch it was made under.
 
+use std::collections::{BTreeMap, HashMap};
+
 use sqlx::sqlite::SqliteConnection;
 
 use super::codec::{batch_state, indexes_to_blob};
-use super::share::{Delta, NEVER};
+use super::script::Script;
+use super::share::{Delta, NEVER, apply_shares};
 use super::writer::Work;
 use super::{codec, failed};
 use crate::error::Result;
@@ -194,33 +197,70 @@ impl Work for Begin {
     type Answer = Vec<Option<i64>>;
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<Option<i64>>> {
-        let mut ids = Vec::with_capacity(self.0.len());
-        for start in &self.0 {
-            let done = sqlx::query(
-                "INSERT INTO sending (parcel_id, batch_no, at_ms, provider, indexes, blob)
-                 SELECT id, batch_no, $3, $4, $5, $6 FROM parcel
-                 WHERE id = $1 AND epoch = $2 AND claimed = 1
-                    AND (SELECT state FROM batch WHERE no = batch_no) NOT IN ($7, $8)",
-            )
-            .bind(start.claim.parcel)
-            .bind(start.claim.epoch)
-            .bind(start.at_ms)
-            .bind(&start.provider)
-            .bind(indexes_to_blob(&start.indexes))
-            .bind(start.blob.as_slice())
-            .bind(BatchState::Paused.number())
-            .bind(BatchState::Cancelled.number())
-            .execute(&mut *conn)
-            .await
-            .map_err(failed("cannot begin sending"))?;
-            ids.push((done.rows_affected() == 1).then(|| done.last_insert_rowid()));
+        Ok(Self::run_all(&[self], conn).await?.pop().unwrap_or_default())
+    }
+
+    async fn run_all(works: &[&Self], conn: &mut SqliteConnection) -> Result<Vec<Vec<Option<i64>>>> {
+        let starts: Vec<&SendingStart> = works.iter().flat_map(|work| &work.0).collect();
+        let allowed = allowed_batches(conn, &starts).await?;
+        let mut last = last_sending(conn).await?;
+        let mut script = Script::default();
+        let mut ids = Vec::with_capacity(starts.len());
+        for (place, start) in starts.iter().enumerate() {
+            let Some(batch_no) = allowed.get(&place) else {
+                ids.push(None);
+                continue;
+            };
+            last += 1;
+            ids.push(Some(last));
+            script
+                .add("INSERT INTO sending VALUES ($1, $2, $3, $4, $5, $6, $7)")
+                .bind(last)
+                .bind(start.claim.parcel)
+                .bind(batch_no)
+                .bind(start.at_ms)
+                .bind(&start.provider)
+                .bind(indexes_to_blob(&start.indexes))
+                .bind(start.blob.as_slice());
         }
-        Ok(ids)
+        script.run(conn, "cannot begin sending").await?;
+        let mut ids = ids.into_iter();
+        Ok(works.iter().map(|work| ids.by_ref().take(work.0.len()).collect()).collect())
     }
 
     fn bytes(&self) -> usize {
         self.0.iter().map(|start| start.blob.len()).sum()
     }
+}
+
+/// The batch number of each start whose claim holds and whose batch may go on, by place.
+async fn allowed_batches(
+    conn: &mut SqliteConnection,
+    starts: &[&SendingStart],
+) -> Result<HashMap<usize, i64>> {
+    let claims: Vec<serde_json::Value> =
+        starts.iter().map(|start| serde_json::json!([start.claim.parcel, start.claim.epoch])).collect();
+    let rows: Vec<(i64, i64)> = sqlx::query_as(
+        "SELECT start.key, parcel.batch_no
+         FROM json_each($1) AS start JOIN parcel ON parcel.id = (start.value ->> 0)
+            JOIN batch ON batch.no = parcel.batch_no
+         WHERE parcel.epoch = (start.value ->> 1) AND parcel.claimed = 1 AND batch.state NOT IN ($2, $3)",
+    )
+    .bind(serde_json::Value::from(claims).to_string())
+    .bind(BatchState::Paused.number())
+    .bind(BatchState::Cancelled.number())
+    .fetch_all(conn)
+    .await
+    .map_err(failed("cannot begin sending"))?;
+    rows.into_iter().map(|(place, batch_no)| Ok((codec::narrow(place, "place")?, batch_no))).collect()
+}
+
+/// The highest id ever given to a send; there is one writer, so nobody else gives any.
+async fn last_sending(conn: &mut SqliteConnection) -> Result<i64> {
+    sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'sending'")
+        .fetch_one(conn)
+        .await
+        .map_err(failed("cannot begin sending"))
 }
 
 /// Gives a parcel back.
@@ -249,7 +289,7 @@ impl Work for Release {
         };
         let mut delta = Delta::default();
         delta.due(&provider, self.not_before_ms);
-        delta.apply_shares(conn, batch_no).await?;
+        apply_shares(conn, &BTreeMap::from([(batch_no, delta)])).await?;
         Ok(true)
     }
 }

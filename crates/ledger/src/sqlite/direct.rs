@@ -3,9 +3,9 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::accept::{BatchRow, insert_batch, insert_parcels, parcel_bytes};
+use super::accept::{BatchRow, Rows, parcel_bytes};
 use super::codec::{states_from_blob, states_to_blob};
-use super::share::Delta;
+use super::share::{Delta, apply};
 use super::writer::Work;
 use super::{failed, keys};
 use crate::error::{Error, ErrorKind, Result};
@@ -26,11 +26,13 @@ impl Work for BeginDirect {
         if let Some(earlier) = keys::look_up(conn, &self.key).await? {
             return Ok(earlier);
         }
-        keys::insert(conn, &self.key, &self.batch.id, true).await?;
-        let row = insert_batch(conn, &self.batch, BatchState::Sending, true).await?;
+        let mut rows = Rows::begin(conn).await?;
+        keys::write(&mut rows.script, &self.key, &self.batch.id, true);
+        let row = rows.add_batch(&self.batch, BatchState::Sending, true);
         let mut delta = Delta::default();
-        insert_parcels(conn, &row, &self.parcels, &mut delta).await?;
-        delta.apply(conn, row.no, self.batch.created_ms).await?;
+        rows.add_parcels(&row, &self.parcels, &mut delta);
+        rows.script.run(conn, "cannot store direct send").await?;
+        apply(conn, row.no, delta, self.batch.created_ms).await?;
         Ok(Accepted::Stored)
     }
 
@@ -50,20 +52,22 @@ impl Work for RecordDirect {
         let DirectResult { batch, parcels, calls, now_ms, answer } = &self.0;
         let mut delta = Delta::default();
         delta.calls = i64::from(*calls);
+        let mut rows = Rows::begin(conn).await?;
         let row = match begun(conn, batch).await? {
             Some(row) => {
                 for parcel in parcels {
-                    finish_parcel(conn, &row, parcel, &mut delta).await?;
+                    finish_parcel(conn, (&row, &mut rows), parcel, &mut delta).await?;
                 }
                 row
             }
             None => {
-                let row = insert_batch(conn, batch, BatchState::Sending, true).await?;
-                insert_parcels(conn, &row, parcels, &mut delta).await?;
+                let row = rows.add_batch(batch, BatchState::Sending, true);
+                rows.add_parcels(&row, parcels, &mut delta);
                 row
             }
         };
-        delta.apply(conn, row.no, *now_ms).await?;
+        rows.script.run(conn, "cannot record direct send").await?;
+        apply(conn, row.no, delta, *now_ms).await?;
         if let Some((key, answer)) = answer {
             keys::answer(conn, &batch.app, key, answer).await?;
         }
@@ -94,7 +98,7 @@ async fn begun(conn: &mut SqliteConnection, batch: &NewBatch) -> Result<Option<B
 
 async fn finish_parcel(
     conn: &mut SqliteConnection,
-    batch: &BatchRow,
+    (batch, rows): (&BatchRow, &mut Rows),
     parcel: &NewParcel,
     delta: &mut Delta,
 ) -> Result<()> {
@@ -106,7 +110,8 @@ async fn finish_parcel(
             .await
             .map_err(failed("cannot record direct send"))?;
     let Some((id, before)) = row else {
-        return insert_parcels(conn, batch, std::slice::from_ref(parcel), delta).await;
+        rows.add_parcels(batch, std::slice::from_ref(parcel), delta);
+        return Ok(());
     };
     let before = states_from_blob(&before)?;
     if before.len() != parcel.states.len() {
@@ -161,7 +166,7 @@ pub(super) async fn end_interrupted(conn: &mut SqliteConnection) -> Result<u64> 
                 .map_err(failed("cannot end interrupted send"))?;
             delta.change_messages(&before, &after);
         }
-        delta.apply(conn, *no, *created_ms).await?;
+        apply(conn, *no, delta, *created_ms).await?;
     }
     Ok(batches.len() as u64)
 }

@@ -3,44 +3,89 @@
 //! A key is looked up and written in the transaction that stores what it stands for, so a crash leaves both
 //! or neither. An entry past its time counts as absent everywhere, pruned or not.
 
+use std::collections::HashMap;
+
+use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 
 use super::failed;
+use super::script::Script;
 use super::writer::Work;
 use crate::error::Result;
 use crate::model::{Accepted, IdempotencyKey};
 
+/// What keys stand for, and what they come to stand for in this transaction.
+#[derive(Debug, Default)]
+pub(super) struct Lookup {
+    by_key: HashMap<(String, String), Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    body_hash: Vec<u8>,
+    batch_id: String,
+    running: bool,
+    answer: Option<Vec<u8>>,
+}
+
+impl Lookup {
+    /// Looks keys up.
+    pub(super) async fn of(
+        conn: &mut SqliteConnection,
+        keys: impl Iterator<Item = &IdempotencyKey>,
+    ) -> Result<Self> {
+        let mut script = Script::default();
+        for key in keys {
+            script
+                .add(
+                    "SELECT app, key, body_hash, batch_id, running, answer FROM idempotency
+                     WHERE app = $1 AND key = $2 AND expires_ms > $3",
+                )
+                .bind(&key.app)
+                .bind(&key.key)
+                .bind(key.now_ms);
+        }
+        let attempted = "cannot look up idempotency key";
+        let mut lookup = Self::default();
+        for row in script.run(conn, attempted).await? {
+            let (app, key, body_hash, batch_id, running, answer) =
+                FromRow::from_row(&row).map_err(failed(attempted))?;
+            lookup.by_key.insert((app, key), Entry { body_hash, batch_id, running, answer });
+        }
+        Ok(lookup)
+    }
+
+    /// What the key stands for already, as the answer to one who comes with it.
+    pub(super) fn earlier(&self, key: &IdempotencyKey) -> Option<Accepted> {
+        let entry = self.by_key.get(&(key.app.clone(), key.key.clone()))?;
+        Some(match entry.running {
+            _ if entry.body_hash != key.body_hash => Accepted::Mismatch,
+            true => Accepted::InProgress,
+            false => Accepted::Replay { batch_id: entry.batch_id.clone(), answer: entry.answer.clone() },
+        })
+    }
+
+    /// Remembers that the key is taken by a batch of the same transaction.
+    pub(super) fn take(&mut self, key: &IdempotencyKey, batch_id: &str) {
+        let entry = Entry {
+            body_hash: key.body_hash.clone(),
+            batch_id: batch_id.to_owned(),
+            running: false,
+            answer: key.answer.clone(),
+        };
+        self.by_key.insert((key.app.clone(), key.key.clone()), entry);
+    }
+}
+
 /// Says what the key already stands for, if anything.
 pub(super) async fn look_up(conn: &mut SqliteConnection, key: &IdempotencyKey) -> Result<Option<Accepted>> {
-    type Row = (Vec<u8>, String, bool, Option<Vec<u8>>);
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT body_hash, batch_id, running, answer FROM idempotency
-         WHERE app = $1 AND key = $2 AND expires_ms > $3",
-    )
-    .bind(&key.app)
-    .bind(&key.key)
-    .bind(key.now_ms)
-    .fetch_optional(conn)
-    .await
-    .map_err(failed("cannot look up idempotency key"))?;
-    let Some((body_hash, batch_id, running, answer)) = row else {
-        return Ok(None);
-    };
-    Ok(Some(match running {
-        _ if body_hash != key.body_hash => Accepted::Mismatch,
-        true => Accepted::InProgress,
-        false => Accepted::Replay { batch_id, answer },
-    }))
+    Ok(Lookup::of(conn, std::iter::once(key)).await?.earlier(key))
 }
 
 /// Writes the key down; the caller has looked it up in the same transaction.
-pub(super) async fn insert(
-    conn: &mut SqliteConnection,
-    key: &IdempotencyKey,
-    batch_id: &str,
-    running: bool,
-) -> Result<()> {
-    sqlx::query("INSERT OR REPLACE INTO idempotency VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+pub(super) fn write(script: &mut Script, key: &IdempotencyKey, batch_id: &str, running: bool) {
+    script
+        .add("INSERT OR REPLACE INTO idempotency VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
         .bind(&key.app)
         .bind(&key.key)
         .bind(&key.body_hash)
@@ -48,11 +93,7 @@ pub(super) async fn insert(
         .bind(key.now_ms)
         .bind(key.expires_ms)
         .bind(running)
-        .bind(key.answer.as_deref())
-        .execute(conn)
-        .await
-        .map(drop)
-        .map_err(failed("cannot store idempotency key"))
+        .bind(key.answer.as_deref());
 }
 
 /// Takes a key for a request that is under way.
@@ -69,7 +110,9 @@ impl Work for ReserveKey {
         if let Some(earlier) = look_up(conn, &self.key).await? {
             return Ok(earlier);
         }
-        insert(conn, &self.key, &self.batch_id, true).await?;
+        let mut script = Script::default();
+        write(&mut script, &self.key, &self.batch_id, true);
+        script.run(conn, "cannot store idempotency key").await?;
         Ok(Accepted::Stored)
     }
 }

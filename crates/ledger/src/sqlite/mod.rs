@@ -3,8 +3,9 @@
 //! Writes go through the group-committing task in [`writer`]; reads use a small pool, each in its own
 //! snapshot. In memory there is one connection, so reads queue up with the writes.
 //!
-//! Parameters are written `$1`, never `?1`: several statements often travel in one string to save trips to
-//! the connection's thread, and in a later one the driver binds `?n` wrongly when lower numbers are missing.
+//! Each statement is a trip to the connection's thread and back, which costs more than the statement. So
+//! several often travel in one string, and parameters are written `$1`, never `?1`: in a later statement the
+//! driver binds `?n` wrongly when lower numbers are missing.
 
 mod accept;
 mod claim;
@@ -18,6 +19,7 @@ mod read;
 mod reassign;
 mod retention;
 mod schema;
+mod script;
 mod search;
 mod settle;
 mod share;

@@ -1,8 +1,9 @@
 //! Reading batches, and how the ledger as a whole is doing.
 
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{FromRow, Row as _};
 
-use super::codec::{batch_state, narrow};
+use super::codec::{batch_state, id_list, narrow};
 use super::writer::Work;
 use super::{failed, schema};
 use crate::error::{Error, ErrorKind, Result};
@@ -10,8 +11,6 @@ use crate::model::{BatchFilter, BatchHead, LedgerStatus, QueueStatus, StoredBatc
 use crate::status::Counts;
 
 type HeadRow = (String, String, i64, i64, Option<i64>, i32, Vec<u8>);
-type RestRow = (Option<i64>, Option<i64>, i64, i64, i64, i64, i64, i64, i64, i64, String, bool);
-
 /// Reads what the messages of a batch share.
 pub(super) async fn head(conn: &mut SqliteConnection, batch_no: i64) -> Result<BatchHead> {
     let row: HeadRow = sqlx::query_as(
@@ -21,40 +20,54 @@ pub(super) async fn head(conn: &mut SqliteConnection, batch_no: i64) -> Result<B
     .fetch_one(conn)
     .await
     .map_err(failed("cannot read batch"))?;
-    let (id, app, state, created_ms, expires_at_ms, priority, head) = row;
+    to_head(row)
+}
+
+fn to_head((id, app, state, created_ms, expires_at_ms, priority, head): HeadRow) -> Result<BatchHead> {
     Ok(BatchHead { id, app, state: batch_state(state)?, created_ms, expires_at_ms, priority, head })
 }
 
-/// Reads a batch with its counts.
-pub(super) async fn batch(conn: &mut SqliteConnection, no: i64) -> Result<StoredBatch> {
-    let head = head(conn, no).await?;
-    let row: RestRow = sqlx::query_as(
-        "SELECT send_at_ms, settled_ms, total, accepted, rejected, unknown, cancelled, expired, calls,
-            (SELECT coalesce(sum(length(indexes) / 2), 0) FROM sending WHERE batch_no = no), labels, direct
-         FROM batch WHERE no = $1",
+/// Reads batches with their counts, newest first.
+async fn batches(conn: &mut SqliteConnection, numbers: &[i64]) -> Result<Vec<StoredBatch>> {
+    let failure = failed("cannot read batches");
+    let rows = sqlx::query(
+        "SELECT id, app, state, created_ms, expires_at_ms, priority, head, no, send_at_ms, settled_ms, labels, direct,
+            total, accepted, rejected, unknown, cancelled, expired, calls,
+            (SELECT coalesce(sum(length(indexes) / 2), 0) FROM sending WHERE batch_no = no)
+         FROM batch WHERE no IN (SELECT value FROM json_each($1)) ORDER BY no DESC",
     )
-    .bind(no)
-    .fetch_one(conn)
+    .bind(id_list(numbers))
+    .fetch_all(conn)
     .await
-    .map_err(failed("cannot read batch"))?;
-    let (
-        send_at_ms,
-        settled_ms,
-        total,
-        accepted,
-        rejected,
-        unknown,
-        cancelled,
-        expired,
-        calls,
-        sending,
-        labels,
-        direct,
-    ) = row;
+    .map_err(&failure)?;
+    let mut batches = Vec::with_capacity(rows.len());
+    for row in rows {
+        let head = to_head(FromRow::from_row(&row).map_err(&failure)?)?;
+        let direct = row.try_get(11).map_err(&failure)?;
+        let labels: String = row.try_get(10).map_err(&failure)?;
+        let mut numbers = [0_i64; 8];
+        for (number, column) in numbers.iter_mut().zip(12..) {
+            *number = row.try_get(column).map_err(&failure)?;
+        }
+        batches.push(StoredBatch {
+            head,
+            send_at_ms: row.try_get(8).map_err(&failure)?,
+            settled_ms: row.try_get(9).map_err(&failure)?,
+            counts: counts(numbers, direct)?,
+            labels: parse_labels(&labels)?,
+            direct,
+            cursor: row.try_get(7).map_err(&failure)?,
+        });
+    }
+    Ok(batches)
+}
+
+fn counts(numbers: [i64; 8], direct: bool) -> Result<Counts> {
+    let [total, accepted, rejected, unknown, cancelled, expired, calls, sending] = numbers;
     let open = total - accepted - rejected - unknown - cancelled - expired;
     // A direct send is on its way from the start; for others the open sends say what is.
     let sending = if direct { open } else { sending.min(open) };
-    let counts = Counts {
+    Ok(Counts {
         total: narrow(total, "total")?,
         queued: narrow(open - sending, "queued")?,
         sending: narrow(sending, "sending")?,
@@ -64,15 +77,6 @@ pub(super) async fn batch(conn: &mut SqliteConnection, no: i64) -> Result<Stored
         cancelled: narrow(cancelled, "cancelled")?,
         expired: narrow(expired, "expired")?,
         calls: narrow(calls, "calls")?,
-    };
-    Ok(StoredBatch {
-        head,
-        send_at_ms,
-        settled_ms,
-        counts,
-        labels: parse_labels(&labels)?,
-        direct,
-        cursor: no,
     })
 }
 
@@ -98,7 +102,7 @@ impl Work for ReadBatch {
             .await
             .map_err(failed("cannot read batch"))?;
         match no {
-            Some(no) => batch(conn, no).await.map(Some),
+            Some(no) => Ok(batches(conn, &[no]).await?.pop()),
             None => Ok(None),
         }
     }
@@ -135,11 +139,7 @@ impl Work for ListBatches {
         .fetch_all(&mut *conn)
         .await
         .map_err(failed("cannot list batches"))?;
-        let mut batches = Vec::with_capacity(numbers.len());
-        for no in numbers {
-            batches.push(batch(conn, no).await?);
-        }
-        Ok(batches)
+        batches(conn, &numbers).await
     }
 }
 

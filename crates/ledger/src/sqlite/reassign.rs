@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::codec::{id_list, states_from_blob};
 use super::failed;
-use super::share::Delta;
+use super::share::{Delta, apply_shares};
 use super::writer::Work;
 use crate::error::Result;
 use crate::model::Claim;
@@ -48,7 +48,7 @@ impl Work for Reassign {
             .map_err(failure)?;
         let mut delta = Delta::default();
         move_share(&mut delta, (&from, &self.provider), &states, self.not_before_ms)?;
-        delta.apply_shares(conn, batch_no).await?;
+        apply_shares(conn, &BTreeMap::from([(batch_no, delta)])).await?;
         Ok(true)
     }
 }
@@ -96,9 +96,7 @@ impl Work for DrainStep {
             .execute(&mut *conn)
             .await
             .map_err(failure)?;
-        for (batch_no, delta) in deltas {
-            delta.apply_shares(conn, batch_no).await?;
-        }
+        apply_shares(conn, &deltas).await?;
         Ok(parcels.len() as i64 == SLICE)
     }
 }

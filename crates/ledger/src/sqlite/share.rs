@@ -1,14 +1,15 @@
 //! Keeping the sums true: a batch's counts, and what it has waiting at each provider.
 //!
-//! Whoever changes parcels collects the differences in a [`Delta`] and applies it once a batch, in the same
+//! Whoever changes parcels collects the differences in a [`Delta`] a batch and applies them once, in the same
 //! transaction; nothing is ever counted by walking over parcels.
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 
 use super::failed;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::model::BatchState;
 use crate::status::Status;
 
@@ -37,14 +38,6 @@ impl Default for ShareDelta {
     fn default() -> Self {
         Self { parcels: 0, messages: 0, due_ms: NEVER }
     }
-}
-
-/// A batch whose row was just changed.
-#[derive(Debug)]
-pub(super) struct Applied {
-    pub(super) batch_id: String,
-    /// Whether its last message became final with this change.
-    pub(super) settled_now: bool,
 }
 
 impl Delta {
@@ -91,75 +84,102 @@ impl Delta {
         self.shares.entry(provider.to_owned()).or_default()
     }
 
-    /// Stores it all; settles the batch when no message is left open.
-    pub(super) async fn apply(
-        &self,
-        conn: &mut SqliteConnection,
-        batch_no: i64,
-        now_ms: i64,
-    ) -> Result<Applied> {
-        self.apply_shares(conn, batch_no).await?;
-        let count = |status: Status| self.by_status[usize::from(status.byte())];
-        let row: Option<(i64, i64, bool, String)> = sqlx::query_as(
-            "UPDATE batch SET total = total + $2, accepted = accepted + $3, rejected = rejected + $4,
-                unknown = unknown + $5, cancelled = cancelled + $6, expired = expired + $7, calls = calls + $8
-             WHERE no = $1
-             RETURNING total - accepted - rejected - unknown - cancelled - expired, state, settled_ms IS NULL, id",
-        )
-        .bind(batch_no)
-        .bind(self.total)
-        .bind(count(Status::Accepted))
-        .bind(count(Status::Rejected))
-        .bind(count(Status::Unknown))
-        .bind(count(Status::Cancelled))
-        .bind(count(Status::Expired))
-        .bind(self.calls)
-        .fetch_optional(&mut *conn)
-        .await
-        .map_err(failed("cannot count messages of batch"))?;
-        let Some((open, state, unsettled, batch_id)) = row else {
-            return Err(
-                Error::new(ErrorKind::NotFound, "cannot count messages of batch").with("no", batch_no)
-            );
-        };
-        let settled_now = open == 0 && unsettled && state != BatchState::Receiving.number();
-        if settled_now {
-            settle(conn, batch_no, now_ms).await?;
-        }
-        Ok(Applied { batch_id, settled_now })
+    fn count_of(&self, status: Status) -> i64 {
+        self.by_status[usize::from(status.byte())]
     }
+}
 
-    /// Stores what changed at the providers alone.
-    pub(super) async fn apply_shares(&self, conn: &mut SqliteConnection, batch_no: i64) -> Result<()> {
-        for (provider, share) in &self.shares {
-            // A batch that joins gets its turn after everyone's next one: neither it nor the others starve.
-            sqlx::query(
-                "INSERT INTO share (batch_no, provider, open, priority, turn, due_ms, parcels, messages)
-                 SELECT no, $2, state NOT IN (0, 4), priority,
-                    (SELECT coalesce(min(turn) + 1, 0) FROM share AS other
-                     WHERE other.provider = $2 AND other.open = 1 AND other.priority = batch.priority),
-                    max($5, coalesce(send_at_ms, 0)), $3, $4
-                 FROM batch WHERE no = $1
-                 ON CONFLICT (batch_no, provider) DO UPDATE SET parcels = parcels + excluded.parcels,
-                    messages = messages + excluded.messages, due_ms = min(due_ms, excluded.due_ms);
-                 DELETE FROM share WHERE batch_no = $1 AND provider = $2 AND parcels <= 0",
-            )
-            .bind(batch_no)
-            .bind(provider)
-            .bind(share.parcels)
-            .bind(share.messages)
-            .bind(share.due_ms)
-            .execute(&mut *conn)
-            .await
-            .map_err(failed("cannot count what waits for provider"))?;
-        }
-        Ok(())
+/// Stores what changed in one batch, and settles it when no message is left open.
+pub(super) async fn apply(
+    conn: &mut SqliteConnection,
+    batch_no: i64,
+    delta: Delta,
+    now_ms: i64,
+) -> Result<()> {
+    apply_all(conn, &BTreeMap::from([(batch_no, delta)]), |_| now_ms).await.map(drop)
+}
+
+/// Stores what changed in batches, by their numbers, and settles those without an open message. `when` says
+/// at what time; the answer names the batches that settled.
+///
+/// All changes travel as one list, so that the statements stay the same and stay prepared.
+pub(super) async fn apply_all(
+    conn: &mut SqliteConnection,
+    deltas: &BTreeMap<i64, Delta>,
+    when: impl Fn(i64) -> i64,
+) -> Result<Vec<(i64, String)>> {
+    apply_shares(conn, deltas).await?;
+    let changes: Vec<serde_json::Value> = deltas
+        .iter()
+        .map(|(no, delta)| {
+            json!([
+                no,
+                delta.total,
+                delta.count_of(Status::Accepted),
+                delta.count_of(Status::Rejected),
+                delta.count_of(Status::Unknown),
+                delta.count_of(Status::Cancelled),
+                delta.count_of(Status::Expired),
+                delta.calls,
+            ])
+        })
+        .collect();
+    let rows: Vec<(i64, String, bool)> = sqlx::query_as(
+        "UPDATE batch SET total = total + (change.value ->> 1), accepted = accepted + (change.value ->> 2),
+            rejected = rejected + (change.value ->> 3), unknown = unknown + (change.value ->> 4),
+            cancelled = cancelled + (change.value ->> 5), expired = expired + (change.value ->> 6),
+            calls = calls + (change.value ->> 7)
+         FROM json_each($1) AS change WHERE batch.no = (change.value ->> 0)
+         RETURNING no, id, settled_ms IS NULL AND state <> 0
+            AND total = accepted + rejected + unknown + cancelled + expired",
+    )
+    .bind(serde_json::Value::from(changes).to_string())
+    .fetch_all(&mut *conn)
+    .await
+    .map_err(failed("cannot count messages of batch"))?;
+    let complete: Vec<(i64, String)> =
+        rows.into_iter().filter(|(_, _, complete)| *complete).map(|(no, id, _)| (no, id)).collect();
+    for (no, _) in &complete {
+        settle(conn, *no, when(*no)).await?;
     }
+    Ok(complete)
+}
+
+/// Stores what changed at the providers alone.
+pub(super) async fn apply_shares(conn: &mut SqliteConnection, deltas: &BTreeMap<i64, Delta>) -> Result<()> {
+    let mut changes = Vec::new();
+    for (no, delta) in deltas {
+        for (provider, share) in &delta.shares {
+            changes.push(json!([no, provider, share.parcels, share.messages, share.due_ms]));
+        }
+    }
+    if changes.is_empty() {
+        return Ok(());
+    }
+    // A batch that joins gets its turn after everyone's next one: neither it nor the others starve.
+    sqlx::query(
+        "INSERT INTO share (batch_no, provider, open, priority, turn, due_ms, parcels, messages)
+         SELECT no, change.value ->> 1, state NOT IN (0, 4), priority,
+            (SELECT coalesce(min(turn) + 1, 0) FROM share AS other
+             WHERE other.provider = (change.value ->> 1) AND other.open = 1 AND other.priority = batch.priority),
+            max(change.value ->> 4, coalesce(send_at_ms, 0)), change.value ->> 2, change.value ->> 3
+         FROM json_each($1) AS change JOIN batch ON batch.no = (change.value ->> 0)
+         WHERE true
+         ON CONFLICT (batch_no, provider) DO UPDATE SET parcels = parcels + excluded.parcels,
+            messages = messages + excluded.messages, due_ms = min(due_ms, excluded.due_ms);
+         DELETE FROM share WHERE parcels <= 0 AND (batch_no, provider) IN
+            (SELECT value ->> 0, value ->> 1 FROM json_each($1))",
+    )
+    .bind(serde_json::Value::from(changes).to_string())
+    .execute(conn)
+    .await
+    .map(drop)
+    .map_err(failed("cannot count what waits for provider"))
 }
 
 async fn settle(conn: &mut SqliteConnection, batch_no: i64, now_ms: i64) -> Result<()> {
     sqlx::query(
-        "UPDATE batch SET settled_ms = $2, state = CASE state WHEN $3 THEN state ELSE $4 END WHERE no = $1",
+        "UPDATE batch SET settled_ms = $2, state = CASE state WHEN $3 THEN $3 ELSE $4 END WHERE no = $1",
     )
     .bind(batch_no)
     .bind(now_ms)

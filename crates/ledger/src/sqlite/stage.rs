@@ -3,8 +3,9 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::accept::{BatchRow, insert_batch, insert_parcels, parcel_bytes, waiting_state};
-use super::share::Delta;
+use super::accept::{BatchRow, Rows, parcel_bytes, waiting_state};
+use super::script::Script;
+use super::share::{Delta, apply};
 use super::writer::Work;
 use super::{failed, keys};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +19,9 @@ impl Work for Stage {
     type Answer = ();
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
-        insert_batch(conn, &self.0, BatchState::Receiving, false).await.map(drop)
+        let mut rows = Rows::begin(conn).await?;
+        rows.add_batch(&self.0, BatchState::Receiving, false);
+        rows.script.run(conn, "cannot store batch").await.map(drop)
     }
 }
 
@@ -34,9 +37,11 @@ impl Work for StageParcels {
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
         let row = receiving(conn, &self.batch_id).await?;
+        let mut rows = Rows::begin(conn).await?;
         let mut delta = Delta::default();
-        insert_parcels(conn, &row, &self.parcels, &mut delta).await?;
-        delta.apply(conn, row.no, row.created_ms).await.map(drop)
+        rows.add_parcels(&row, &self.parcels, &mut delta);
+        rows.script.run(conn, "cannot store parcels").await?;
+        apply(conn, row.no, delta, row.created_ms).await
     }
 
     fn bytes(&self) -> usize {
@@ -61,7 +66,9 @@ impl Work for Publish {
             if let Some(earlier) = keys::look_up(conn, key).await? {
                 return Ok(earlier);
             }
-            keys::insert(conn, key, &self.batch_id, false).await?;
+            let mut script = Script::default();
+            keys::write(&mut script, key, &self.batch_id, false);
+            script.run(conn, "cannot store idempotency key").await?;
         }
         sqlx::query("UPDATE batch SET state = $2 WHERE no = $1")
             .bind(row.no)
@@ -70,7 +77,7 @@ impl Work for Publish {
             .await
             .map_err(failed("cannot publish batch"))?;
         open_shares(conn, row.no).await?;
-        Delta::default().apply(conn, row.no, self.now_ms).await?;
+        apply(conn, row.no, Delta::default(), self.now_ms).await?;
         Ok(Accepted::Stored)
     }
 }

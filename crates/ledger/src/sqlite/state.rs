@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::accept::waiting_state;
 use super::codec::{batch_state, states_from_blob, states_to_blob};
 use super::failed;
-use super::share::Delta;
+use super::share::{Delta, apply};
 use super::stage::open_shares;
 use super::writer::Work;
 use crate::error::{Error, ErrorKind, Result};
@@ -145,7 +145,7 @@ impl Work for CancelStep {
                 .await
                 .map_err(&failure)?;
         }
-        delta.apply(conn, no, self.now_ms).await?;
+        apply(conn, no, delta, self.now_ms).await?;
         let more = parcels.len() as i64 == SLICE;
         if !more {
             open_shares(conn, no).await?;

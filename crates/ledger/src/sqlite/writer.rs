@@ -3,7 +3,11 @@
 //! Commands queue up while a commit is on its way to the disk and share the next one; each is answered only
 //! after its commit. If anything in a group fails, the group is undone and every command is tried again by
 //! itself, so that a bad one fails alone. The task outlives full disks and I/O errors.
+//!
+//! Callers wait for their answers, so commands that wait at the same time do not depend on each other, and
+//! those of one kind run together.
 
+use std::any::{Any, TypeId};
 use std::error::Error as _;
 use std::fs::File;
 use std::future::Future;
@@ -32,6 +36,20 @@ pub(crate) trait Work: Send + Sync + 'static {
 
     /// Does it. An error undoes whatever it wrote.
     fn run(&self, conn: &mut SqliteConnection) -> impl Future<Output = Result<Self::Answer>> + Send;
+
+    /// Does it for several callers at once, with an answer for each; those that come often save trips here.
+    fn run_all(
+        works: &[&Self],
+        conn: &mut SqliteConnection,
+    ) -> impl Future<Output = Result<Vec<Self::Answer>>> + Send {
+        async move {
+            let mut answers = Vec::with_capacity(works.len());
+            for work in works {
+                answers.push(work.run(conn).await?);
+            }
+            Ok(answers)
+        }
+    }
 
     /// Roughly how many bytes it stores.
     fn bytes(&self) -> usize {
@@ -91,12 +109,16 @@ fn closed() -> Error {
     Error::new(ErrorKind::Unavailable, "cannot use a ledger that was closed")
 }
 
+/// Runs commands that are all of one kind.
+type Run = for<'a> fn(
+    &'a mut [Box<dyn Command>],
+    &'a mut SqliteConnection,
+) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
 /// A unit of work with its caller, its types hidden.
-trait Command: Send {
-    fn run<'a>(
-        &'a mut self,
-        conn: &'a mut SqliteConnection,
-    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+trait Command: Any + Send {
+    /// What runs commands of this kind.
+    fn run(&self) -> Run;
     fn finish(self: Box<Self>, outcome: Result<()>);
     fn bytes(&self) -> usize;
 }
@@ -108,14 +130,24 @@ struct Pending<W: Work> {
 }
 
 impl<W: Work> Command for Pending<W> {
-    fn run<'a>(
-        &'a mut self,
-        conn: &'a mut SqliteConnection,
-    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
-        Box::pin(async {
-            self.answer = Some(self.work.run(conn).await?);
-            Ok(())
-        })
+    fn run(&self) -> Run {
+        |kin, conn| {
+            let mut works = Vec::with_capacity(kin.len());
+            let mut places = Vec::with_capacity(kin.len());
+            for command in kin {
+                let command: &mut dyn Any = command.as_mut();
+                if let Some(Self { work, answer, .. }) = command.downcast_mut() {
+                    works.push(&*work);
+                    places.push(answer);
+                }
+            }
+            Box::pin(async move {
+                for (place, answer) in places.into_iter().zip(W::run_all(&works, conn).await?) {
+                    *place = Some(answer);
+                }
+                Ok(())
+            })
+        }
     }
 
     fn finish(self: Box<Self>, outcome: Result<()>) {
@@ -130,6 +162,11 @@ impl<W: Work> Command for Pending<W> {
     fn bytes(&self) -> usize {
         self.work.bytes()
     }
+}
+
+fn kind(command: &dyn Command) -> TypeId {
+    let command: &dyn Any = command;
+    command.type_id()
 }
 
 struct Task {
@@ -173,6 +210,7 @@ impl Task {
     }
 
     async fn commit(&mut self, group: &mut Vec<Box<dyn Command>>) {
+        group.sort_by_key(|command| kind(command.as_ref()));
         let together = self.attempt(group).await;
         if together.is_ok() || group.len() == 1 {
             for command in group.drain(..) {
@@ -199,8 +237,10 @@ impl Task {
     }
 
     async fn run_and_commit(&mut self, group: &mut [Box<dyn Command>]) -> Result<()> {
-        for command in group {
-            command.run(&mut self.conn).await?;
+        for kin in group.chunk_by_mut(|left, right| kind(left.as_ref()) == kind(right.as_ref())) {
+            if let Some(run) = kin.first().map(|command| command.run()) {
+                run(kin, &mut self.conn).await?;
+            }
         }
         sqlx::query("COMMIT")
             .execute(&mut self.conn)

@@ -1,8 +1,8 @@
 //! What settling does to counts, states and open sends.
 
-use interline_ledger::{BatchState, Counts, ErrorKind, ParcelQuery, Revision, Settled, Status};
+use interline_ledger::{BatchState, Claim, Counts, ErrorKind, ParcelQuery, Revision, Settled, Status};
 
-use crate::builders::{Bench, LEASE, batch, settled};
+use crate::builders::{Bench, LEASE, batch, settled, start};
 
 use Status::{Accepted, Expired, Queued, Rejected, Unknown};
 
@@ -133,4 +133,45 @@ async fn waiting_messages_are_counted_by_provider() {
     bench.ledger.settle(vec![settled(claim, &[Accepted, Accepted])], 20).await.unwrap();
     let queue = bench.ledger.status().await.unwrap().queues.remove(0);
     assert_eq!((queue.parcels, queue.messages), (1, 2));
+}
+
+#[tokio::test]
+async fn settlements_that_share_a_commit_see_each_other() {
+    let bench = Bench::new().await;
+    bench.accept(batch("b"), 1, 2).await;
+    let claim = bench.claim_one(10).await.claim;
+    let settle = |states: &[Status], now_ms| bench.ledger.settle(vec![settled(claim, states)], now_ms);
+    // Polled together, they wait together.
+    let (first, second, third) = tokio::join!(
+        settle(&[Accepted, Queued], 20),
+        settle(&[Accepted, Rejected], 21),
+        settle(&[Unknown; 2], 22)
+    );
+    assert_eq!(first.unwrap().held, [true]);
+    assert_eq!(second.unwrap().batches_settled, ["b"]);
+    assert_eq!(third.unwrap().held, [false], "the second ended the claim");
+    let stored = bench.batch("b").await;
+    let expected = Counts { total: 2, accepted: 1, rejected: 1, calls: 2, ..Counts::default() };
+    assert_eq!((stored.counts, stored.settled_ms), (expected, Some(21)));
+    assert!(bench.ledger.status().await.unwrap().queues.is_empty());
+}
+
+#[tokio::test]
+async fn sends_that_share_a_commit_get_their_own_ids() {
+    let bench = Bench::new().await;
+    bench.accept(batch("b"), 3, 1).await;
+    let claims: Vec<_> = bench.claim(10, 3).await.iter().map(|parcel| parcel.claim).collect();
+    let lost = Claim { epoch: 0, ..claims[1] };
+    let start = |claims: &[Claim]| claims.iter().map(|claim| start(*claim, &[0])).collect::<Vec<_>>();
+    let (first, second) = tokio::join!(
+        bench.ledger.begin_sending(start(&[claims[0], lost])),
+        bench.ledger.begin_sending(start(&[claims[2]]))
+    );
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert_eq!((first.len(), first[1], second.len()), (2, None, 1));
+    assert!(first[0].is_some() && second[0].is_some() && first[0] != second[0]);
+    let done = Settled { sending: vec![second[0].unwrap()], ..settled(claims[2], &[Queued]) };
+    bench.ledger.settle(vec![done], 20).await.unwrap();
+    let again = bench.claim(10 + LEASE, 3).await;
+    assert_eq!(again.iter().map(|parcel| parcel.interrupted.len()).collect::<Vec<_>>(), [1, 0, 0]);
 }

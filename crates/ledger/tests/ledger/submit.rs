@@ -188,3 +188,26 @@ async fn facts_outlive_the_process() {
     bench.ledger.forget("dialect", "p").await.unwrap();
     assert!(bench.ledger.facts("dialect").await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn one_of_two_requests_that_share_a_commit_gets_the_key() {
+    let bench = Bench::new().await;
+    let submit =
+        |id: &str, body: &[u8]| bench.ledger.accept(batch(id), vec![parcel(0, 1)], Some(key("k", body)));
+    let (first, second, third) = tokio::join!(submit("a", b"x"), submit("b", b"x"), submit("c", b"y"));
+    assert_eq!(first.unwrap(), Accepted::Stored);
+    assert_eq!(second.unwrap(), Accepted::Replay { batch_id: "a".to_owned(), answer: None });
+    assert_eq!(third.unwrap(), Accepted::Mismatch);
+    assert_eq!(bench.ledger.status().await.unwrap().batches, 1);
+}
+
+#[tokio::test]
+async fn refused_batch_does_not_spoil_those_that_share_its_commit() {
+    let bench = Bench::new().await;
+    bench.accept(batch("b"), 1, 1).await;
+    let submit = |id: &str| bench.ledger.accept(batch(id), vec![parcel(0, 1)], None);
+    let (first, refused, last) = tokio::join!(submit("a"), submit("b"), submit("c"));
+    assert_eq!((first.unwrap(), last.unwrap()), (Accepted::Stored, Accepted::Stored));
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(bench.claim(10, 9).await.len(), 3);
+}
