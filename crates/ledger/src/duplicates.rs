@@ -1,7 +1,8 @@
 //! Finding message ids that occur twice in a batch of any length, in bounded memory.
 //!
-//! The hashes are looked at range by range, each range small enough to be sorted in memory; the number of
-//! ranges follows from the number of ids. A range that turns out too full is halved.
+//! A first pass over all hashes marks one bit for each and notes which bits were marked twice; hashes on
+//! other bits are alone. Those that are left are looked at range by range, each range small enough to be
+//! sorted in memory. A range that turns out too full is halved.
 
 use crate::error::Result;
 use crate::model::{DuplicateHash, Duplicates};
@@ -11,6 +12,9 @@ use crate::sqlite::{CountIds, IdsAfter, Store, hashes_between};
 const IN_MEMORY: usize = 256 * 1024;
 /// Hashes expected in a range; the rest is room for chance.
 const PER_RANGE: u64 = 200_000;
+/// Bits of the first pass, for each hash and at most: 2 x 16 MiB.
+const BITS_PER_HASH: u64 = 16;
+const MOST_BITS: u64 = 1 << 27;
 /// Hashes listed.
 const LISTED: usize = 1000;
 /// Occurrences listed for each.
@@ -19,10 +23,17 @@ const OCCURRENCES: usize = 64;
 /// Reads the id lists of a batch as often as its length asks for.
 pub(crate) async fn find(store: &Store, batch_id: &str) -> Result<Duplicates> {
     let count = store.read(CountIds { batch_id: batch_id.to_owned() }).await?;
+    let mut sieve = Sieve::new(count);
+    let mut pages = Pages::new(store, batch_id);
+    while let Some(page) = pages.next().await? {
+        for (_, ids) in &page {
+            hashes_between(ids, 0, u64::MAX).for_each(|hash| sieve.mark(hash));
+        }
+    }
     let mut duplicates = Duplicates::default();
-    let mut ranges = ranges(count);
+    let mut ranges = ranges(sieve.suspects);
     while let Some((low, high)) = ranges.pop() {
-        match collect(store, batch_id, (low, high)).await? {
+        match collect(Pages::new(store, batch_id), &sieve, (low, high)).await? {
             Some(mut entries) => report(&mut entries, &mut duplicates),
             None => {
                 let middle = low + (high - low) / 2;
@@ -49,18 +60,76 @@ fn ranges(count: u64) -> Vec<(u64, u64)> {
         .collect()
 }
 
-/// The hashes of a range with their parcels, or `None` if they are too many to hold.
-async fn collect(store: &Store, batch_id: &str, (low, high): (u64, u64)) -> Result<Option<Vec<(u64, u32)>>> {
-    let mut entries = Vec::new();
-    let mut after_seq = None;
-    loop {
-        let page = store.read(IdsAfter { batch_id: batch_id.to_owned(), after_seq }).await?;
+/// The id lists of a batch, a few hundred parcels at a time.
+struct Pages<'a> {
+    store: &'a Store,
+    batch_id: &'a str,
+    after_seq: Option<u32>,
+}
+
+impl<'a> Pages<'a> {
+    fn new(store: &'a Store, batch_id: &'a str) -> Self {
+        Self { store, batch_id, after_seq: None }
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<(u32, Vec<u8>)>>> {
+        let wanted = IdsAfter { batch_id: self.batch_id.to_owned(), after_seq: self.after_seq };
+        let page = self.store.read(wanted).await?;
         let Some((last, _)) = page.last() else {
-            return Ok(Some(entries));
+            return Ok(None);
         };
-        after_seq = Some(*last);
+        self.after_seq = Some(*last);
+        Ok(Some(page))
+    }
+}
+
+/// Which hashes may occur more than once.
+struct Sieve {
+    once: Vec<u64>,
+    twice: Vec<u64>,
+    mask: u64,
+    /// About how many hashes share a bit with another.
+    suspects: u64,
+}
+
+impl Sieve {
+    fn new(hashes: u64) -> Self {
+        let bits = hashes.saturating_mul(BITS_PER_HASH).clamp(64, MOST_BITS).next_power_of_two();
+        let words = vec![0; usize::try_from(bits / 64).unwrap_or(1)];
+        Self { once: words.clone(), twice: words, mask: bits - 1, suspects: 0 }
+    }
+
+    fn place(&self, hash: u64) -> (usize, u64) {
+        let bit = hash & self.mask;
+        (usize::try_from(bit / 64).unwrap_or(0), 1 << (bit % 64))
+    }
+
+    fn mark(&mut self, hash: u64) {
+        let (word, bit) = self.place(hash);
+        if self.once[word] & bit != 0 {
+            self.twice[word] |= bit;
+            self.suspects += 2;
+        }
+        self.once[word] |= bit;
+    }
+
+    fn suspects(&self, hash: u64) -> bool {
+        let (word, bit) = self.place(hash);
+        self.twice[word] & bit != 0
+    }
+}
+
+/// The suspect hashes of a range with their parcels, or `None` if they are too many to hold.
+async fn collect(
+    mut pages: Pages<'_>,
+    sieve: &Sieve,
+    (low, high): (u64, u64),
+) -> Result<Option<Vec<(u64, u32)>>> {
+    let mut entries = Vec::new();
+    while let Some(page) = pages.next().await? {
         for (seq, ids) in &page {
-            entries.extend(hashes_between(ids, low, high).map(|hash| (hash, *seq)));
+            let suspects = hashes_between(ids, low, high).filter(|hash| sieve.suspects(*hash));
+            entries.extend(suspects.map(|hash| (hash, *seq)));
             if entries.len() > IN_MEMORY {
                 thin(&mut entries);
                 if entries.len() > IN_MEMORY / 2 && low < high {
@@ -69,6 +138,7 @@ async fn collect(store: &Store, batch_id: &str, (low, high): (u64, u64)) -> Resu
             }
         }
     }
+    Ok(Some(entries))
 }
 
 /// Sorts, and forgets the occurrences that would not be listed.
@@ -108,6 +178,18 @@ mod tests {
             assert!(ranges.windows(2).all(|pair| pair[0].1 + 1 == pair[1].0));
         }
         assert!(ranges(0).is_empty());
+    }
+
+    #[test]
+    fn sieve_suspects_every_hash_that_came_twice() {
+        let mut sieve = Sieve::new(1000);
+        (0..1000_u64)
+            .chain([3, 999])
+            .for_each(|number| sieve.mark(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        assert!([3, 999_u64].iter().all(|number| sieve.suspects(number.wrapping_mul(0x9e37_79b9_7f4a_7c15))));
+        assert!(sieve.suspects < 400, "{}", sieve.suspects);
+        assert_eq!(Sieve::new(u64::MAX).once.len() as u64 * 64, MOST_BITS);
+        assert_eq!(Sieve::new(0).once.len(), 1);
     }
 
     #[test]

@@ -138,6 +138,7 @@ fn readers(path: &Path) -> SqlitePool {
         .busy_timeout(Duration::from_secs(5))
         .foreign_keys(false)
         .pragma("query_only", "on")
+        .pragma("temp_store", "memory")
         .disable_statement_logging();
     SqlitePoolOptions::new()
         .max_connections(READERS)

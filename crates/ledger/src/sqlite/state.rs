@@ -121,7 +121,8 @@ impl Work for CancelStep {
             return Ok(false);
         };
         let parcels: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(
-            "SELECT id, provider, states FROM parcel WHERE batch_no = $1 AND done = 0 AND claimed = 0
+            "SELECT id, provider, states FROM parcel INDEXED BY parcel_waiting
+             WHERE batch_no = $1 AND done = 0 AND claimed = 0
                 AND NOT EXISTS (SELECT 1 FROM sending WHERE parcel_id = parcel.id) LIMIT $2",
         )
         .bind(no)
