@@ -1,0 +1,57 @@
+//! The vendor's own fields of a message, under `extensions.wukongim`. They are checked when a batch is
+//! taken, and read again with the same function when its calls are written.
+
+use interline_core::error::FieldError;
+use interline_core::message::Message;
+use interline_core::read::{Fields, Path, Problems};
+use serde_json_borrow::Value;
+
+use crate::{NAME, form};
+
+/// The vendor's own fields, typed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Extensions {
+    /// Whether it is a command: delivered once to each device and kept out of the chat's history.
+    pub(crate) sync_once: Option<bool>,
+    /// The channel type, instead of the one that the recipient's kind stands for.
+    pub(crate) channel_type: Option<u8>,
+    /// The stream that the message belongs to.
+    pub(crate) stream_no: Option<String>,
+    /// The server's own tag of receivers.
+    pub(crate) tag_key: Option<String>,
+}
+
+impl Extensions {
+    /// Reads what the message says for this vendor.
+    pub(crate) fn of(message: &Message) -> Result<Self, Vec<FieldError>> {
+        let Some(own) = message.extension(NAME) else { return Ok(Self::default()) };
+        let value =
+            Value::Object(own.iter().map(|(key, value)| (key.as_str(), Value::from(value))).collect());
+        let mut problems = Problems::default();
+        let extensions = Fields::of(&value, Path::Root("/extensions/wukongim"), &mut problems)
+            .map(|fields| read(fields, &mut problems))
+            .filter(|_| problems.is_empty());
+        extensions.ok_or_else(|| problems.into_parts().0)
+    }
+}
+
+fn read(mut fields: Fields<'_>, problems: &mut Problems) -> Extensions {
+    let extensions = Extensions {
+        sync_once: fields.whole::<u8>("sync_once", (0, 1), problems).map(|flag| flag == 1),
+        channel_type: fields.whole("channel_type", (1, form::LAST_CHANNEL_TYPE), problems),
+        stream_no: text(&mut fields, "stream_no", problems),
+        tag_key: text(&mut fields, "tag_key", problems),
+    };
+    fields.done(problems);
+    extensions
+}
+
+fn text(fields: &mut Fields<'_>, key: &'static str, problems: &mut Problems) -> Option<String> {
+    let text = fields.text(key, problems)?;
+    if text.trim().is_empty() || text.len() > form::LONGEST_ID {
+        let detail = format!("must hold 1 to {} bytes, and not only blanks", form::LONGEST_ID);
+        fields.wrong(key, detail, problems);
+        return None;
+    }
+    Some(text.to_owned())
+}

@@ -1,0 +1,197 @@
+//! The vendor's JSON, both directions, without logic. Ids are 63-bit numbers in JSON and strings here:
+//! they never pass through a float. Answers may hold more than is named; that is ignored.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+/// The three flags; exactly 1 is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Header {
+    /// Not stored: only who is online receives it.
+    pub no_persist: i64,
+    /// Counts as unread.
+    pub red_dot: i64,
+    /// A command.
+    pub sync_once: i64,
+}
+
+/// One message: the body of `/message/send`, and an element of the page's array.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item<'a> {
+    /// Flags.
+    #[serde(default)]
+    pub header: Header,
+    /// The message's id at the client.
+    #[serde(borrow, default)]
+    pub client_msg_no: Cow<'a, str>,
+    /// The sender.
+    #[serde(borrow, default)]
+    pub from_uid: Cow<'a, str>,
+    /// The recipient: a user for channel type 1, else the channel.
+    #[serde(borrow, default)]
+    pub channel_id: Cow<'a, str>,
+    /// 1 person, 2 group, … 12 agent group.
+    #[serde(default)]
+    pub channel_type: u8,
+    /// Lifetime in seconds, 0 is none.
+    #[serde(default)]
+    pub expire: u32,
+    /// Standard base64 with padding.
+    #[serde(borrow, default)]
+    pub payload: Cow<'a, str>,
+    /// Receivers inside the channel (page), or instead of one (commands).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subscribers: Vec<String>,
+    /// The stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_no: Option<String>,
+    /// The server's own tag of receivers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag_key: Option<String>,
+}
+
+/// The body of `/message/sendbatch` in v1 and v2: one payload to many persons.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FanOut<'a> {
+    /// Flags.
+    #[serde(default)]
+    pub header: Header,
+    /// The sender; there is no fallback.
+    #[serde(borrow, default)]
+    pub from_uid: Cow<'a, str>,
+    /// The recipients.
+    #[serde(default)]
+    pub subscribers: Vec<String>,
+    /// Standard base64 with padding.
+    #[serde(borrow, default)]
+    pub payload: Cow<'a, str>,
+}
+
+/// The answer to a [`FanOut`]: who was refused, and why, by position.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FanOutAnswer {
+    /// Recipients that were refused; always there.
+    pub fail_uids: Option<Vec<String>>,
+    /// Why, in the same order.
+    pub reason: Option<Vec<String>>,
+}
+
+/// What an accepting server tells of one message: an element of the page's answer, the `data` of v1
+/// and v2, the whole answer of v3.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Ids {
+    /// The server's id.
+    pub message_id: Option<Id>,
+    /// Position in the channel; absent in v2.
+    pub message_seq: Option<Id>,
+    /// The id at the client, given back; absent in v3.
+    pub client_msg_no: Option<Id>,
+    /// v3: 1 is success.
+    pub reason: Option<i64>,
+}
+
+/// The answer to `/message/send`, of any version.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct SendAnswer {
+    /// v1 and v2: 200, or the code of a failure under HTTP 200.
+    pub status: Option<i64>,
+    /// v1 and v2: the ids.
+    pub data: Option<Ids>,
+    /// v3.
+    pub message_id: Option<Id>,
+    /// v3.
+    pub message_seq: Option<Id>,
+    /// v3: 1 is success.
+    pub reason: Option<i64>,
+}
+
+/// A stored message, as far as a lookup reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Stored {
+    /// 404 under HTTP 200 when there is none.
+    pub status: Option<i64>,
+    /// The id.
+    pub message_id: Option<Id>,
+    /// The id as a string, the same.
+    pub message_idstr: Option<Id>,
+    /// Position in the channel.
+    pub message_seq: Option<Id>,
+    /// The id at the client.
+    pub client_msg_no: Option<Id>,
+    /// Unix seconds.
+    pub timestamp: Option<i64>,
+}
+
+/// The body of an error: `{"msg","status"}` up to v2, `{"error"}` in v3, `{"error","message"}` by the page.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Complaint {
+    /// Up to v2.
+    pub msg: Option<String>,
+    /// Up to v2.
+    pub status: Option<i64>,
+    /// v3 and the page.
+    pub error: Option<String>,
+    /// The page.
+    pub message: Option<String>,
+}
+
+/// An id as text, whether it came as a number or a string. What is neither, a fraction or 0 is none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Id(pub Option<Box<str>>);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Id;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an id")
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Id, E> {
+                Ok(Id((number != 0).then(|| number.to_string().into_boxed_str())))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Id, E> {
+                Ok(Id((number != 0).then(|| number.to_string().into_boxed_str())))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Id, E> {
+                Ok(Id((!text.is_empty() && text != "0").then(|| text.into())))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Id, E> {
+                Ok(Id(None))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Id, E> {
+                Ok(Id(None))
+            }
+
+            fn visit_unit<E>(self) -> Result<Id, E> {
+                Ok(Id(None))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Id, A::Error> {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Id(None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Id, A::Error> {
+                while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Id(None))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
