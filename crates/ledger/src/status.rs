@@ -41,12 +41,6 @@ impl Status {
         Self::ALL.get(usize::from(byte)).copied()
     }
 
-    /// The stored number.
-    #[must_use]
-    pub fn byte(self) -> u8 {
-        self as u8
-    }
-
     /// Whether nothing more will be done by itself.
     #[must_use]
     pub fn is_final(self) -> bool {

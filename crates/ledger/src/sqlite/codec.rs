@@ -6,7 +6,7 @@ use crate::model::BatchState;
 use crate::status::Status;
 
 pub(super) fn states_to_blob(states: &[Status]) -> Vec<u8> {
-    states.iter().map(|status| status.byte()).collect()
+    states.iter().map(|status| *status as u8).collect()
 }
 
 pub(super) fn states_from_blob(blob: &[u8]) -> Result<Vec<Status>> {

@@ -151,7 +151,7 @@ impl Work for ReadParcels {
         )
         .bind(no)
         .bind(self.query.after_seq.map_or(-1, i64::from))
-        .bind(self.query.status.map(|status| vec![status.byte()]))
+        .bind(self.query.status.map(|status| vec![status as u8]))
         .bind(self.query.status == Some(Status::Sending))
         .bind(i64::try_from(self.query.limit).unwrap_or(i64::MAX))
         .fetch_all(&mut *conn)

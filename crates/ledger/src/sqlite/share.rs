@@ -74,7 +74,7 @@ impl Delta {
     }
 
     fn count(&mut self, status: Status) -> &mut i64 {
-        &mut self.by_status[usize::from(status.byte())]
+        &mut self.by_status[status as usize]
     }
 
     fn share(&mut self, provider: &str) -> &mut ShareDelta {
@@ -85,7 +85,7 @@ impl Delta {
     }
 
     fn count_of(&self, status: Status) -> i64 {
-        self.by_status[usize::from(status.byte())]
+        self.by_status[status as usize]
     }
 }
 
