@@ -79,7 +79,7 @@ fn whole(value: &Value) -> Option<i64> {
 /// An id as text. A number that is no integer has lost digits and is no id.
 fn id_text(value: &Value) -> Option<Box<str>> {
     if let Some(text) = value.as_str() {
-        return Some(text.into()).filter(|text: &Box<str>| !text.is_empty());
+        return (!text.is_empty()).then(|| text.into());
     }
     (value.is_i64() || value.is_u64()).then(|| value.to_string().into_boxed_str())
 }
