@@ -1,6 +1,8 @@
 //! Golden wire cases: each file of `cases` is a batch as a caller writes it, the request that must
 //! come out (as JSON, with the vendor's defaults filled in, or byte for byte) and what a reply means.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+
 use std::path::Path;
 use std::time::Duration;
 

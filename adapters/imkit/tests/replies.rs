@@ -1,5 +1,7 @@
 //! What replies mean, one rule a test: who is told what, and what the engine is asked to do.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

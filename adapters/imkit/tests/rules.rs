@@ -1,5 +1,7 @@
 //! The vendor's traps on the way out, one rule a test: what a call may say and who may share it.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 use std::sync::Arc;
 
 use interline_core::adapter::{Adapter, Slot};
@@ -173,6 +175,19 @@ fn different_texts_share_a_call_only_where_folding_is_on() {
     let messages = messages(&bodies);
     let keys: Vec<_> = messages.iter().map(|message| plain.slot(message, Results::Fast).key).collect();
     assert_ne!(keys[0], keys[1]);
+}
+
+#[test]
+fn an_extra_with_a_dollar_never_stands_beside_values() {
+    let adapter = adapter();
+    let body =
+        |to: &str, text: &str| json!({"to": to, "content": {"type": "text", "text": text, "ext": "$5"}});
+    let (one, other) = (body("user:a", "hi"), body("user:b", "ho"));
+    assert_ne!(slot(&*adapter, &one).key, slot(&*adapter, &other).key);
+    let object = json!({"imkit": {"extra": {"n": 1}}});
+    let (one, other) = (with(&to("user:a"), &json!({"extensions": object})), json!({"extensions": object}));
+    let other = with(&json!({"to": "user:b", "content": text("ho")}), &other);
+    assert_ne!(slot(&*adapter, &one).key, slot(&*adapter, &other).key);
 }
 
 #[test]
