@@ -54,13 +54,20 @@ pub struct Item<'m> {
 pub struct Packer {
     open: BTreeMap<String, Parcel>,
     sharing: u64,
+    whole: bool,
 }
 
 impl Packer {
+    /// A packer that makes one parcel for each provider, however large: for sends that are over.
+    #[must_use]
+    pub fn whole() -> Self {
+        Self { whole: true, ..Self::default() }
+    }
+
     /// Adds a message; returns the parcel that it filled or overflowed.
     pub fn push(&mut self, provider: &str, item: Item<'_>) -> Option<Parcel> {
         self.sharing += u64::from(item.shares_content);
-        let full = self.open.get(provider).is_some_and(|parcel| {
+        let full = !self.whole && self.open.get(provider).is_some_and(|parcel| {
             parcel.count >= PARCEL_MESSAGES || parcel.body.len() + item.json.len() + 32 > PARCEL_BYTES
         });
         let done = if full { self.open.remove(provider).map(|parcel| self.close(parcel)) } else { None };

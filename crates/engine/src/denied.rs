@@ -65,7 +65,9 @@ impl fmt::Display for Denied {
             Self::Forbidden(wrong) => errors(f, "not allowed", wrong),
             Self::TooLarge(detail) => f.write_str(detail),
             Self::Mismatch => f.write_str("the idempotency key was used with another body"),
-            Self::InProgress { .. } => f.write_str("the first request under this idempotency key is still running"),
+            Self::InProgress { .. } => {
+                f.write_str("the first request under this idempotency key is still running")
+            }
             Self::Busy { .. } => f.write_str("the queues are full"),
             Self::NotFound => f.write_str("there is no such batch"),
             Self::Ledger(error) => write!(f, "the ledger cannot take it now: {error}"),

@@ -1,58 +1,272 @@
-//! stub of the public face; bodies follow.
-#![expect(missing_docs, clippy::todo, clippy::unused_async, reason = "being written")]
+//! The public face: batches in, results out. A [`Engine`] is a cheap handle on the lanes, the ledger
+//! and the book of providers and routes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use interline_core::error::{Error, ErrorKind};
+use interline_core::id;
+use interline_core::message::Head;
+use interline_core::options::Priority;
 use interline_core::outcome::Status;
-use interline_core::recipient::Recipient;
-use interline_core::record::MessageResult;
-use interline_ledger::Ledger;
+use interline_core::pack::Parcel;
+use interline_ledger::{BatchState, IdempotencyKey, Ledger, NewBatch, NewParcel};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{broadcast, oneshot};
 
-use crate::{Accepted, BatchView, Caller, Denied, EngineSettings, Page, Plan, ProviderView, Sent};
+use crate::clock;
+use crate::denied::Denied;
+use crate::lane::{Event, Lane, LaneHandle, Surroundings};
+use crate::metrics::{Metrics, ProviderLabels};
+use crate::provider::Book;
+use crate::settings::EngineSettings;
+use crate::view::{ClassView, ProviderView};
 
-/// The engine: a cheap handle.
+/// How long an idempotency key is kept, in milliseconds.
+const KEY_LASTS_MS: i64 = 24 * 60 * 60 * 1000;
+/// When a caller may ask again for the answer of a request that is still running.
+pub(crate) const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// A cheap handle on everything that runs.
 #[derive(Debug, Clone)]
-pub struct Engine;
-
-/// An NDJSON upload under way.
-#[derive(Debug)]
-pub struct Upload;
-
-/// Which results of a batch.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct MessageQuery { pub status: Option<Status>, pub limit: usize }
-
-impl Engine {
-    pub async fn start(_settings: EngineSettings, _ledger: Ledger) -> Result<Self, interline_core::error::Error> { todo!() }
-    /// Stores a JSON body durably.
-    pub async fn accept(&self, _caller: &Caller, _body: &str, _key: Option<&str>) -> Result<Accepted, Denied> { todo!() }
-    /// Sends a JSON body at once and waits.
-    pub async fn send(&self, _caller: &Caller, _body: &str, _timeout: Duration, _key: Option<&str>) -> Result<Sent, Denied> { todo!() }
-    /// Says what would happen; sends and stores nothing.
-    pub async fn plan(&self, _caller: &Caller, _body: &str) -> Result<Plan, Denied> { todo!() }
-    /// Begins an NDJSON upload with its first line; the key's body hash is taken over all lines.
-    pub async fn upload(&self, _caller: &Caller, _head: &str, _key: Option<&str>) -> Result<Upload, Denied> { todo!() }
-    pub async fn batch(&self, _id: &str) -> Result<Option<BatchView>, Denied> { todo!() }
-    pub async fn batches(&self, _state: Option<&str>, _app: Option<&str>, _label: Option<&str>, _page: (Option<&str>, usize)) -> Result<Page<BatchView>, Denied> { todo!() }
-    /// Results of a batch in order; `cursor` comes from the page before.
-    pub async fn messages(&self, _id: &str, _query: MessageQuery, _cursor: Option<&str>) -> Result<Page<MessageResult>, Denied> { todo!() }
-    /// Results for a recipient over batches, newest first, each with its batch id.
-    pub async fn find(&self, _to: &Recipient, _since_ms: i64, _limit: usize) -> Result<Vec<(String, MessageResult)>, Denied> { todo!() }
-    /// Waits until the batch is settled or the time is over; true when settled.
-    pub async fn settled(&self, _id: &str, _within: Duration) -> Result<bool, Denied> { todo!() }
-    pub fn providers(&self) -> Vec<ProviderView> { todo!() }
-    /// Text of the Prometheus exposition.
-    pub fn metrics(&self) -> String { todo!() }
-    /// Whether the ledger answers and the lanes run.
-    pub async fn ready(&self) -> Result<(), String> { todo!() }
-    /// Stops claiming, finishes what is in flight within `within`, closes the ledger.
-    pub async fn shutdown(&self, _within: Duration) { todo!() }
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
 }
 
-impl Upload {
-    /// Adds lines' worth of text: one message line, without its newline. Empty lines are skipped.
-    pub async fn line(&mut self, _text: &str) -> Result<(), Denied> { todo!() }
-    /// The last line arrived: checks what only the whole can tell and publishes.
-    pub async fn finish(self) -> Result<Accepted, Denied> { todo!() }
-    /// Forgets everything.
-    pub async fn discard(self) { todo!() }
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) book: Arc<Book>,
+    pub(crate) ledger: Ledger,
+    pub(crate) lanes: BTreeMap<Arc<str>, LaneHandle>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) announce: broadcast::Sender<String>,
+    pub(crate) direct_ids: AtomicU64,
+}
+
+impl Engine {
+    /// Starts a lane for each provider. Work that the ledger holds goes on at once.
+    ///
+    /// # Errors
+    /// `config` when a provider's settings cannot work.
+    pub async fn start(settings: EngineSettings, ledger: Ledger) -> Result<Self, Error> {
+        let book = Arc::new(Book::new(settings)?);
+        let unreadable = |error| Error::new(ErrorKind::Config, "cannot read the ledger").because(error);
+        for fact in ledger.facts("dialect").await.map_err(unreadable)? {
+            let known = book.providers.get(fact.name.as_str()).filter(|provider| provider.is_auto());
+            let dialect = std::str::from_utf8(&fact.value).unwrap_or_default();
+            if let Some(provider) = known
+                && let Err(error) = provider.speak(dialect)
+            {
+                tracing::warn!(provider = fact.name, error = %error, "the remembered dialect is not usable; asking the server");
+            }
+        }
+        let (announce, _) = broadcast::channel(1024);
+        let metrics = Arc::new(Metrics::new());
+        let around = Surroundings {
+            book: Arc::clone(&book),
+            ledger: ledger.clone(),
+            metrics: Arc::clone(&metrics),
+            announce: announce.clone(),
+        };
+        let lanes = book
+            .providers
+            .iter()
+            .map(|(name, provider)| (Arc::clone(name), Lane::start(Arc::clone(provider), around.clone())))
+            .collect();
+        let direct_ids = AtomicU64::new(0);
+        Ok(Self { inner: Arc::new(Inner { book, ledger, lanes, metrics, announce, direct_ids }) })
+    }
+
+    /// The providers and how they are doing.
+    #[must_use]
+    pub fn providers(&self) -> Vec<ProviderView> {
+        let inner = &self.inner;
+        let mut views = Vec::new();
+        for (name, lane) in &inner.lanes {
+            let Some(provider) = inner.book.providers.get(name) else { continue };
+            let seen = lane.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let adapter = provider.adapter();
+            let profile = provider.assumed();
+            let profile = profile.profile();
+            let classes = provider
+                .paces(profile)
+                .into_iter()
+                .map(|pace| ClassView {
+                    name: pace.class.to_owned(),
+                    calls: pace.calls,
+                    messages: pace.messages,
+                    messages_per_call: pace.messages_per_call as u64,
+                    frozen_until: seen
+                        .frozen
+                        .get(pace.class)
+                        .map(|at| interline_core::record::time_text(*at)),
+                })
+                .collect();
+            views.push(ProviderView {
+                name: name.to_string(),
+                vendor: provider.settings.vendor.name.to_owned(),
+                base_url: provider.settings.base_url.clone(),
+                dialect_setting: provider.settings.dialect.clone().unwrap_or_else(|| "auto".to_owned()),
+                dialect: adapter.as_ref().map(|adapter| adapter.profile().dialect.to_owned()),
+                state: if adapter.is_some() { "ready" } else { "waiting" },
+                trouble: seen.trouble,
+                waiting: seen.waiting as u64,
+                in_flight: seen.in_flight as u64,
+                in_flight_limit: provider.in_flight() as u64,
+                timeout_ms: u64::try_from(provider.timeout().as_millis()).unwrap_or(u64::MAX),
+                classes,
+                accepted_means: adapter.map(|adapter| adapter.profile().accepted_means),
+            });
+        }
+        views
+    }
+
+    /// Asks a provider's server which dialect it speaks, with requests that reach nobody; none when no
+    /// probe was answered in a known way.
+    pub async fn probe(&self, name: &str) -> Option<&'static str> {
+        self.inner.book.providers.get(name)?.probe().await
+    }
+
+    /// The Prometheus exposition.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        for (name, lane) in &self.inner.lanes {
+            let seen = lane.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let labels = ProviderLabels { provider: Arc::clone(name) };
+            let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+            self.inner.metrics.waiting.get_or_create(&labels).set(whole(seen.waiting));
+            self.inner.metrics.in_flight.get_or_create(&labels).set(whole(seen.in_flight));
+        }
+        self.inner.metrics.text()
+    }
+
+    /// Whether the ledger answers and every lane runs.
+    ///
+    /// # Errors
+    /// What is not ready, for an operator.
+    pub async fn ready(&self) -> Result<(), String> {
+        if let Err(error) = self.inner.ledger.status().await {
+            return Err(format!("the ledger does not answer: {error}"));
+        }
+        match self.inner.lanes.iter().find(|(_, lane)| lane.events.is_closed()) {
+            Some((name, _)) => Err(format!("the lane of {name} has stopped")),
+            None => Ok(()),
+        }
+    }
+
+    /// The ledger, for retention and status.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.inner.ledger
+    }
+
+    /// Stops claiming, finishes the calls under way, gives the rest back and closes the ledger. What is
+    /// still under way after `within` will be found as *unknown* at the next start.
+    pub async fn shutdown(&self, within: Duration) {
+        let mut stopped = Vec::new();
+        for lane in self.inner.lanes.values() {
+            let (done, stop) = oneshot::channel();
+            if lane.events.send(Event::Stop(done)).is_ok() {
+                stopped.push(stop);
+            }
+        }
+        let all = futures_util::future::join_all(stopped);
+        if tokio::time::timeout(within, all).await.is_err() {
+            tracing::warn!("calls were still under way at the deadline; their messages will be unknown");
+        }
+        self.inner.ledger.close().await;
+    }
+
+    /// Waits until the batch is settled, or the time is over; true when it is settled.
+    ///
+    /// # Errors
+    /// `NotFound`, or the ledger's.
+    pub async fn settled(&self, batch_id: &str, within: Duration) -> Result<bool, Denied> {
+        let mut news = self.inner.announce.subscribe();
+        let until = tokio::time::Instant::now() + within;
+        loop {
+            let batch = self.inner.ledger.batch(batch_id).await?.ok_or(Denied::NotFound)?;
+            if matches!(batch.head.state, BatchState::Settled | BatchState::Cancelled) {
+                return Ok(true);
+            }
+            loop {
+                match tokio::time::timeout_at(until, news.recv()).await {
+                    Err(_) => return Ok(false),
+                    Ok(Ok(id)) if id != batch_id => {}
+                    // Settled, or so much news that some was missed: look again.
+                    Ok(Ok(_) | Err(_)) => break,
+                }
+            }
+        }
+    }
+
+    pub(crate) fn wake(&self, providers: impl IntoIterator<Item = impl AsRef<str>>) {
+        for provider in providers {
+            if let Some(lane) = self.inner.lanes.get(provider.as_ref()) {
+                // A lane that has stopped leaves the work to the next start.
+                drop(lane.events.send(Event::Wake));
+            }
+        }
+    }
+
+    pub(crate) fn next_direct_id(&self) -> u64 {
+        self.inner.direct_ids.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// A fresh batch id.
+pub(crate) fn new_batch_id(now_ms: i64) -> String {
+    id::batch_id(now_ms, &clock::random())
+}
+
+/// The row of a new batch.
+pub(crate) fn new_batch(batch_id: &str, app: &str, head: &Head, head_text: &str, now_ms: i64) -> NewBatch {
+    NewBatch {
+        id: batch_id.to_owned(),
+        app: app.to_owned(),
+        created_ms: now_ms,
+        send_at_ms: head.send_at_ms,
+        expires_at_ms: head.expires_at_ms,
+        priority: match head.options.priority {
+            Priority::Low => -1,
+            Priority::Normal => 0,
+            Priority::High => 1,
+        },
+        head: head_text.as_bytes().to_vec(),
+        labels: head.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+    }
+}
+
+/// The row of a new parcel, all of its messages queued.
+pub(crate) fn new_parcel(seq: u32, parcel: Parcel, send_at_ms: Option<i64>) -> NewParcel {
+    NewParcel {
+        seq,
+        provider: parcel.provider,
+        first_index: u32::try_from(parcel.first_index).unwrap_or(u32::MAX),
+        states: vec![Status::Queued; parcel.count],
+        not_before_ms: send_at_ms.unwrap_or_default(),
+        body: parcel.body,
+        recipients: parcel.recipients,
+        ids: parcel.ids,
+        record: None,
+    }
+}
+
+/// The row of an idempotency key.
+pub(crate) fn key_row(app: &str, key: &str, body_hash: Vec<u8>, now_ms: i64) -> IdempotencyKey {
+    IdempotencyKey {
+        app: app.to_owned(),
+        key: key.to_owned(),
+        body_hash,
+        now_ms,
+        expires_ms: now_ms + KEY_LASTS_MS,
+        answer: None,
+    }
+}
+
+/// What an idempotency key is bound to.
+pub(crate) fn body_hash(body: &str) -> Vec<u8> {
+    Sha256::digest(body.as_bytes()).to_vec()
 }

@@ -3,13 +3,27 @@
 
 #![warn(clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
+mod accept;
+mod clock;
 mod denied;
+mod direct;
 mod engine;
+mod intake;
+mod lane;
+mod metrics;
+mod pace;
+mod plan;
+mod provider;
+mod results;
 mod settings;
+mod token;
+mod transport;
 mod view;
 
+pub use accept::Upload;
 pub use denied::{Denied, Errors};
-pub use engine::{Engine, MessageQuery, Upload};
+pub use engine::Engine;
+pub use results::MessageQuery;
 pub use settings::{ClassLimits, Delivery, EngineSettings, ProviderSettings};
 pub use view::{
     Accepted, BatchView, Caller, ClassView, NotTaken, Page, Plan, PlanError, PlannedCall, PlannedMessage,

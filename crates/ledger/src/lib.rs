@@ -13,9 +13,9 @@ mod ledger;
 mod model;
 mod reading;
 mod sqlite;
-mod status;
 
 pub use error::{Error, ErrorKind, Result};
+pub use interline_core::outcome::{Counts, Status};
 pub use ledger::Ledger;
 pub use model::{
     Accepted, BatchFilter, BatchHead, BatchState, Claim, ClaimRequest, ClaimedParcel, DirectResult,
@@ -23,4 +23,3 @@ pub use model::{
     QueueStatus, RecipientQuery, Revision, SendingRow, SendingStart, Settled, Settlement, StoredBatch,
     StoredParcel,
 };
-pub use status::{Counts, Status};

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::status::{Counts, Status};
+use interline_core::outcome::{Counts, Status};
 
 /// Where a batch stands. The numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::BatchState;
-use crate::status::Status;
+use interline_core::outcome::Status;
 
 pub(super) fn states_to_blob(states: &[Status]) -> Vec<u8> {
     states.iter().map(|status| *status as u8).collect()

@@ -156,7 +156,11 @@ pub(super) async fn end_interrupted(conn: &mut SqliteConnection) -> Result<u64> 
             let before = states_from_blob(&before)?;
             let after: Vec<_> = before
                 .iter()
-                .map(|status| if status.is_final() { *status } else { crate::status::Status::Unknown })
+                .map(
+                    |status| {
+                        if status.is_final() { *status } else { interline_core::outcome::Status::Unknown }
+                    },
+                )
                 .collect();
             sqlx::query("UPDATE parcel SET states = $2 WHERE id = $1")
                 .bind(id)

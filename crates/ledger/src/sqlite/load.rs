@@ -10,7 +10,7 @@ use super::writer::Work;
 use super::{failed, read};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{BatchHead, Claim, ClaimedParcel, ParcelQuery, SendingRow, StoredParcel};
-use crate::status::Status;
+use interline_core::outcome::Status;
 
 /// Reads parcels, in the order of `ids`, with the number of the batch of each. Missing ones are left out.
 pub(super) async fn parcels(conn: &mut SqliteConnection, ids: &[i64]) -> Result<Vec<(i64, StoredParcel)>> {

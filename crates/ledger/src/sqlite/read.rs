@@ -8,7 +8,7 @@ use super::writer::Work;
 use super::{failed, schema};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{BatchFilter, BatchHead, LedgerStatus, QueueStatus, StoredBatch};
-use crate::status::Counts;
+use interline_core::outcome::Counts;
 
 type HeadRow = (String, String, i64, i64, Option<i64>, i32, Vec<u8>);
 /// Reads what the messages of a batch share.

@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::failed;
 use crate::error::Result;
 use crate::model::BatchState;
-use crate::status::Status;
+use interline_core::outcome::Status;
 
 /// A time that never comes.
 pub(super) const NEVER: i64 = i64::MAX;

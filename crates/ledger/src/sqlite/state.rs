@@ -14,7 +14,7 @@ use super::stage::open_shares;
 use super::writer::Work;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::BatchState;
-use crate::status::Status;
+use interline_core::outcome::Status;
 
 /// Parcels of a cancelled batch that one transaction marks.
 const SLICE: i64 = 256;

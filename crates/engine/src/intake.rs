@@ -1,0 +1,255 @@
+//! From a body to routed messages: reads, routes and checks each message and sorts what is wrong into
+//! the three ways a request can be refused. Sending, storing and planning all start here.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use interline_core::adapter::Loss;
+use interline_core::error::{ErrorCode, Failure, FieldError};
+use interline_core::message::{Head, Message, default_results};
+use interline_core::options::{OnLoss, Results};
+use interline_core::read::{self, Identity, Path, Problems};
+use interline_core::recipient::RecipientKind;
+
+use crate::denied::{Denied, Errors};
+use crate::provider::{Book, Provider};
+use crate::view::Caller;
+
+/// A message that can be sent, and by whom.
+#[derive(Debug)]
+pub(crate) struct Routed {
+    pub(crate) message: Arc<Message>,
+    pub(crate) route: Arc<str>,
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) losses: Vec<Loss>,
+}
+
+/// Why one message cannot be sent: the first code, for its result, and the errors.
+#[derive(Debug)]
+pub(crate) struct Bad {
+    pub(crate) code: ErrorCode,
+    pub(crate) errors: Vec<FieldError>,
+    /// Errors beyond those listed.
+    pub(crate) total: usize,
+}
+
+impl Bad {
+    fn new(code: ErrorCode, problems: Problems) -> Self {
+        let (errors, total) = problems.into_parts();
+        Self { code, errors, total }
+    }
+
+    fn one(code: ErrorCode, path: &Path<'_>, detail: impl Into<String>) -> Self {
+        let mut problems = Problems::default();
+        problems.add(path, detail);
+        Self::new(code, problems)
+    }
+
+    /// A body without messages.
+    pub(crate) fn missing_messages() -> Self {
+        let detail = "required: an array with at least one message";
+        Self::one(ErrorCode::InvalidMessage, &Path::Root("/messages"), detail)
+    }
+
+    /// The failure that the message's own result carries.
+    pub(crate) fn failure(&self) -> Failure {
+        let text: Vec<String> = self.errors.iter().map(ToString::to_string).collect();
+        Failure::not_sent(self.code, text.join("; ")).for_good()
+    }
+}
+
+/// All that is wrong with a body, each error once.
+#[derive(Debug, Default)]
+pub(crate) struct Wrong {
+    invalid: Problems,
+    unroutable: Problems,
+    forbidden: Problems,
+    seen: HashSet<(String, String)>,
+}
+
+impl Wrong {
+    /// Adds what is wrong with one message. What stands once in the batch is listed once.
+    pub(crate) fn add(&mut self, bad: Bad) {
+        let unlisted = bad.total.saturating_sub(bad.errors.len());
+        let list = if bad.code == ErrorCode::NotRoutable {
+            &mut self.unroutable
+        } else if bad.code == ErrorCode::Forbidden {
+            &mut self.forbidden
+        } else {
+            &mut self.invalid
+        };
+        for mut error in bad.errors {
+            error.path.truncate(error.path.trim_end().len());
+            let of_batch = !error.path.starts_with("/messages") && !error.path.starts_with("line ");
+            let of_head = of_batch || error.path.starts_with("line 1 ");
+            if !of_head || self.seen.insert((error.path.clone(), error.detail.clone())) {
+                list.push(error);
+            }
+        }
+        for _ in 0..unlisted {
+            list.push(FieldError::new("", ""));
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.invalid.is_empty() && self.unroutable.is_empty() && self.forbidden.is_empty()
+    }
+
+    pub(crate) fn invalid(&mut self) -> &mut Problems {
+        &mut self.invalid
+    }
+
+    /// Refuses the request if anything is wrong with it.
+    pub(crate) fn verdict(self) -> Result<(), Denied> {
+        let errors = |problems: Problems| {
+            let (listed, total) = problems.into_parts();
+            Errors { listed, total }
+        };
+        if !self.invalid.is_empty() {
+            return Err(Denied::Invalid(errors(self.invalid)));
+        }
+        if !self.forbidden.is_empty() {
+            return Err(Denied::Forbidden(errors(self.forbidden)));
+        }
+        if !self.unroutable.is_empty() {
+            return Err(Denied::NotRoutable(errors(self.unroutable)));
+        }
+        Ok(())
+    }
+}
+
+/// What was seen of a whole body so far.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    ids: HashMap<Box<str>, u64>,
+    sharing: u64,
+}
+
+impl Seen {
+    /// What `results` defaults to, once all messages were seen.
+    pub(crate) const fn results(&self) -> Results {
+        default_results(self.sharing)
+    }
+}
+
+/// Reads the messages of one batch.
+#[derive(Debug)]
+pub(crate) struct Intake<'a> {
+    pub(crate) book: &'a Book,
+    pub(crate) caller: &'a Caller,
+    pub(crate) batch_id: &'a str,
+    pub(crate) head: &'a Head,
+}
+
+/// Reads the head of a batch, with everything that is wrong with it alone.
+pub(crate) fn head(
+    book: &Book,
+    batch_id: &str,
+    text: &str,
+    path: Path<'_>,
+    wrong: &mut Wrong,
+) -> Option<Head> {
+    let identity = Identity { batch_id, vendors: &book.vendor_names, guarantee: book.delivery.guarantee };
+    let head = read::read_head(text, &identity, path, &mut wrong.invalid)?;
+    if let Some(name) = &head.route
+        && !book.routes.all().iter().any(|route| *route.name == **name)
+    {
+        let names: Vec<&str> = book.routes.all().iter().map(|route| &*route.name).collect();
+        let detail = format!("{name:?} is no route; the routes are {}", names.join(", "));
+        wrong.invalid.add(&Path::Key(&path, "route"), detail);
+    }
+    Some(head)
+}
+
+impl Intake<'_> {
+    /// Reads one message, without routing it.
+    pub(crate) fn read(&self, text: &str, index: u64, path: Path<'_>) -> Result<Arc<Message>, Bad> {
+        let identity = Identity {
+            batch_id: self.batch_id,
+            vendors: &self.book.vendor_names,
+            guarantee: self.book.delivery.guarantee,
+        };
+        let mut problems = Problems::default();
+        read::read_message(text, (self.head, &identity), index, path, &mut problems)
+            .map(Arc::new)
+            .ok_or_else(|| Bad::new(ErrorCode::InvalidMessage, problems))
+    }
+
+    /// Finds who takes the message and checks that it can be sent there.
+    pub(crate) fn route(
+        &self,
+        message: Arc<Message>,
+        results: Results,
+        path: Path<'_>,
+    ) -> Result<Routed, Bad> {
+        let at = Path::Key(&path, "to");
+        if message.to.kind() == RecipientKind::Everyone && !self.caller.broadcast {
+            return Err(Bad::one(ErrorCode::Forbidden, &at, "`everyone` needs the scope `broadcast`"));
+        }
+        let Some(choice) = self.book.routes.choose(&message, &self.caller.app, self.head.route.as_deref())
+        else {
+            return Err(Bad::one(ErrorCode::NotRoutable, &at, "no route takes this message"));
+        };
+        let Some(provider) = self.book.providers.get(choice.provider) else {
+            let detail =
+                format!("the route {} names the unknown provider {}", choice.route.name, choice.provider);
+            return Err(Bad::one(ErrorCode::NotRoutable, &at, detail));
+        };
+        let losses = match provider.assumed().check(&message, message.results(results)) {
+            Ok(losses) => losses,
+            Err(refusal) => {
+                let mut problems = Problems::default();
+                for error in refusal.errors {
+                    let of_batch = message.inherits_content && error.path.starts_with("/content");
+                    let prefix = if of_batch { batch_path(&path).to_owned() } else { path.to_string() };
+                    let detail = format!("{} (provider {})", error.detail, provider.settings.name);
+                    problems.push(FieldError::new(format!("{prefix}{}", error.path), detail));
+                }
+                return Err(Bad::new(refusal.code, problems));
+            }
+        };
+        let on_loss = message.on_loss.or(choice.route.on_loss).unwrap_or(self.book.delivery.on_loss);
+        if on_loss == OnLoss::Reject && !losses.is_empty() {
+            let detail = format!("{} cannot express {}", provider.settings.name, losses.join(", "));
+            return Err(Bad::one(ErrorCode::Unsupported, &path, detail));
+        }
+        let route = Arc::clone(&choice.route.name);
+        Ok(Routed { message, route, provider: Arc::clone(provider), losses })
+    }
+
+    /// Reads, routes and checks one message.
+    pub(crate) fn read_and_route(
+        &self,
+        text: &str,
+        index: u64,
+        path: Path<'_>,
+        results: Results,
+    ) -> Result<Routed, Bad> {
+        let message = self.read(text, index, path)?;
+        self.route(message, results, path)
+    }
+
+    /// The same for a message of a whole body, where ids must differ.
+    pub(crate) fn take(
+        &self,
+        text: &str,
+        index: u64,
+        path: Path<'_>,
+        seen: &mut Seen,
+    ) -> Result<Routed, Bad> {
+        let message = self.read(text, index, path)?;
+        seen.sharing += u64::from(message.inherits_content);
+        if message.id_given
+            && let Some(first) = seen.ids.insert(message.id.clone(), index)
+        {
+            let detail = format!("{:?} is the id of /messages/{first} already", message.id);
+            return Err(Bad::one(ErrorCode::InvalidMessage, &Path::Key(&path, "id"), detail));
+        }
+        self.route(message, default_results(seen.sharing), path)
+    }
+}
+
+/// Where the batch stands whose message stands at `path`.
+fn batch_path(path: &Path<'_>) -> &'static str {
+    if path.to_string().starts_with("line ") { "line 1 " } else { "" }
+}

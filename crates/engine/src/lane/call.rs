@@ -1,0 +1,129 @@
+//! One vendor call from claim to verdict: token, *sending* committed, signed, written, read. Nothing
+//! here decides what follows; the lane does.
+
+use std::sync::Arc;
+
+use interline_core::adapter::{Adapter, Call, Seal, Signal, Verdict};
+use interline_core::draw::Waiting;
+use interline_core::error::{ErrorCode, Failure};
+use interline_core::outcome::Outcome;
+use interline_ledger::{Ledger, SendingStart};
+
+use super::Ticket;
+use crate::clock;
+use crate::provider::Provider;
+
+/// A call that is ready to go.
+#[derive(Debug)]
+pub(crate) struct Departure {
+    pub(crate) waiting: Vec<Waiting<Ticket>>,
+    pub(crate) call: Call,
+    /// What must be committed before bytes leave, with the lane's key of each parcel.
+    pub(crate) starts: Vec<(u32, SendingStart)>,
+}
+
+/// A call that came back.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) class: &'static str,
+    pub(crate) waiting: Vec<Waiting<Ticket>>,
+    pub(crate) end: End,
+    /// The ledger's rows of this call, by the lane's key of the parcel.
+    pub(crate) sending: Vec<(u32, i64)>,
+    pub(crate) at_ms: i64,
+    pub(crate) took_ms: u32,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// With an outcome for each message, and a hint.
+    Verdict(Verdict),
+    /// The ledger could not take *sending*: nothing left, nothing counts as an attempt.
+    Held(Failure),
+    /// Some parcels are no longer this lane's: nothing left.
+    Fenced(Vec<u32>),
+}
+
+/// Makes the call.
+pub(crate) async fn make(
+    provider: Arc<Provider>,
+    adapter: Arc<dyn Adapter>,
+    ledger: Ledger,
+    departure: Departure,
+) -> Arrival {
+    let Departure { waiting, call, starts } = departure;
+    let class = call.class;
+    let began_ms = clock::now_ms();
+    let mut arrival = Arrival {
+        class,
+        waiting,
+        end: End::Fenced(Vec::new()),
+        sending: Vec::new(),
+        at_ms: began_ms,
+        took_ms: 0,
+    };
+    let token = match provider.token.get(&*adapter, &provider.transport).await {
+        Ok(token) => token,
+        Err(failure) => {
+            arrival.end = End::Verdict(Verdict::all(&call, &failure));
+            return arrival;
+        }
+    };
+    if let Err(end) = commit(&ledger, starts, &mut arrival.sending).await {
+        arrival.end = end;
+        return arrival;
+    }
+    let nonce = clock::nonce();
+    arrival.at_ms = clock::now_ms();
+    let seal = Seal { now_ms: arrival.at_ms, nonce: &nonce, token: token.as_deref() };
+    let started = tokio::time::Instant::now();
+    let verdict = match adapter.encode(&call, &seal) {
+        Ok(request) => match provider.transport.send(request, provider.timeout()).await {
+            Ok(reply) => adapter.decode(&call, &reply),
+            Err(failure) => Verdict::all(&call, &failure),
+        },
+        Err(error) => {
+            let failure = Failure::not_sent(ErrorCode::Internal, format!("cannot write the call: {error}"));
+            Verdict::all(&call, &failure.for_good())
+        }
+    };
+    arrival.took_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
+    if verdict.signal == Signal::Relogin
+        && let Some(token) = &token
+    {
+        provider.token.drop_token(token).await;
+    }
+    arrival.end = End::Verdict(complete(verdict, &call));
+    arrival
+}
+
+/// Every message has exactly one outcome, whatever the adapter answered.
+fn complete(mut verdict: Verdict, call: &Call) -> Verdict {
+    if verdict.outcomes.len() != call.messages.len() {
+        let failure = Failure::unknown(ErrorCode::Internal, "the adapter did not answer for every message");
+        verdict.outcomes = call.messages.iter().map(|_| Outcome::Unknown(failure.clone())).collect();
+    }
+    verdict
+}
+
+async fn commit(
+    ledger: &Ledger,
+    starts: Vec<(u32, SendingStart)>,
+    sending: &mut Vec<(u32, i64)>,
+) -> Result<(), End> {
+    if starts.is_empty() {
+        return Ok(());
+    }
+    let (keys, starts): (Vec<u32>, Vec<SendingStart>) = starts.into_iter().unzip();
+    let rows = ledger.begin_sending(starts).await.map_err(|error| {
+        End::Held(Failure::not_sent(
+            ErrorCode::Internal,
+            format!("the ledger cannot take the call now: {error}"),
+        ))
+    })?;
+    let fenced: Vec<u32> =
+        keys.iter().zip(&rows).filter(|(_, row)| row.is_none()).map(|(key, _)| *key).collect();
+    sending.extend(keys.into_iter().zip(rows).filter_map(|(key, row)| Some((key, row?))));
+    if fenced.is_empty() { Ok(()) } else { Err(End::Fenced(fenced)) }
+}

@@ -1,0 +1,237 @@
+//! Opens claimed parcels: reads their messages again with the adapter that is spoken now, and takes
+//! over what earlier attempts left. What was interrupted while it was sent is *unknown*, never queued.
+
+use std::sync::Arc;
+
+use interline_core::error::{ErrorCode, Failure};
+use interline_core::message::Head;
+use interline_core::options::{Guarantee, Results};
+use interline_core::outcome::{Outcome, Status};
+use interline_core::pack;
+use interline_core::read::{self, Identity, Path, Problems};
+use interline_core::record::CallRecord;
+use interline_ledger::{BatchState, ClaimedParcel, SendingRow, Settled};
+
+use super::parcel::{BatchRef, Entry, HeldParcel, Judgement, Origin};
+use crate::clock;
+use crate::provider::{Book, Provider};
+
+/// A claimed parcel, ready for a lane, and what was settled while it was opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) parcel: HeldParcel,
+    pub(crate) settled: Vec<Settled>,
+    /// Messages that wait, by position, with the time before which they must not go.
+    pub(crate) waiting: Vec<(u16, i64)>,
+}
+
+/// Opens a parcel. A stored form that cannot be read settles the parcel as rejected: nothing blocks.
+pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> Opened {
+    let batch = Arc::new(batch_ref(&claimed, book));
+    let identity =
+        Identity { batch_id: &batch.id, vendors: &book.vendor_names, guarantee: book.delivery.guarantee };
+    let mut problems = Problems::default();
+    let bytes = claimed.body.len() * 3;
+    let mut parcel = HeldParcel {
+        batch: Arc::clone(&batch),
+        entries: Vec::new(),
+        origin: Origin::Stored(claimed.claim),
+        open: 0,
+        bytes,
+    };
+    let mut unreadable = Vec::new();
+    match pack::unpack(&claimed.body) {
+        Ok(unpacked) => {
+            for (position, (index, json)) in (0u16..).zip(unpacked.messages) {
+                let message =
+                    read::read_message(json, (&batch.head, &identity), index, Path::Root(""), &mut problems);
+                let message = message.unwrap_or_else(|| {
+                    unreadable.push(position);
+                    placeholder(index)
+                });
+                let results = message.results(unpacked.results);
+                parcel.entries.push(Entry::new(Arc::new(message), results, Vec::new()));
+            }
+        }
+        Err(error) => {
+            tracing::error!(batch.id = %batch.id, error = %error, "a stored parcel cannot be read; its messages are rejected");
+            unreadable = (0u16..).zip(&claimed.states).map(|(position, _)| position).collect();
+            parcel.entries.extend(
+                (0..claimed.states.len() as u64)
+                    .map(|index| Entry::new(Arc::new(placeholder(index)), Results::Each, Vec::new())),
+            );
+        }
+    }
+    for (entry, state) in parcel.entries.iter_mut().zip(&claimed.states) {
+        entry.state = *state;
+    }
+    parcel.open = parcel.entries.iter().filter(|entry| !entry.state.is_final()).count();
+    let records: Vec<CallRecord> =
+        claimed.records.iter().filter_map(|bytes| CallRecord::read_all(bytes).ok()).flatten().collect();
+    parcel.recall(&records);
+    let mut opened = Opened { parcel, settled: Vec::new(), waiting: Vec::new() };
+    let mut again = interrupted(&mut opened, &claimed.interrupted, provider);
+    if claimed.batch.state == BatchState::Cancelled {
+        withdraw(&mut opened, provider);
+    }
+    refuse(&mut opened, &unreadable, provider);
+    for record in &records {
+        for note in &record.notes {
+            if note.not_before_ms > 0 {
+                again.push((note.position, note.not_before_ms));
+            }
+        }
+    }
+    for (position, entry) in (0u16..).zip(&opened.parcel.entries) {
+        if !entry.state.is_final() {
+            let not_before =
+                again.iter().rev().find(|(other, _)| *other == position).map_or(0, |(_, at)| *at);
+            opened.waiting.push((position, not_before));
+        }
+    }
+    opened
+}
+
+fn batch_ref(claimed: &ClaimedParcel, book: &Book) -> BatchRef {
+    let stored = &claimed.batch;
+    let identity =
+        Identity { batch_id: &stored.id, vendors: &book.vendor_names, guarantee: book.delivery.guarantee };
+    let text = std::str::from_utf8(&stored.head).unwrap_or("{}");
+    let head = read::read_head(text, &identity, Path::Root(""), &mut Problems::default()).unwrap_or_default();
+    let begins = head.send_at_ms.unwrap_or(stored.created_ms).max(stored.created_ms);
+    BatchRef {
+        flow: interline_core::id::message_fingerprint(&stored.id),
+        id: stored.id.clone(),
+        deadline_ms: deadline(begins, &head, book),
+        head,
+        attempts_allowed: book.delivery.attempts,
+    }
+}
+
+/// When a batch that begins then must be over, Unix milliseconds.
+pub(crate) fn deadline(begins_ms: i64, head: &Head, book: &Book) -> i64 {
+    let lasts = i64::try_from(book.delivery.deadline.as_millis()).unwrap_or(i64::MAX);
+    let deadline = begins_ms.saturating_add(lasts);
+    head.expires_at_ms.map_or(deadline, |expires| expires.min(deadline))
+}
+
+fn placeholder(index: u64) -> interline_core::message::Message {
+    use interline_core::{content::Content, recipient, shared::Shared};
+    interline_core::message::Message {
+        index,
+        id: read::made_id(index).into(),
+        id_given: false,
+        client_id: "".into(),
+        to: recipient::Recipient::new(recipient::RecipientKind::User, ""),
+        from: None,
+        content: Shared::new(Content::text("")),
+        inherits_content: false,
+        options: Shared::default(),
+        extensions: Shared::default(),
+        vars: Arc::default(),
+        labels: Arc::default(),
+        guarantee: Guarantee::AtMostOnce,
+        on_loss: None,
+        expires_at_ms: None,
+    }
+}
+
+/// Judges what was under way when its holder ended.
+fn interrupted(opened: &mut Opened, rows: &[SendingRow], provider: &Provider) -> Vec<(u16, i64)> {
+    let Origin::Stored(claim) = opened.parcel.origin else { return Vec::new() };
+    let vendor: Arc<str> = provider.settings.vendor.name.into();
+    let mut again = Vec::new();
+    for row in rows {
+        let mut notes = Vec::new();
+        let class = std::str::from_utf8(&row.blob).unwrap_or_default();
+        let judge = Judgement {
+            now_ms: clock::now_ms(),
+            dedupe_window_ms: provider.assumed().profile().dedupe.window_ms(class),
+            free: false,
+            chance: clock::chance(),
+        };
+        for position in &row.indexes {
+            if let Some(entry) = opened.parcel.entries.get_mut(usize::from(*position))
+                && entry.first_sent_ms == 0
+            {
+                entry.first_sent_ms = row.at_ms;
+            }
+            let detail = "Interline was stopped while the call was under way";
+            let outcome = Outcome::Unknown(Failure::unknown(ErrorCode::ConnectionLost, detail));
+            let Some((note, after)) = opened.parcel.attempted(*position, outcome, judge) else { continue };
+            if let super::parcel::After::Again(at) = after {
+                again.push((*position, at));
+            }
+            notes.push(note);
+        }
+        let record = CallRecord::call(row.provider.as_str().into(), Arc::clone(&vendor), row.at_ms, 0, notes);
+        let states = ledger_states(&opened.parcel);
+        opened.settled.push(Settled {
+            claim,
+            sending: vec![row.id],
+            states,
+            record: record.to_bytes(),
+            calls: 1,
+            release_at_ms: None,
+        });
+    }
+    again
+}
+
+fn withdraw(opened: &mut Opened, provider: &Provider) {
+    let positions: Vec<u16> = (0u16..).zip(&opened.parcel.entries).map(|(position, _)| position).collect();
+    let failure = Failure::not_sent(ErrorCode::Cancelled, "the batch was cancelled").for_good();
+    decide_without_call(opened, &positions, provider, (Status::Cancelled, &failure));
+}
+
+fn refuse(opened: &mut Opened, positions: &[u16], provider: &Provider) {
+    let failure = Failure::not_sent(ErrorCode::Internal, "the stored message cannot be read").for_good();
+    decide_without_call(opened, positions, provider, (Status::Rejected, &failure));
+    let Some(adapter) = provider.adapter() else { return };
+    let mut refused = Vec::new();
+    for (position, entry) in (0u16..).zip(&mut opened.parcel.entries) {
+        if entry.state.is_final() {
+            continue;
+        }
+        match adapter.check(&entry.message, entry.results) {
+            Ok(losses) => entry.losses = losses,
+            Err(refusal) => refused.push((position, refusal.failure())),
+        }
+    }
+    for (position, failure) in refused {
+        decide_without_call(opened, &[position], provider, (Status::Rejected, &failure));
+    }
+}
+
+fn decide_without_call(
+    opened: &mut Opened,
+    positions: &[u16],
+    provider: &Provider,
+    (status, failure): (Status, &Failure),
+) {
+    let Origin::Stored(claim) = opened.parcel.origin else { return };
+    let parcel = &mut opened.parcel;
+    let notes: Vec<_> =
+        positions.iter().filter_map(|at| parcel.settle(*at, status, failure.clone())).collect();
+    if notes.is_empty() {
+        return;
+    }
+    let name = Arc::clone(&provider.settings.name);
+    let record = CallRecord::decision(name, provider.settings.vendor.name.into(), clock::now_ms(), notes);
+    let states = ledger_states(&opened.parcel);
+    let record = record.to_bytes();
+    opened.settled.push(Settled {
+        claim,
+        sending: Vec::new(),
+        states,
+        record,
+        calls: 0,
+        release_at_ms: None,
+    });
+}
+
+/// The states as the ledger wants them: what is under way still counts as queued there.
+pub(crate) fn ledger_states(parcel: &HeldParcel) -> Vec<Status> {
+    let stored = |state| if state == Status::Sending { Status::Queued } else { state };
+    parcel.states().into_iter().map(stored).collect()
+}

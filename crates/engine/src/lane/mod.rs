@@ -1,0 +1,393 @@
+//! A lane: the queue, the limiters and the calls of one provider. One task owns everything; claims,
+//! calls and writes run beside it and report back as events, so that no lock is ever held.
+
+mod call;
+mod claim;
+mod parcel;
+mod settler;
+mod turn;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use interline_core::draw::{Drawer, Waiting};
+use interline_ledger::{Claim, ClaimRequest, ClaimedParcel, Ledger, Settled};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+pub(crate) use claim::deadline;
+pub(crate) use parcel::{BatchRef, DirectDone, DirectSink, Entry, HeldParcel, Origin};
+
+use crate::clock;
+use crate::metrics::Metrics;
+use crate::pace::Pace;
+use crate::provider::{Book, Provider};
+
+/// The lane's handle of a message: the parcel's key and the position in it.
+pub(crate) type Ticket = (u32, u16);
+
+/// Messages that a lane holds at most from the ledger.
+const WINDOW_MESSAGES: usize = 8_192;
+/// Bytes that a lane holds at most from the ledger, roughly.
+const WINDOW_BYTES: usize = 24 * 1024 * 1024;
+const CLAIM_PARCELS: usize = 8;
+const CLAIM_BYTES: usize = 2 * 1024 * 1024;
+const LEASE_MS: i64 = 60_000;
+const RENEW_MS: i64 = 20_000;
+/// How often an idle lane looks by itself, in milliseconds.
+const POLL_MS: i64 = 2_000;
+
+/// What a lane is told.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Send this now; its caller waits.
+    Direct(Box<HeldParcel>),
+    /// The caller of a direct parcel stopped waiting.
+    Withdraw(u64),
+    /// The ledger may have work.
+    Wake,
+    /// Parcels came from the ledger; none when it could not be asked.
+    Claimed(Option<Vec<ClaimedParcel>>),
+    /// A call came back.
+    Arrived(Box<call::Arrival>),
+    /// When the ledger has work next, Unix milliseconds.
+    NextDue(Option<i64>),
+    /// The dialect is known, or still not.
+    Probed(Option<&'static str>),
+    /// Claim nothing more, finish what is under way, then answer.
+    Stop(oneshot::Sender<()>),
+}
+
+/// What people may see of a lane.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LaneView {
+    pub(crate) waiting: usize,
+    pub(crate) in_flight: usize,
+    pub(crate) trouble: Option<String>,
+    pub(crate) frozen: BTreeMap<&'static str, i64>,
+}
+
+/// The engine's end of a lane.
+#[derive(Debug, Clone)]
+pub(crate) struct LaneHandle {
+    pub(crate) events: mpsc::UnboundedSender<Event>,
+    pub(crate) view: Arc<Mutex<LaneView>>,
+}
+
+/// What every lane needs of its surroundings.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) book: Arc<Book>,
+    pub(crate) ledger: Ledger,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) announce: broadcast::Sender<String>,
+}
+
+/// The task of one provider.
+pub(crate) struct Lane {
+    provider: Arc<Provider>,
+    around: Surroundings,
+    events: mpsc::UnboundedSender<Event>,
+    view: Arc<Mutex<LaneView>>,
+    settler: mpsc::UnboundedSender<Settled>,
+    settling: JoinHandle<()>,
+    drawer: Drawer<Ticket>,
+    parcels: HashMap<u32, HeldParcel>,
+    next_key: u32,
+    paces: Vec<Pace>,
+    /// Messages that wait for their time.
+    later: BTreeMap<(i64, u64), Waiting<Ticket>>,
+    later_count: u64,
+    in_flight: usize,
+    /// Messages and bytes held from the ledger.
+    window: (usize, usize),
+    claiming: bool,
+    claim_at_ms: i64,
+    renew_at_ms: i64,
+    probing: bool,
+    probe_at_ms: i64,
+    stopping: Option<oneshot::Sender<()>>,
+    trouble: Option<String>,
+}
+
+impl Lane {
+    /// Starts the task.
+    pub(crate) fn start(provider: Arc<Provider>, around: Surroundings) -> LaneHandle {
+        let (events, inbox) = mpsc::unbounded_channel();
+        let (settler, settled) = mpsc::unbounded_channel();
+        let view = Arc::new(Mutex::new(LaneView::default()));
+        let settling = tokio::spawn(settler::run(around.ledger.clone(), settled, around.announce.clone()));
+        let paces = provider.adapter().map(|adapter| provider.paces(adapter.profile())).unwrap_or_default();
+        let lane = Self {
+            provider,
+            around,
+            events: events.clone(),
+            view: Arc::clone(&view),
+            settler,
+            settling,
+            drawer: Drawer::default(),
+            parcels: HashMap::new(),
+            next_key: 0,
+            paces,
+            later: BTreeMap::new(),
+            later_count: 0,
+            in_flight: 0,
+            window: (0, 0),
+            claiming: false,
+            claim_at_ms: 0,
+            renew_at_ms: clock::now_ms() + RENEW_MS,
+            probing: false,
+            probe_at_ms: 0,
+            stopping: None,
+            trouble: None,
+        };
+        tokio::spawn(lane.run(inbox));
+        LaneHandle { events, view }
+    }
+
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Event>) {
+        let mut events = Vec::with_capacity(64);
+        loop {
+            let pause = self.turn();
+            self.show();
+            if self.stopping.is_some() && self.in_flight == 0 && !self.claiming {
+                self.leave().await;
+                return;
+            }
+            tokio::select! {
+                count = inbox.recv_many(&mut events, 64) => {
+                    if count == 0 {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep(pause) => {}
+            }
+            for event in events.drain(..) {
+                self.handle(event);
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Direct(parcel) => self.hold(*parcel, &[]),
+            Event::Withdraw(id) => self.withdraw(id),
+            Event::Wake => self.claim_at_ms = 0,
+            Event::Claimed(parcels) => self.claimed(parcels),
+            Event::NextDue(due) => {
+                let now_ms = clock::now_ms();
+                self.claim_at_ms = due.unwrap_or(i64::MAX).clamp(now_ms, now_ms + POLL_MS);
+            }
+            Event::Arrived(arrival) => self.arrived(*arrival),
+            Event::Probed(dialect) => self.probed(dialect),
+            Event::Stop(done) => self.stopping = Some(done),
+        }
+    }
+
+    /// One turn of the wheel: what is due, a claim if there is room, all calls that may go. Returns how
+    /// long nothing will happen by itself.
+    fn turn(&mut self) -> Duration {
+        let now_ms = clock::now_ms();
+        let mut next_ms = now_ms + POLL_MS;
+        while let Some(entry) = self.later.first_entry() {
+            if entry.key().0 > now_ms {
+                next_ms = next_ms.min(entry.key().0);
+                break;
+            }
+            let waiting = entry.remove();
+            self.drawer.put_back(waiting);
+        }
+        if self.stopping.is_some() {
+            return Duration::from_millis(100);
+        }
+        if let Some(dialect_at) = self.ask_dialect(now_ms) {
+            next_ms = next_ms.min(dialect_at);
+        }
+        next_ms = next_ms.min(self.ask_ledger(now_ms));
+        self.renew(now_ms);
+        let wait = self.depart(now_ms);
+        let pause = Duration::from_millis(u64::try_from(next_ms - now_ms).unwrap_or_default());
+        wait.map_or(pause, |wait| wait.min(pause))
+    }
+
+    /// Finds out the dialect where it is not known. Returns when to ask again.
+    fn ask_dialect(&mut self, now_ms: i64) -> Option<i64> {
+        if self.provider.adapter().is_some() {
+            return None;
+        }
+        if self.probing || self.probe_at_ms > now_ms {
+            return Some(self.probe_at_ms.max(now_ms + 100));
+        }
+        self.probing = true;
+        let (provider, events) = (Arc::clone(&self.provider), self.events.clone());
+        tokio::spawn(async move {
+            let dialect = provider.probe().await;
+            // The lane may be gone by now.
+            drop(events.send(Event::Probed(dialect)));
+        });
+        None
+    }
+
+    fn probed(&mut self, dialect: Option<&'static str>) {
+        self.probing = false;
+        let Some(dialect) = dialect else {
+            self.probe_at_ms = clock::now_ms() + 1_000;
+            self.trouble = Some("the server's dialect is not known yet: no probe was answered".to_owned());
+            return;
+        };
+        match self.provider.speak(dialect) {
+            Ok(()) => {
+                tracing::info!(provider = %self.provider.settings.name, dialect, "dialect recognised");
+                self.trouble = None;
+                let adapter = self.provider.assumed();
+                if self.paces.is_empty() {
+                    self.paces = self.provider.paces(adapter.profile());
+                }
+                self.remember_dialect(dialect);
+                self.queue_all();
+            }
+            Err(error) => {
+                self.probe_at_ms = clock::now_ms() + 10_000;
+                self.trouble = Some(error.to_string());
+            }
+        }
+    }
+
+    fn remember_dialect(&self, dialect: &'static str) {
+        let (ledger, name) = (self.around.ledger.clone(), self.provider.settings.name.to_string());
+        tokio::spawn(async move {
+            let fact = interline_ledger::Fact {
+                kind: "dialect".to_owned(),
+                name,
+                value: dialect.as_bytes().to_vec(),
+                changed_ms: clock::now_ms(),
+            };
+            if let Err(error) = ledger.remember(fact).await {
+                tracing::warn!(error = %error, "the dialect could not be remembered; it will be asked for again");
+            }
+        });
+    }
+
+    /// Claims where there is room. Returns when to look again.
+    fn ask_ledger(&mut self, now_ms: i64) -> i64 {
+        let room = self.window.0 < WINDOW_MESSAGES && self.window.1 < WINDOW_BYTES;
+        if self.claiming || !room || self.provider.adapter().is_none() {
+            return now_ms + POLL_MS;
+        }
+        if self.claim_at_ms > now_ms {
+            return self.claim_at_ms;
+        }
+        self.claiming = true;
+        let request = ClaimRequest {
+            provider: self.provider.settings.name.to_string(),
+            now_ms,
+            lease_until_ms: now_ms + LEASE_MS,
+            max_parcels: CLAIM_PARCELS,
+            max_bytes: CLAIM_BYTES,
+        };
+        let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let provider = request.provider.clone();
+            let parcels = ledger.claim(request).await;
+            if let Err(error) = &parcels {
+                tracing::warn!(provider, error = %error, "the ledger cannot be asked for work; asking again");
+            }
+            let parcels = parcels.ok();
+            let empty = parcels.as_ref().is_some_and(Vec::is_empty);
+            // The lane may be gone by now; its leases run out.
+            drop(events.send(Event::Claimed(parcels)));
+            if empty {
+                let due = ledger.next_due_ms(&provider).await.ok().flatten();
+                drop(events.send(Event::NextDue(due)));
+            }
+        });
+        now_ms + POLL_MS
+    }
+
+    fn claimed(&mut self, parcels: Option<Vec<ClaimedParcel>>) {
+        self.claiming = false;
+        let Some(parcels) = parcels.filter(|parcels| !parcels.is_empty()) else {
+            self.claim_at_ms = clock::now_ms() + POLL_MS;
+            return;
+        };
+        for claimed in parcels {
+            let opened = claim::open(claimed, &self.around.book, &self.provider);
+            for settled in opened.settled {
+                self.write(settled);
+            }
+            self.window.0 += opened.parcel.entries.len();
+            self.window.1 += opened.parcel.bytes;
+            self.hold(opened.parcel, &opened.waiting);
+        }
+    }
+
+    fn renew(&mut self, now_ms: i64) {
+        if now_ms < self.renew_at_ms {
+            return;
+        }
+        self.renew_at_ms = now_ms + RENEW_MS;
+        let claims: Vec<Claim> = self.claims().collect();
+        if claims.is_empty() {
+            return;
+        }
+        let ledger = self.around.ledger.clone();
+        tokio::spawn(async move {
+            if let Err(error) = ledger.renew(claims, now_ms + LEASE_MS).await {
+                tracing::warn!(error = %error, "leases could not be renewed");
+            }
+        });
+    }
+
+    fn claims(&self) -> impl Iterator<Item = Claim> {
+        self.parcels.values().filter_map(|parcel| match parcel.origin {
+            Origin::Stored(claim) => Some(claim),
+            Origin::Direct(_) => None,
+        })
+    }
+
+    /// Gives back what is not under way, after the last call came back.
+    async fn leave(mut self) {
+        let claims: Vec<Claim> = self.claims().collect();
+        let withdrawn: Vec<u64> = self
+            .parcels
+            .values()
+            .filter_map(|parcel| match &parcel.origin {
+                Origin::Direct(sink) => Some(sink.id),
+                Origin::Stored(_) => None,
+            })
+            .collect();
+        for id in withdrawn {
+            self.withdraw(id);
+        }
+        let Self { provider, around, stopping, settler, settling, .. } = self;
+        // A claim is given back only when all that was settled under it is written.
+        drop(settler);
+        if let Err(error) = settling.await {
+            tracing::error!(provider = %provider.settings.name, error = %error, "results were not all written");
+        }
+        let ledger = around.ledger;
+        for claim in claims {
+            if let Err(error) = ledger.release(claim, 0).await {
+                tracing::warn!(provider = %provider.settings.name, error = %error, "a parcel could not be given back; its lease will run out");
+            }
+        }
+        if let Some(done) = stopping {
+            // Whoever asked may have stopped waiting.
+            done.send(()).unwrap_or_default();
+        }
+    }
+
+    fn show(&self) {
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        view.waiting = self.drawer.len() + self.later.len();
+        view.in_flight = self.in_flight;
+        if view.trouble != self.trouble {
+            view.trouble.clone_from(&self.trouble);
+        }
+        view.frozen.clear();
+        let now_ms = clock::now_ms();
+        let frozen = self.paces.iter().filter(|pace| pace.frozen_until_ms > now_ms);
+        view.frozen.extend(frozen.map(|pace| (pace.class, pace.frozen_until_ms)));
+    }
+}

@@ -1,0 +1,205 @@
+//! A parcel while a lane holds it: where each of its messages stands, and to whom results go.
+
+use std::sync::Arc;
+
+use interline_core::adapter::Loss;
+use interline_core::decide::{self, Next, Situation};
+use interline_core::error::Failure;
+use interline_core::message::{Head, Message};
+use interline_core::options::Results;
+use interline_core::outcome::{Outcome, Receipt, Status};
+use interline_core::record::{CallRecord, Note};
+use interline_ledger::Claim;
+use tokio::sync::oneshot;
+
+/// The batch that a parcel belongs to.
+#[derive(Debug)]
+pub(crate) struct BatchRef {
+    pub(crate) id: String,
+    /// The batch's turn in the queue.
+    pub(crate) flow: u64,
+    pub(crate) head: Head,
+    /// Not tried after this, Unix milliseconds.
+    pub(crate) deadline_ms: i64,
+    pub(crate) attempts_allowed: u32,
+}
+
+/// One message of a held parcel.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) message: Arc<Message>,
+    pub(crate) results: Results,
+    pub(crate) losses: Vec<Loss>,
+    pub(crate) attempts: u32,
+    pub(crate) first_sent_ms: i64,
+    pub(crate) prior_unknown: bool,
+    pub(crate) may_be_duplicate: bool,
+    pub(crate) state: Status,
+}
+
+impl Entry {
+    pub(crate) const fn new(message: Arc<Message>, results: Results, losses: Vec<Loss>) -> Self {
+        Self {
+            message,
+            results,
+            losses,
+            attempts: 0,
+            first_sent_ms: 0,
+            prior_unknown: false,
+            may_be_duplicate: false,
+            state: Status::Queued,
+        }
+    }
+}
+
+/// Where the results of a parcel go.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// A ledger row under a lease.
+    Stored(Claim),
+    /// A caller who waits.
+    Direct(DirectSink),
+}
+
+/// The waiting caller's end of a parcel.
+#[derive(Debug)]
+pub(crate) struct DirectSink {
+    /// Names the parcel when the caller stops waiting.
+    pub(crate) id: u64,
+    pub(crate) records: Vec<CallRecord>,
+    pub(crate) calls: u32,
+    pub(crate) done: Option<oneshot::Sender<DirectDone>>,
+}
+
+/// What became of a direct parcel.
+#[derive(Debug)]
+pub(crate) struct DirectDone {
+    pub(crate) records: Vec<CallRecord>,
+    pub(crate) calls: u32,
+}
+
+/// A parcel in a lane.
+#[derive(Debug)]
+pub(crate) struct HeldParcel {
+    pub(crate) batch: Arc<BatchRef>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) origin: Origin,
+    /// Messages that are not final.
+    pub(crate) open: usize,
+    /// Bytes that the parcel keeps in memory, roughly.
+    pub(crate) bytes: usize,
+}
+
+/// What follows for one message.
+#[derive(Debug)]
+pub(crate) enum After {
+    /// It is final.
+    Final,
+    /// It goes again, not before this, Unix milliseconds.
+    Again(i64),
+}
+
+/// How an attempt is to be judged beside its outcome.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Judgement {
+    pub(crate) now_ms: i64,
+    pub(crate) dedupe_window_ms: u64,
+    /// A penalty of the vendor's: it does not count against the budget.
+    pub(crate) free: bool,
+    /// Uniform in 0..1.
+    pub(crate) chance: f64,
+}
+
+impl HeldParcel {
+    /// The states of all messages, as the ledger stores them.
+    pub(crate) fn states(&self) -> Vec<Status> {
+        self.entries.iter().map(|entry| entry.state).collect()
+    }
+
+    /// Applies an attempt's outcome to a message and notes it.
+    pub(crate) fn attempted(
+        &mut self,
+        position: u16,
+        outcome: Outcome,
+        judge: Judgement,
+    ) -> Option<(Note, After)> {
+        let deadline_ms = self.batch.deadline_ms;
+        let attempts_allowed = self.batch.attempts_allowed;
+        let entry = self.entries.get_mut(usize::from(position))?;
+        if entry.state.is_final() {
+            return None;
+        }
+        if !judge.free {
+            entry.attempts += 1;
+        }
+        let guarantee = entry.message.guarantee;
+        let situation = Situation {
+            guarantee,
+            attempts: entry.attempts,
+            attempts_allowed,
+            now_ms: judge.now_ms,
+            deadline_ms: entry.message.expires_at_ms.map_or(deadline_ms, |expires| expires.min(deadline_ms)),
+            first_sent_ms: entry.first_sent_ms,
+            dedupe_window_ms: judge.dedupe_window_ms,
+        };
+        let next = decide::decide(&outcome, &situation);
+        let result = outcome.status();
+        let (receipt, failure): (Option<Receipt>, Option<Failure>) = match outcome {
+            Outcome::Accepted(receipt) => (Some(receipt), None),
+            Outcome::Rejected(failure) | Outcome::Unknown(failure) => (None, Some(failure)),
+        };
+        let (status, after, not_before_ms) = match next {
+            Next::Settle(status) => (status, After::Final, 0),
+            Next::Again { duplicate } => {
+                entry.may_be_duplicate |= duplicate;
+                entry.prior_unknown |= result == Status::Unknown;
+                let pause = decide::backoff_ms(entry.attempts.max(1) + 1, judge.chance);
+                let at = judge.now_ms.saturating_add(i64::try_from(pause).unwrap_or(i64::MAX));
+                (Status::Queued, After::Again(at), at)
+            }
+        };
+        entry.state = status;
+        if status.is_final() {
+            self.open = self.open.saturating_sub(1);
+        }
+        let note = Note {
+            position,
+            status,
+            result: (result != status).then_some(result),
+            receipt,
+            failure,
+            losses: entry.losses.iter().map(|loss| Arc::from(*loss)).collect(),
+            may_be_duplicate: entry.may_be_duplicate,
+            not_before_ms,
+        };
+        Some((note, after))
+    }
+
+    /// Settles a message without an attempt.
+    pub(crate) fn settle(&mut self, position: u16, status: Status, failure: Failure) -> Option<Note> {
+        let entry = self.entries.get_mut(usize::from(position))?;
+        if entry.state.is_final() {
+            return None;
+        }
+        entry.state = status;
+        self.open = self.open.saturating_sub(1);
+        let losses = entry.losses.iter().map(|loss| Arc::from(*loss)).collect();
+        let may_be_duplicate = entry.may_be_duplicate;
+        Some(Note { position, status, failure: Some(failure), losses, may_be_duplicate, ..Note::default() })
+    }
+
+    /// Takes over what earlier attempts left in the ledger.
+    pub(crate) fn recall(&mut self, records: &[CallRecord]) {
+        for record in records.iter().filter(|record| record.attempt) {
+            for note in &record.notes {
+                let Some(entry) = self.entries.get_mut(usize::from(note.position)) else { continue };
+                entry.attempts += 1;
+                entry.may_be_duplicate |= note.may_be_duplicate;
+                entry.prior_unknown |= note.result.unwrap_or(note.status) == Status::Unknown;
+                if entry.first_sent_ms == 0 {
+                    entry.first_sent_ms = record.at_ms;
+                }
+            }
+        }
+    }
+}

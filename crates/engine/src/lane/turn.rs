@@ -1,0 +1,470 @@
+//! What moves messages through a lane: held, drawn, departed, arrived, written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use interline_core::adapter::{Adapter, Call, CallMessage, Signal};
+use interline_core::draw::{CallLimits, Waiting};
+use interline_core::error::{ErrorCode, Failure};
+use interline_core::options::Results;
+use interline_core::outcome::{Outcome, Status};
+use interline_core::record::{CallRecord, Note};
+use interline_core::shared::Digest;
+use interline_ledger::{SendingStart, Settled};
+
+use super::call::{self, Arrival, Departure, End};
+use super::claim::ledger_states;
+use super::parcel::{After, DirectDone, HeldParcel, Judgement, Origin};
+use super::{Event, Lane, Ticket};
+use crate::clock;
+
+/// Most bytes in one call, whatever the count allows.
+const CALL_BYTES: usize = 4 * 1024 * 1024;
+/// The pause after which a call goes again that the ledger could not take.
+const LEDGER_PAUSE_MS: i64 = 250;
+
+impl Lane {
+    /// Takes a parcel in and queues what waits in it; `waiting` names positions and times, none means all.
+    pub(super) fn hold(&mut self, parcel: HeldParcel, waiting: &[(u16, i64)]) {
+        let key = self.next_key;
+        self.next_key = self.next_key.wrapping_add(1);
+        let all: Vec<(u16, i64)>;
+        let waiting = if matches!(parcel.origin, Origin::Direct(_)) {
+            all = (0u16..)
+                .zip(&parcel.entries)
+                .filter(|(_, entry)| !entry.state.is_final())
+                .map(|(at, _)| (at, 0))
+                .collect();
+            &all
+        } else {
+            waiting
+        };
+        let adapter = self.provider.adapter();
+        self.parcels.insert(key, parcel);
+        if let Some(adapter) = adapter {
+            for (position, not_before_ms) in waiting {
+                self.queue((key, *position), *not_before_ms, &*adapter);
+            }
+        }
+        self.finish_if_done(key);
+    }
+
+    /// Queues everything that waited for the dialect.
+    pub(super) fn queue_all(&mut self) {
+        let Some(adapter) = self.provider.adapter() else { return };
+        if !self.drawer.is_empty() {
+            return;
+        }
+        let tickets: Vec<Ticket> = self
+            .parcels
+            .iter()
+            .flat_map(|(key, parcel)| {
+                let open = (0u16..).zip(&parcel.entries).filter(|(_, entry)| entry.state == Status::Queued);
+                open.map(|(position, _)| (*key, position))
+            })
+            .collect();
+        for ticket in tickets {
+            self.queue(ticket, 0, &*adapter);
+        }
+    }
+
+    fn queue(&mut self, ticket: Ticket, not_before_ms: i64, adapter: &dyn Adapter) {
+        let Some(parcel) = self.parcels.get(&ticket.0) else { return };
+        let Some(entry) = parcel.entries.get(usize::from(ticket.1)) else { return };
+        let waiting = Waiting {
+            ticket,
+            slot: adapter.slot(&entry.message, entry.results),
+            recipient: entry.message.to.fingerprint(),
+            flow: parcel.batch.flow,
+            ordered: parcel.batch.head.ordered,
+            priority: entry.message.options.priority,
+        };
+        if not_before_ms > clock::now_ms() {
+            self.put_later(not_before_ms, waiting);
+        } else {
+            self.drawer.push(waiting);
+        }
+    }
+
+    fn put_later(&mut self, at_ms: i64, waiting: Waiting<Ticket>) {
+        self.later_count += 1;
+        self.later.insert((at_ms, self.later_count), waiting);
+    }
+
+    /// Lets every call go that may go now. Returns how long to wait for the next, if one waits.
+    pub(super) fn depart(&mut self, now_ms: i64) -> Option<Duration> {
+        let adapter = self.provider.adapter()?;
+        let limit = self.provider.in_flight();
+        let mut soonest: Option<Duration> = None;
+        for index in 0..self.paces.len() {
+            while self.in_flight < limit {
+                let wait = match self.depart_one(index, now_ms, &adapter) {
+                    Some(Ok(())) => continue,
+                    Some(Err(wait)) => wait,
+                    None => break,
+                };
+                soonest = Some(soonest.map_or(wait, |soonest| soonest.min(wait)));
+                break;
+            }
+        }
+        soonest
+    }
+
+    /// Lets one call of a class go: none when nothing waits, an error when it must wait.
+    fn depart_one(
+        &mut self,
+        index: usize,
+        now_ms: i64,
+        adapter: &Arc<dyn Adapter>,
+    ) -> Option<Result<(), Duration>> {
+        let pace = self.paces.get_mut(index)?;
+        let class = pace.class;
+        if self.drawer.drawable(class) == 0 {
+            return None;
+        }
+        if let Err(wait) = pace.ready(now_ms) {
+            return Some(Err(wait));
+        }
+        let limits = CallLimits { messages: pace.messages_per_call, bytes: CALL_BYTES };
+        let drawn = self.drawer.draw(class, limits)?;
+        let fresh = self.fresh(drawn, now_ms);
+        let ready = self.paced(index, fresh, now_ms);
+        if ready.is_empty() {
+            return Some(Ok(()));
+        }
+        if let Err(wait) = self.paces.get_mut(index)?.take(ready.len()) {
+            for waiting in ready.into_iter().rev() {
+                self.drawer.put_back(waiting);
+            }
+            return Some(Err(wait));
+        }
+        self.send(ready, class, adapter);
+        Some(Ok(()))
+    }
+
+    /// Drops what was withdrawn and settles what is too late.
+    fn fresh(&mut self, drawn: Vec<Waiting<Ticket>>, now_ms: i64) -> Vec<Waiting<Ticket>> {
+        let mut fresh = Vec::with_capacity(drawn.len());
+        for waiting in drawn {
+            let (key, position) = waiting.ticket;
+            let late = self.parcels.get(&key).and_then(|parcel| {
+                let entry =
+                    parcel.entries.get(usize::from(position)).filter(|entry| !entry.state.is_final())?;
+                let expires = entry.message.expires_at_ms.unwrap_or(i64::MAX).min(parcel.batch.deadline_ms);
+                Some(expires <= now_ms)
+            });
+            match late {
+                Some(false) => fresh.push(waiting),
+                Some(true) => {
+                    self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+                    let failure =
+                        Failure::not_sent(ErrorCode::Expired, "it was not sent before it expired").for_good();
+                    self.settle_one(waiting.ticket, Status::Expired, failure);
+                }
+                None => self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered),
+            }
+        }
+        fresh
+    }
+
+    /// Holds back what its recipient may not get yet.
+    fn paced(&mut self, index: usize, drawn: Vec<Waiting<Ticket>>, now_ms: i64) -> Vec<Waiting<Ticket>> {
+        let mut ready = Vec::with_capacity(drawn.len());
+        let mut held = Vec::new();
+        if let Some(pace) = self.paces.get_mut(index) {
+            for waiting in drawn {
+                match pace.recipient(waiting.recipient, now_ms) {
+                    Ok(()) => ready.push(waiting),
+                    Err(at_ms) => held.push((at_ms, waiting)),
+                }
+            }
+        }
+        for (at_ms, waiting) in held {
+            self.put_later(at_ms, waiting);
+        }
+        ready
+    }
+
+    fn send(&mut self, waiting: Vec<Waiting<Ticket>>, class: &'static str, adapter: &Arc<dyn Adapter>) {
+        let now_ms = clock::now_ms();
+        let mut messages = Vec::with_capacity(waiting.len());
+        let mut starts: Vec<(u32, SendingStart)> = Vec::new();
+        let mut results = Results::Each;
+        for item in &waiting {
+            let (key, position) = item.ticket;
+            let Some(parcel) = self.parcels.get_mut(&key) else { continue };
+            let Some(entry) = parcel.entries.get_mut(usize::from(position)) else { continue };
+            entry.state = Status::Sending;
+            if entry.first_sent_ms == 0 {
+                entry.first_sent_ms = now_ms;
+            }
+            results = entry.results;
+            messages.push(CallMessage {
+                message: Arc::clone(&entry.message),
+                mapped: None,
+                attempt: entry.attempts + 1,
+                prior_unknown: entry.prior_unknown,
+            });
+            let Origin::Stored(claim) = parcel.origin else { continue };
+            match starts.iter_mut().rev().find(|(other, _)| *other == key) {
+                Some((_, start)) => start.indexes.push(position),
+                None => starts.push((
+                    key,
+                    SendingStart {
+                        claim,
+                        indexes: vec![position],
+                        at_ms: now_ms,
+                        provider: self.provider.settings.name.to_string(),
+                        blob: class.as_bytes().to_vec(),
+                    },
+                )),
+            }
+        }
+        self.in_flight += 1;
+        let departure = Departure { waiting, call: Call { class, results, messages }, starts };
+        let (provider, adapter) = (Arc::clone(&self.provider), Arc::clone(adapter));
+        let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let arrival = call::make(provider, adapter, ledger, departure).await;
+            // The lane outlives its calls: it stops only when none is under way.
+            drop(events.send(Event::Arrived(Box::new(arrival))));
+        });
+    }
+
+    /// Takes a call back and decides what follows for each of its messages.
+    pub(super) fn arrived(&mut self, arrival: Arrival) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let Arrival { class, waiting, end, sending, at_ms, took_ms } = arrival;
+        let verdict = match end {
+            End::Verdict(verdict) => verdict,
+            End::Held(failure) => {
+                self.trouble = Some(failure.message);
+                let at = clock::now_ms() + LEDGER_PAUSE_MS;
+                waiting.into_iter().for_each(|waiting| self.requeue(waiting, at));
+                return;
+            }
+            End::Fenced(keys) => {
+                let at = clock::now_ms();
+                let (lost, kept): (Vec<_>, Vec<_>) =
+                    waiting.into_iter().partition(|w| keys.contains(&w.ticket.0));
+                for waiting in lost {
+                    self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+                }
+                keys.into_iter().for_each(|key| self.forget(key));
+                kept.into_iter().for_each(|waiting| self.requeue(waiting, at));
+                // Rows that were committed for the others are closed by their next settlement.
+                self.close_rows(&sending);
+                return;
+            }
+        };
+        let free = self.heed(&verdict.signal, class);
+        let halves =
+            (verdict.signal == Signal::Bisect && waiting.len() > 1).then(|| waiting.len().div_ceil(2));
+        self.around.metrics.call(&self.provider, class, took_ms, &verdict.outcomes);
+        let dedupe_window_ms = self.provider.assumed().profile().dedupe.window_ms(class);
+        let mut notes: Vec<(u32, Vec<Note>)> = Vec::new();
+        for (number, (waiting, outcome)) in waiting.into_iter().zip(verdict.outcomes).enumerate() {
+            let judge =
+                Judgement { now_ms: clock::now_ms(), dedupe_window_ms, free, chance: clock::chance() };
+            let half = halves.map(|half| Digest::of(&(waiting.slot.key.0, at_ms, number / half)));
+            self.judge(waiting, outcome, judge, half, &mut notes);
+        }
+        let mut counted = Vec::new();
+        for (key, notes) in notes {
+            let flow = self.parcels.get(&key).map(|parcel| parcel.batch.flow);
+            let first_of_batch = !counted.contains(&flow);
+            counted.push(flow);
+            let rows = sending.iter().filter(|(other, _)| *other == key).map(|(_, row)| *row).collect();
+            let record = CallRecord::call(
+                Arc::clone(&self.provider.settings.name),
+                self.provider.settings.vendor.name.into(),
+                at_ms,
+                took_ms,
+                notes,
+            );
+            self.write_record(key, record, rows, u32::from(first_of_batch));
+        }
+    }
+
+    fn judge(
+        &mut self,
+        mut waiting: Waiting<Ticket>,
+        outcome: Outcome,
+        judge: Judgement,
+        half: Option<Digest>,
+        notes: &mut Vec<(u32, Vec<Note>)>,
+    ) {
+        let (key, position) = waiting.ticket;
+        // The halves of a call that was refused for one bad message go again by themselves.
+        let outcome = match (half, outcome) {
+            (Some(_), Outcome::Rejected(failure)) => Outcome::Rejected(failure.for_now()),
+            (_, outcome) => outcome,
+        };
+        let noted = self.parcels.get_mut(&key).and_then(|parcel| parcel.attempted(position, outcome, judge));
+        let Some((note, after)) = noted else {
+            self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+            return;
+        };
+        match notes.iter_mut().rev().find(|(other, _)| *other == key) {
+            Some((_, notes)) => notes.push(note),
+            None => notes.push((key, vec![note])),
+        }
+        match after {
+            After::Final => self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered),
+            After::Again(at_ms) => {
+                if let Some(key) = half {
+                    waiting.slot.key = key;
+                }
+                self.put_later(at_ms, waiting);
+            }
+        }
+    }
+
+    /// Does what a verdict asks for; true when the attempt does not count against the budget.
+    fn heed(&mut self, signal: &Signal, class: &'static str) -> bool {
+        match signal {
+            Signal::None | Signal::Relogin | Signal::Resign => false,
+            Signal::Bisect => true,
+            Signal::Freeze(frozen, pause) => {
+                let now_ms = clock::now_ms();
+                tracing::warn!(provider = %self.provider.settings.name, class = frozen, pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "the vendor asks for a pause");
+                for pace in self
+                    .paces
+                    .iter_mut()
+                    .filter(|pace| pace.class == *frozen || *frozen == class && pace.class == class)
+                {
+                    pace.freeze(now_ms, *pause);
+                }
+                true
+            }
+            Signal::WrongDialect => {
+                let name = &self.provider.settings.name;
+                tracing::warn!(provider = %name, "the server does not speak the dialect");
+                self.trouble = Some("the server does not speak the dialect".to_owned());
+                self.provider.doubt();
+                false
+            }
+        }
+    }
+
+    fn requeue(&mut self, waiting: Waiting<Ticket>, at_ms: i64) {
+        let (key, position) = waiting.ticket;
+        if let Some(entry) =
+            self.parcels.get_mut(&key).and_then(|parcel| parcel.entries.get_mut(usize::from(position)))
+            && entry.state == Status::Sending
+        {
+            entry.state = Status::Queued;
+        }
+        self.put_later(at_ms, waiting);
+    }
+
+    fn close_rows(&mut self, sending: &[(u32, i64)]) {
+        for (key, row) in sending {
+            let Some(parcel) = self.parcels.get(key) else { continue };
+            let Origin::Stored(claim) = parcel.origin else { continue };
+            let states = ledger_states(parcel);
+            self.write(Settled {
+                claim,
+                sending: vec![*row],
+                states,
+                record: Vec::new(),
+                calls: 0,
+                release_at_ms: None,
+            });
+        }
+    }
+
+    fn settle_one(&mut self, ticket: Ticket, status: Status, failure: Failure) {
+        let Some(note) =
+            self.parcels.get_mut(&ticket.0).and_then(|parcel| parcel.settle(ticket.1, status, failure))
+        else {
+            return;
+        };
+        let record = CallRecord::decision(
+            Arc::clone(&self.provider.settings.name),
+            self.provider.settings.vendor.name.into(),
+            clock::now_ms(),
+            vec![note],
+        );
+        self.write_record(ticket.0, record, Vec::new(), 0);
+    }
+
+    fn write_record(&mut self, key: u32, record: CallRecord, sending: Vec<i64>, calls: u32) {
+        let Some(parcel) = self.parcels.get_mut(&key) else { return };
+        self.around.metrics.settled(&record);
+        match &mut parcel.origin {
+            Origin::Direct(sink) => {
+                sink.records.push(record);
+                sink.calls += calls;
+            }
+            Origin::Stored(claim) => {
+                let claim = *claim;
+                let states = ledger_states(parcel);
+                self.write(Settled {
+                    claim,
+                    sending,
+                    states,
+                    record: record.to_bytes(),
+                    calls,
+                    release_at_ms: None,
+                });
+            }
+        }
+        self.finish_if_done(key);
+    }
+
+    pub(super) fn write(&self, settled: Settled) {
+        // The settler outlives the lane.
+        drop(self.settler.send(settled));
+    }
+
+    fn finish_if_done(&mut self, key: u32) {
+        if self.parcels.get(&key).is_some_and(|parcel| parcel.open == 0) {
+            self.forget(key);
+        }
+    }
+
+    fn forget(&mut self, key: u32) {
+        let Some(parcel) = self.parcels.remove(&key) else { return };
+        match parcel.origin {
+            Origin::Stored(_) => {
+                self.window.0 = self.window.0.saturating_sub(parcel.entries.len());
+                self.window.1 = self.window.1.saturating_sub(parcel.bytes);
+            }
+            Origin::Direct(mut sink) => {
+                if let Some(done) = sink.done.take() {
+                    // The caller may have stopped waiting.
+                    drop(done.send(DirectDone { records: sink.records, calls: sink.calls }));
+                }
+            }
+        }
+    }
+
+    /// Ends a direct parcel whose caller stops waiting: what was not sent is expired, what is under way
+    /// is unknown.
+    pub(super) fn withdraw(&mut self, id: u64) {
+        let found = self.parcels.iter().find_map(|(key, parcel)| match &parcel.origin {
+            Origin::Direct(sink) if sink.id == id => Some(*key),
+            Origin::Direct(_) | Origin::Stored(_) => None,
+        });
+        let Some(key) = found else { return };
+        let Some(parcel) = self.parcels.get_mut(&key) else { return };
+        let mut notes = Vec::new();
+        for position in (0u16..).take(parcel.entries.len()) {
+            let state = parcel.entries.get(usize::from(position)).map(|entry| entry.state);
+            let note = if state == Some(Status::Sending) {
+                let failure =
+                    Failure::unknown(ErrorCode::Timeout, "no answer came before the caller's timeout");
+                parcel.settle(position, Status::Unknown, failure)
+            } else {
+                let failure =
+                    Failure::not_sent(ErrorCode::Expired, "it was not sent before the caller's timeout");
+                parcel.settle(position, Status::Expired, failure.for_good())
+            };
+            notes.extend(note);
+        }
+        let (name, vendor) =
+            (Arc::clone(&self.provider.settings.name), self.provider.settings.vendor.name.into());
+        self.write_record(key, CallRecord::decision(name, vendor, clock::now_ms(), notes), Vec::new(), 0);
+    }
+}

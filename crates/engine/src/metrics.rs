@@ -1,0 +1,113 @@
+//! What operators watch, as Prometheus metrics with bounded labels: provider, vendor, quota class,
+//! status and code. Never a recipient, a key or content.
+
+use std::sync::Arc;
+
+use interline_core::outcome::{Outcome, Status};
+use interline_core::record::CallRecord;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::provider::Provider;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MessageLabels {
+    provider: Arc<str>,
+    vendor: Arc<str>,
+    status: &'static str,
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    provider: Arc<str>,
+    vendor: &'static str,
+    class: &'static str,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ProviderLabels {
+    pub(crate) provider: Arc<str>,
+}
+
+/// All metrics of the engine.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    messages: Family<MessageLabels, Counter>,
+    calls: Family<CallLabels, Counter>,
+    call_seconds: Family<ProviderLabels, Histogram>,
+    pub(crate) waiting: Family<ProviderLabels, Gauge>,
+    pub(crate) in_flight: Family<ProviderLabels, Gauge>,
+}
+
+fn seconds() -> Histogram {
+    Histogram::new([0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("interline");
+        let messages = Family::default();
+        let calls = Family::default();
+        let call_seconds = Family::new_with_constructor(seconds as fn() -> Histogram);
+        let (waiting, in_flight) = (Family::default(), Family::default());
+        registry.register("messages", "Messages settled, by status and error code", messages.clone());
+        registry.register("vendor_calls", "Vendor calls, by result", calls.clone());
+        registry.register("vendor_call_seconds", "Duration of vendor calls", call_seconds.clone());
+        registry.register("lane_waiting_messages", "Messages that wait in a lane", waiting.clone());
+        registry.register("lane_in_flight_calls", "Vendor calls under way", in_flight.clone());
+        Self { registry, messages, calls, call_seconds, waiting, in_flight }
+    }
+
+    /// Counts a call.
+    pub(crate) fn call(&self, provider: &Provider, class: &'static str, took_ms: u32, outcomes: &[Outcome]) {
+        let worst = outcomes.iter().map(Outcome::status).max_by_key(|status| match status {
+            Status::Unknown => 2,
+            Status::Rejected => 1,
+            Status::Queued | Status::Sending | Status::Accepted | Status::Cancelled | Status::Expired => 0,
+        });
+        let result = worst.unwrap_or(Status::Accepted).as_str();
+        let name = Arc::clone(&provider.settings.name);
+        let labels =
+            CallLabels { provider: Arc::clone(&name), vendor: provider.settings.vendor.name, class, result };
+        self.calls.get_or_create(&labels).inc();
+        self.call_seconds
+            .get_or_create(&ProviderLabels { provider: name })
+            .observe(f64::from(took_ms) / 1000.0);
+    }
+
+    /// Counts the messages that a record settles.
+    pub(crate) fn settled(&self, record: &CallRecord) {
+        let mut counted: Vec<(Status, &'static str, u64)> = Vec::new();
+        for note in record.notes.iter().filter(|note| note.status.is_final()) {
+            let code = note.failure.as_ref().map_or("", |failure| failure.code.as_str());
+            match counted.iter_mut().find(|(status, other, _)| (*status, *other) == (note.status, code)) {
+                Some((_, _, count)) => *count += 1,
+                None => counted.push((note.status, code, 1)),
+            }
+        }
+        for (status, code, count) in counted {
+            let labels = MessageLabels {
+                provider: Arc::clone(&record.provider),
+                vendor: Arc::clone(&record.vendor),
+                status: status.as_str(),
+                code,
+            };
+            self.messages.get_or_create(&labels).inc_by(count);
+        }
+    }
+
+    /// The text that Prometheus reads.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        encode(&mut text, &self.registry).map_or_else(|_| String::new(), |()| text)
+    }
+}

@@ -1,0 +1,133 @@
+//! A provider at run time: its adapter (once the dialect is known), connections, token and limits; and
+//! the [`Book`], the snapshot of all providers and routes that decides where a message goes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use interline_core::adapter::{Adapter, Reply};
+use interline_core::error::{Error, ErrorKind};
+use interline_core::profile::Profile;
+use interline_core::route::Routes;
+
+use crate::pace::Pace;
+use crate::settings::{Delivery, EngineSettings, ProviderSettings};
+use crate::token::TokenCache;
+use crate::transport::Transport;
+
+/// How long a probe may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An account at a vendor, with everything that talking to it needs.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    pub(crate) settings: ProviderSettings,
+    pub(crate) transport: Transport,
+    pub(crate) token: TokenCache,
+    spoken: RwLock<Option<Arc<dyn Adapter>>>,
+    assumed: Arc<dyn Adapter>,
+}
+
+impl Provider {
+    fn new(settings: ProviderSettings) -> Result<Self, Error> {
+        let first = settings.vendor.dialects.first().copied().unwrap_or_default();
+        let fixed = settings.dialect.clone();
+        let assumed = build(&settings, fixed.as_deref().unwrap_or(first))?;
+        let spoken = RwLock::new(fixed.is_some().then(|| Arc::clone(&assumed)));
+        let transport = Transport::new(&settings.base_url)?;
+        Ok(Self { settings, transport, token: TokenCache::default(), spoken, assumed })
+    }
+
+    /// The adapter for the dialect that the server speaks; none while that is not known.
+    pub(crate) fn adapter(&self) -> Option<Arc<dyn Adapter>> {
+        self.spoken.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The adapter to check and plan with: of the spoken dialect, else of the likeliest.
+    pub(crate) fn assumed(&self) -> Arc<dyn Adapter> {
+        self.adapter().unwrap_or_else(|| Arc::clone(&self.assumed))
+    }
+
+    /// Whether the dialect is found out and not configured.
+    pub(crate) const fn is_auto(&self) -> bool {
+        self.settings.dialect.is_none()
+    }
+
+    /// Speaks `dialect` from now on.
+    pub(crate) fn speak(&self, dialect: &str) -> Result<(), Error> {
+        let adapter = build(&self.settings, dialect)?;
+        *self.spoken.write().unwrap_or_else(PoisonError::into_inner) = Some(adapter);
+        Ok(())
+    }
+
+    /// Forgets the dialect, where it is found out.
+    pub(crate) fn doubt(&self) {
+        if self.is_auto() {
+            *self.spoken.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    /// Asks the server with requests that reach nobody which dialect it speaks.
+    pub(crate) async fn probe(&self) -> Option<&'static str> {
+        let mut replies: Vec<Option<Reply>> = Vec::new();
+        for request in (self.settings.vendor.probes)(&self.settings.settings) {
+            replies.push(self.transport.send(request, PROBE_TIMEOUT).await.ok());
+            if let Some(dialect) = (self.settings.vendor.recognise)(&replies) {
+                return Some(dialect);
+            }
+        }
+        None
+    }
+
+    /// The limits of every quota class of a profile.
+    pub(crate) fn paces(&self, profile: &Profile) -> Vec<Pace> {
+        let own = |name: &str| self.settings.limits.get(name).copied().unwrap_or_default();
+        profile.classes.iter().map(|class| Pace::new(class, own(class.name))).collect()
+    }
+
+    /// Calls under way at once.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.settings.in_flight.unwrap_or_else(|| self.assumed().profile().in_flight).max(1)
+    }
+
+    /// How long a call may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.settings.timeout.unwrap_or_else(|| self.assumed().profile().timeout)
+    }
+}
+
+fn build(settings: &ProviderSettings, dialect: &str) -> Result<Arc<dyn Adapter>, Error> {
+    (settings.vendor.build)(&settings.settings, dialect).map_err(|errors| {
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Error::new(ErrorKind::Config, "cannot use the provider's settings")
+            .with("provider", &settings.name)
+            .because(errors.join("; "))
+    })
+}
+
+/// Providers and routes, as one snapshot.
+#[derive(Debug)]
+pub(crate) struct Book {
+    pub(crate) routes: Routes,
+    pub(crate) providers: HashMap<Arc<str>, Arc<Provider>>,
+    pub(crate) delivery: Delivery,
+    pub(crate) vendor_names: Vec<&'static str>,
+    pub(crate) max_batch_messages: u64,
+}
+
+impl Book {
+    pub(crate) fn new(settings: EngineSettings) -> Result<Self, Error> {
+        let vendor_names = settings.vendors.iter().map(|vendor| vendor.name).collect();
+        let mut providers = HashMap::new();
+        for provider in settings.providers {
+            providers.insert(Arc::clone(&provider.name), Arc::new(Provider::new(provider)?));
+        }
+        Ok(Self {
+            routes: settings.routes,
+            providers,
+            delivery: settings.delivery,
+            vendor_names,
+            max_batch_messages: settings.max_batch_messages,
+        })
+    }
+}

@@ -1,0 +1,173 @@
+//! Batches through a real lane and a real ledger to an emulated server.
+
+#![expect(clippy::unwrap_used, reason = "a test that is wrong should stop")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use interline_core::outcome::Status;
+use interline_core::route::{Route, Routes, Target, When};
+use interline_engine::{Caller, Delivery, Denied, Engine, EngineSettings, MessageQuery, ProviderSettings};
+use interline_ledger::Ledger;
+use interline_twins::{Fault, FaultKind, Twin, Vendor};
+use serde_json::json;
+
+fn settings(url: &str, dialect: Option<&str>) -> EngineSettings {
+    let provider = ProviderSettings {
+        name: "wk".into(),
+        vendor: &interline_wukongim::VENDOR,
+        base_url: url.to_owned(),
+        dialect: dialect.map(str::to_owned),
+        settings: json!({"default_sender": "system"}).as_object().cloned().unwrap(),
+        in_flight: None,
+        timeout: Some(Duration::from_secs(2)),
+        limits: BTreeMap::new(),
+    };
+    let target = Target::Provider("wk".into());
+    let route = Route { name: "all".into(), when: When::default(), target, on_loss: None };
+    EngineSettings {
+        providers: vec![provider],
+        routes: Routes::new(vec![route]),
+        delivery: Delivery { deadline: Duration::from_secs(20), ..Delivery::default() },
+        vendors: vec![&interline_wukongim::VENDOR],
+        max_batch_messages: 1_000_000,
+    }
+}
+
+fn caller() -> Caller {
+    Caller { app: Arc::from("shop"), broadcast: false }
+}
+
+async fn engine(twin: &Twin, dialect: Option<&str>) -> (Engine, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("ledger.db").display());
+    let ledger = Ledger::open(&url).await.unwrap();
+    (Engine::start(settings(&twin.url(), dialect), ledger).await.unwrap(), folder)
+}
+
+async fn twin(dialect: &str) -> Twin {
+    Twin::start(Vendor::WuKongIm, dialect, "127.0.0.1:0".parse().unwrap()).await.unwrap()
+}
+
+fn many(count: usize) -> String {
+    let messages: Vec<_> = (0..count).map(|n| json!({"to": format!("user:u{n}")})).collect();
+    json!({"content": {"type": "text", "text": "hi"}, "messages": messages}).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_batch_is_sent_once_and_settles() {
+    let twin = twin("published").await;
+    let (engine, _folder) = engine(&twin, Some("published")).await;
+    let accepted = engine.accept(&caller(), &many(1_000), None).await.unwrap();
+    assert!(engine.settled(&accepted.batch.id, Duration::from_secs(20)).await.unwrap());
+    let batch = engine.batch(&accepted.batch.id).await.unwrap().unwrap();
+    assert_eq!((batch.counts.accepted, batch.counts.total), (1_000, 1_000));
+    assert_eq!(batch.counts.calls, 10);
+    let page = engine.messages(&batch.id, MessageQuery { status: None, limit: 2_000 }, None).await.unwrap();
+    assert_eq!(page.items.len(), 1_000);
+    assert!(page.items.iter().all(|result| result.vendor_message_id.is_some() && result.attempts.len() == 1));
+    assert_eq!(twin.total(), 1_000);
+    engine.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_direct_send_answers_with_results_in_order() {
+    let twin = twin("v2").await;
+    let (engine, _folder) = engine(&twin, None).await;
+    let body = json!({"messages": [
+        {"id": "a", "to": "user:ann", "content": {"type": "text", "text": "one"}},
+        {"id": "b", "to": "group:g1", "content": {"type": "text", "text": "two"}},
+    ]});
+    let sent = engine.send(&caller(), &body.to_string(), Duration::from_secs(10), None).await.unwrap();
+    let ids: Vec<_> = sent.results.iter().map(|result| (&*result.id, result.status)).collect();
+    assert_eq!(ids, [("a", Status::Accepted), ("b", Status::Accepted)], "{:#?}", sent.results);
+    assert_eq!(engine.providers()[0].dialect.as_deref(), Some("v2"));
+    engine.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(twin.total(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_unknown_and_never_resent() {
+    let twin = twin("published").await;
+    twin.set_fault(Fault::new(FaultKind::CloseAfterRead).times(1));
+    let (engine, _folder) = engine(&twin, Some("published")).await;
+    let sent = engine.send(&caller(), &many(3), Duration::from_secs(10), None).await.unwrap();
+    assert!(sent.results.iter().all(|result| result.status == Status::Unknown), "{:#?}", sent.results);
+    assert_eq!((twin.total(), twin.calls()), (3, 1));
+    engine.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_connection_is_tried_again() {
+    let twin = twin("published").await;
+    twin.set_fault(Fault::new(FaultKind::Refuse).value(700));
+    let (engine, _folder) = engine(&twin, Some("published")).await;
+    let sent = engine.send(&caller(), &many(3), Duration::from_secs(15), None).await.unwrap();
+    assert!(sent.results.iter().all(|result| result.status == Status::Accepted), "{:#?}", sent.results);
+    assert!(sent.results[0].attempts.len() > 1);
+    assert_eq!(twin.total(), 3);
+    engine.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_is_invisible_until_its_last_line() {
+    let twin = twin("published").await;
+    let (engine, _folder) = engine(&twin, Some("published")).await;
+    let head = r#"{"content":{"type":"text","text":"hi"}}"#;
+    let mut upload = engine.upload(&caller(), head, None).await.unwrap();
+    for n in 0..5_000 {
+        upload.line(&format!(r#"{{"id":"m{n}","to":"user:u{n}"}}"#)).await.unwrap();
+    }
+    assert_eq!(twin.total(), 0);
+    let accepted = upload.finish().await.unwrap();
+    assert!(engine.settled(&accepted.batch.id, Duration::from_secs(20)).await.unwrap());
+    assert_eq!(twin.total(), 5_000);
+    engine.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_stands_twice_in_an_upload_refuses_it() {
+    let twin = twin("published").await;
+    let (engine, _folder) = engine(&twin, Some("published")).await;
+    let head = r#"{"content":{"type":"text","text":"hi"}}"#;
+    let mut upload = engine.upload(&caller(), head, None).await.unwrap();
+    for n in 0..1_000 {
+        upload.line(&format!(r#"{{"id":"m{}","to":"user:u{n}"}}"#, n % 999)).await.unwrap();
+    }
+    let Err(Denied::Invalid(errors)) = upload.finish().await else { unreachable!("the upload was taken") };
+    assert_eq!(errors.listed[0].path, "message 999 /id");
+    engine.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(twin.total(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_errors_of_a_body_come_at_once_and_nothing_is_sent() {
+    let twin = twin("published").await;
+    let (engine, _folder) = engine(&twin, Some("published")).await;
+    let body = json!({"messages": [
+        {"to": "alice", "content": {"type": "text", "text": "x"}},
+        {"to": "user:b", "content": {"type": "texty"}},
+        {"to": "user:c", "colour": 1},
+    ]});
+    let Err(Denied::Invalid(errors)) = engine.accept(&caller(), &body.to_string(), None).await else {
+        unreachable!("the batch was taken")
+    };
+    let paths: Vec<_> = errors.listed.iter().map(|error| error.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        ["/messages/0/to", "/messages/1/content/type", "/messages/2/content", "/messages/2/colour"]
+    );
+    engine.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(twin.calls(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_sends_nothing() {
+    let twin = twin("published").await;
+    let (engine, _folder) = engine(&twin, Some("published")).await;
+    let plan = engine.plan(&caller(), &many(250)).await.unwrap();
+    assert_eq!((plan.totals.messages, plan.totals.calls, plan.errors.len()), (250, 3, 0));
+    engine.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(twin.calls(), 0);
+}
