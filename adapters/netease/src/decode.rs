@@ -208,7 +208,7 @@ fn single(call: &Call, answer: Answer) -> Verdict {
     let moderated = data.get("antispam").is_some_and(|hit| *hit == Value::Bool(true) || *hit == "true");
     if moderated {
         let failure = Failure::refused(ErrorCode::Moderated, "moderation stopped the message");
-        return Verdict::all(call, &failure.vendor(200, "antispam"));
+        return Verdict::all(call, &failure.vendor(200, ""));
     }
     Verdict::accepted(call, |_| Receipt {
         message_id: data.get("msgid").and_then(id_text),
@@ -228,7 +228,7 @@ fn users(call: &Call, answer: Answer) -> Verdict {
         let accid = one.recipient_id();
         if unknown.has(accid) {
             let failure = Failure::refused(ErrorCode::RecipientNotFound, "the account does not exist");
-            return Outcome::failed(failure.vendor(200, "unregister"));
+            return Outcome::failed(failure.vendor(200, ""));
         }
         let message_id = ids.get(accid).and_then(id_text);
         Outcome::Accepted(Receipt { message_id, time_ms, ..Receipt::default() })
