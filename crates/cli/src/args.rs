@@ -1,0 +1,297 @@
+//! What may be typed: the verbs and their options. Nothing here acts.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Where a server is when nothing was said.
+pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:8400";
+
+/// One batch-send API for every IM vendor.
+#[derive(Debug, Parser)]
+#[command(name = "interline", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Options of every verb; they may stand before or after it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// The configuration [default: config.toml]
+    #[arg(long, global = true, value_name = "FILE", env = "INTERLINE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run the gateway
+    Serve(Serve),
+    /// Show everything on this machine: four emulated vendors, the gateway, one batch to all of them
+    Demo(Demo),
+    /// Send a batch: JSON, NDJSON or CSV
+    Send(Send),
+    /// Show what would be sent to whom, and send nothing
+    Plan(Plan),
+    /// Check the configuration
+    Check(Check),
+    /// Look at batches
+    Batch(Batch),
+    /// Make keys for apps
+    Keys(Keys),
+    /// Run the four emulated vendors
+    Twins(Twins),
+    /// Measure on this machine: direct, through a plain forwarder, through Interline
+    Bench(Bench),
+    #[command(hide = true)]
+    BenchTwin,
+    #[command(hide = true)]
+    BenchForwarder(BenchForwarder),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The form of log lines
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Stop after the table; exit 1 if a result is not what the scenario says
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+/// Which server, and who asks.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Target {
+    /// The server [default: http://127.0.0.1:8400]
+    #[arg(long, value_name = "URL", env = "INTERLINE_SERVER")]
+    pub(crate) server: Option<String>,
+    /// The app's key
+    #[arg(long, value_name = "KEY", env = "INTERLINE_KEY", hide_env_values = true)]
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// One JSON object with `messages`
+    Json,
+    /// The batch without `messages` on the first line, then a message a line
+    Ndjson,
+    /// A `to` column, if you like an `id` column, and one column per variable
+    Csv,
+}
+
+/// How a file becomes a batch.
+#[derive(Debug, Args)]
+pub(crate) struct Input {
+    /// The batch; `-` reads standard input
+    pub(crate) file: PathBuf,
+    /// What the file holds [default: by its name, else by its first bytes]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// CSV: what to say; `$name$` takes the value of the column `name`
+    #[arg(long, value_name = "TEMPLATE", conflicts_with = "head")]
+    pub(crate) text: Option<String>,
+    /// CSV: a JSON file with the batch without its messages (content, options, …)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) head: Option<PathBuf>,
+    /// CSV: who sends
+    #[arg(long, value_name = "ID", conflicts_with = "head")]
+    pub(crate) from: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Send at once and answer with the results, without queueing (at most 1,000 messages)
+    #[arg(long)]
+    pub(crate) direct: bool,
+    /// Wait until every message is settled (the default)
+    #[arg(long, overrides_with = "no_wait")]
+    pub(crate) wait: bool,
+    /// Leave as soon as the batch is stored
+    #[arg(long, overrides_with = "wait", conflicts_with = "direct")]
+    pub(crate) no_wait: bool,
+    /// The idempotency key: the same key never sends the same batch twice [default: a fresh one]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Also show the requests' bodies in full and the routes not taken
+    #[arg(long)]
+    pub(crate) explain: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Ask each provider's server, with requests that reach nobody
+    #[arg(long)]
+    pub(crate) probe: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Batch {
+    #[command(subcommand)]
+    pub(crate) verb: BatchVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BatchVerb {
+    /// The newest batches
+    List {
+        /// Only batches in this state
+        #[arg(long)]
+        state: Option<String>,
+        /// Only batches of this app
+        #[arg(long)]
+        app: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// One batch: its counts and why messages failed
+    Show {
+        /// The batch
+        id: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The results of a batch, one by one
+    Messages {
+        /// The batch
+        id: String,
+        /// Only messages in this state
+        #[arg(long)]
+        status: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        /// Where the page before ended
+        #[arg(long)]
+        cursor: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Keys {
+    #[command(subcommand)]
+    pub(crate) verb: KeysVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysVerb {
+    /// Make a key for an app: prints it once, with the lines for the configuration
+    New {
+        /// The app
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Twins {
+    /// N: the twins listen on N+1 to N+4; 0: on free ports
+    #[arg(long, value_name = "N", default_value_t = 9500)]
+    pub(crate) port_base: u16,
+    /// What a twin speaks, for example `wukongim=v3`; may be repeated
+    #[arg(long, value_name = "VENDOR=DIALECT", action = ArgAction::Append)]
+    pub(crate) dialect: Vec<String>,
+    /// Faults from the start: {"wukongim":[{"kind":"hang","count":1}]}
+    #[arg(long, value_name = "FILE")]
+    pub(crate) faults: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// How long each case runs
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) seconds: u64,
+    /// Connections of the load generator
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub(crate) connections: u64,
+    /// Messages in each request
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) messages: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchForwarder {
+    /// Where it forwards to
+    pub(crate) upstream: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parsed(line: &str) -> Cli {
+        Cli::try_parse_from(line.split(' ')).unwrap()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn config_and_json_stand_before_or_after_the_verb() {
+        for line in ["interline --config a.toml --json check", "interline check --json --config a.toml"] {
+            let cli = parsed(line);
+            assert_eq!(cli.common.config.as_deref(), Some(std::path::Path::new("a.toml")), "{line}");
+            assert!(cli.common.json, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_wait_and_no_wait_counts() {
+        let waits = |line| match parsed(line).verb {
+            Verb::Send(send) => !send.no_wait,
+            other => panic!("{other:?}"),
+        };
+        assert!(waits("interline send a.json"));
+        assert!(!waits("interline send a.json --no-wait"));
+        assert!(waits("interline send a.json --no-wait --wait"));
+    }
+
+    #[test]
+    fn direct_cannot_leave_early() {
+        assert!(Cli::try_parse_from("interline send a.json --direct --no-wait".split(' ')).is_err());
+    }
+
+    #[test]
+    fn standard_input_is_a_file_named_dash() {
+        match parsed("interline plan - --format csv --text hi").verb {
+            Verb::Plan(plan) => assert_eq!(plan.input.file.as_os_str(), "-"),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! How the command speaks: results on standard output, everything else on standard error.
+//!
+//! Text is written with styles and passes through `anstream`, which takes them off where nobody looks
+//! at a terminal. A reader that went away (`| head`) is no error.
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{Cell, ContentArrangement, Table, TableComponent};
+use serde::Serialize;
+
+/// Widest a table gets, in columns of the terminal.
+const WIDTH: u16 = 100;
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default();
+pub(crate) const ODD: Style = AnsiColor::Yellow.on_default();
+pub(crate) const LINK: Style = AnsiColor::Cyan.on_default();
+
+/// Why a command did not do what was asked, and what to do next.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    said: String,
+    next: Option<String>,
+    exit: u8,
+}
+
+impl Failed {
+    /// Usage or refused: exit code 2.
+    pub(crate) fn new(said: impl Into<String>) -> Self {
+        Self { said: said.into(), next: None, exit: 2 }
+    }
+
+    /// Adds what to do next.
+    pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+
+    /// Exit code 1: it was done, and not everything went well.
+    pub(crate) const fn partly(mut self) -> Self {
+        self.exit = 1;
+        self
+    }
+
+    /// Writes it to standard error and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        note(format!("{} {}", paint(BAD.bold(), "error:"), self.said));
+        for line in self.next.iter().flat_map(|next| next.lines()) {
+            note(format!("  {} {line}", paint(LINK, "→")));
+        }
+        ExitCode::from(self.exit)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> String {
+        format!("{} | {}", self.said, self.next.as_deref().unwrap_or_default())
+    }
+}
+
+/// A line of the result.
+pub(crate) fn line(text: impl Display) {
+    writeln!(anstream::stdout().lock(), "{text}").ok();
+}
+
+/// A line beside the result: progress, hints, errors.
+pub(crate) fn note(text: impl Display) {
+    writeln!(anstream::stderr().lock(), "{text}").ok();
+}
+
+/// A result for programs.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failed> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failed::new(format!("cannot write the result as JSON: {error}")))?;
+    line(text);
+    Ok(())
+}
+
+/// `text` in a style.
+pub(crate) fn paint(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// A table without frames: a dim head, a thin rule under it, columns two spaces apart.
+pub(crate) fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(comfy_table::presets::NOTHING)
+        .set_style(TableComponent::HeaderLines, '─')
+        .set_style(TableComponent::MiddleHeaderIntersections, '─')
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
+        .enforce_styling()
+        .set_header(head.iter().map(|name| Cell::new(name).add_attribute(comfy_table::Attribute::Bold)));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
+}
+
+/// Writes a table, without the blanks that end its lines.
+pub(crate) fn show(table: &Table) {
+    for row in table.lines() {
+        line(row.trim_end());
+    }
+}
+
+/// A cell of a message's state, coloured by what it means.
+pub(crate) fn status_cell(status: &str) -> Cell {
+    let colour = match status {
+        "accepted" | "settled" | "ready" => comfy_table::Color::Green,
+        "rejected" | "expired" | "cancelled" => comfy_table::Color::Red,
+        "unknown" => comfy_table::Color::Yellow,
+        _ => comfy_table::Color::Reset,
+    };
+    Cell::new(status).fg(colour)
+}
+
+/// A cell that matters less.
+pub(crate) fn faint_cell(text: impl ToString) -> Cell {
+    Cell::new(text).add_attribute(comfy_table::Attribute::Dim)
+}
+
+/// `1 message`, `2 messages`, with a thin separator in large numbers.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// A number with commas between thousands.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// At most `width` characters; what is longer ends in an ellipsis.
+pub(crate) fn clipped(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        let shown = [0, 12, 123, 1234, 1_000_000].map(grouped);
+        assert_eq!(shown, ["0", "12", "123", "1,234", "1,000,000"]);
+    }
+
+    #[test]
+    fn clipping_counts_characters_and_not_bytes() {
+        assert_eq!(clipped("聊天室不存在", 4), "聊天室…");
+        assert_eq!(clipped("short", 5), "short");
+    }
+}

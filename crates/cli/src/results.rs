@@ -1,0 +1,74 @@
+//! Results of messages as a table: one form for the demo, `batch messages` and whoever comes next.
+
+use comfy_table::{Cell, Table};
+
+use crate::api::ResultAnswer;
+use crate::output::{clipped, faint_cell, status_cell, table};
+
+/// Longest words of a vendor in a row.
+const WORDS: usize = 40;
+
+/// An empty table with the columns of results.
+pub(crate) fn results_table() -> Table {
+    let mut rows = table(&["id", "to", "vendor", "status", "code", "the vendor says", "ms"]);
+    if let Some(column) = rows.column_mut(6) {
+        column.set_cell_alignment(comfy_table::CellAlignment::Right);
+    }
+    rows
+}
+
+/// One message: where it was accepted the vendor's id, else the vendor's code and words beside ours.
+pub(crate) fn result_row(result: &ResultAnswer) -> Vec<Cell> {
+    let vendor = result.vendor.as_deref().or(result.provider.as_deref()).unwrap_or("-");
+    let (code, words) = match &result.error {
+        Some(failure) => {
+            let words = match (&failure.vendor_code, &failure.vendor_message) {
+                (Some(code), Some(words)) => Cell::new(clipped(&format!("{code} {words}"), WORDS)),
+                (Some(code), None) => Cell::new(code),
+                (None, Some(words)) => Cell::new(clipped(words, WORDS)),
+                (None, None) => faint_cell(clipped(&failure.message, WORDS)),
+            };
+            (failure.code.as_str(), words)
+        }
+        None => ("", faint_cell(result.vendor_message_id.as_deref().map_or("", |id| id))),
+    };
+    vec![
+        Cell::new(&result.id),
+        Cell::new(&result.to),
+        Cell::new(vendor),
+        status_cell(result.status.as_str()),
+        Cell::new(code),
+        words,
+        faint_cell(result.took_ms().map_or_else(String::new, |ms| ms.to_string())),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn our_code_stands_beside_the_vendors_own() {
+        let mut rows = results_table();
+        for value in [
+            json!({"id": "m1", "to": "user:alice", "status": "accepted", "vendor": "wukongim",
+                "vendor_message_id": "1689248112654155777", "attempts": [{"duration_ms": 12}]}),
+            json!({"id": "m2", "to": "room:404404", "status": "rejected", "vendor": "netease",
+                "error": {"code": "recipient_not_found", "message": "the room does not exist", "fate": "refused",
+                    "retryable": false, "vendor_code": "404", "vendor_message": "chatroom not exist"},
+                "attempts": [{"duration_ms": 7}]}),
+            json!({"id": "m3", "to": "group:ops", "status": "unknown", "vendor": "openim",
+                "error": {"code": "connection_lost", "message": "the connection ended before an answer came",
+                    "fate": "unknown", "retryable": false, "vendor_code": null, "vendor_message": null},
+                "attempts": [{"duration_ms": 3}]}),
+        ] {
+            rows.add_row(result_row(&serde_json::from_value(value).unwrap()));
+        }
+        let text: Vec<String> = rows
+            .lines()
+            .map(|row| anstream::adapter::strip_str(&row).to_string().trim_end().to_owned())
+            .collect();
+        insta::assert_snapshot!(text.join("\n"));
+    }
+}

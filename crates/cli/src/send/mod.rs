@@ -1,0 +1,251 @@
+//! `interline send`: hands a batch to a server, waits until it is settled, and says what became of it.
+//!
+//! Every upload carries an idempotency key, so that a lost answer is asked for again and never makes
+//! a second batch.
+
+pub(crate) mod csv;
+pub(crate) mod progress;
+pub(crate) mod report;
+pub(crate) mod source;
+pub(crate) mod upload;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use hyper::Method;
+use hyper::header::CONTENT_TYPE;
+use serde_json::{Value, json};
+
+use crate::api::BatchAnswer;
+use crate::args::{Common, Format, Input, Send};
+use crate::client::{Answer, Client, Silence, whole};
+use crate::output::{Failed, count, grouped, note};
+use progress::Progress;
+use source::Source;
+
+/// Longest that the server may keep a repeat waiting for the first request's answer.
+const REPEATS: u32 = 30;
+/// Most messages of a direct send.
+const DIRECT_MOST: usize = 1_000;
+/// Seconds that a direct send may take at the server.
+const DIRECT_TIMEOUT: u32 = 60;
+
+/// Runs the verb.
+pub(crate) async fn run(args: &Send, common: &Common) -> Result<ExitCode, Failed> {
+    let client = Client::new(&args.target)?;
+    let mut source = Source::of(&args.input)?;
+    let key = match &args.idempotency_key {
+        Some(key) => key.clone(),
+        None => fresh_key()?,
+    };
+    if args.direct {
+        let body = whole_body(&mut source, &args.input, DIRECT_MOST)?;
+        let path = format!("/v1/send?timeout={DIRECT_TIMEOUT}");
+        let answer = twice(&client, &path, &body, &key).await?;
+        return report::direct(&answer, common.json);
+    }
+    let answer = match source.format {
+        Format::Json => twice(&client, "/v1/batches", &source.text()?, &key).await?,
+        Format::Ndjson | Format::Csv => streamed(&client, &mut source, &args.input, &key).await?,
+    };
+    let taken: BatchAnswer = answer.read()?;
+    if !common.json {
+        let replayed = answer.header("idempotency-replayed").is_some();
+        let again = if replayed { ", taken earlier under the same key" } else { "" };
+        note(format!("{}  {} stored durably{again}", taken.id, count(taken.counts.total, "message")));
+    }
+    if args.no_wait {
+        return report::taken(&client, &answer, common.json);
+    }
+    let settled = follow(&client, &taken).await?;
+    report::settled(&client, &settled, common.json).await
+}
+
+/// A key that no other upload has.
+fn fresh_key() -> Result<String, Failed> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failed::new(format!("cannot make an idempotency key: {error}")))?;
+    Ok(format!("cli-{}", hex::encode(bytes)))
+}
+
+/// The source as one JSON body of at most `most` messages.
+pub(crate) fn whole_body(source: &mut Source, input: &Input, most: usize) -> Result<String, Failed> {
+    if source.format == Format::Json {
+        return source.text();
+    }
+    let name = source.name.clone();
+    let (head, lines) = if source.format == Format::Csv {
+        let mut rows = csv::Rows::of(&name, source.open()?)?;
+        let head = upload::head_for(&rows, &name, input)?;
+        let mut lines = Vec::new();
+        while let Some(line) = rows.next_line()? {
+            lines.push(line);
+            fits(lines.len(), most)?;
+        }
+        (head.line, lines)
+    } else {
+        let text = source.text()?;
+        let mut lines = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned);
+        let head = lines.next().ok_or_else(|| Failed::new(format!("{name} is empty")))?;
+        (head, lines.collect())
+    };
+    fits(lines.len(), most)?;
+    let wrong = |line: usize, error: &dyn std::fmt::Display| {
+        Failed::new(format!("{name}:{line}: not JSON: {error}")).next("nothing was sent")
+    };
+    let mut body: Value = serde_json::from_str(&head).map_err(|error| wrong(1, &error))?;
+    let messages: Result<Vec<Value>, Failed> = (lines.iter().enumerate())
+        .map(|(place, line)| serde_json::from_str(line).map_err(|error| wrong(place + 2, &error)))
+        .collect();
+    let Some(object) = body.as_object_mut() else { return Err(wrong(1, &"expected an object")) };
+    object.insert("messages".to_owned(), json!(messages?));
+    Ok(body.to_string())
+}
+
+fn fits(messages: usize, most: usize) -> Result<(), Failed> {
+    if messages <= most {
+        return Ok(());
+    }
+    Err(Failed::new(format!("more than {} messages", grouped(most as u64)))
+        .next("leave out --direct: a queued batch may be as long as you like"))
+}
+
+/// Posts JSON, and once more under the same key when the answer got lost.
+async fn twice(client: &Client, path: &str, body: &str, key: &str) -> Result<Answer, Failed> {
+    let post = || async {
+        let headers = [(CONTENT_TYPE.as_str(), "application/json"), ("idempotency-key", key)];
+        client.ask(Method::POST, path, &headers, whole(body.to_owned())).await
+    };
+    let lost = match post().await {
+        Ok(answer) => return client.good(answer),
+        Err(silence @ Silence::Unreached(_)) => return Err(client.silent(&silence)),
+        Err(silence) => silence,
+    };
+    said_lost(&lost);
+    for _ in 0..REPEATS {
+        let answer = post().await.map_err(|silence| ended(client, &silence, key))?;
+        if !is_running(&answer) {
+            return client.good(answer);
+        }
+        tokio::time::sleep(answer.retry_after().unwrap_or(Duration::from_secs(1))).await;
+    }
+    Err(ended(client, &lost, key))
+}
+
+/// Whether the first request under the key is still under way.
+fn is_running(answer: &Answer) -> bool {
+    answer.status.as_u16() == 409 && answer.problem().code.as_deref() == Some("in_progress")
+}
+
+fn said_lost(silence: &Silence) {
+    let (Silence::Unreached(why) | Silence::Lost(why)) = silence;
+    note(format!("the answer got lost ({why}); asking again under the same idempotency key"));
+}
+
+fn ended(client: &Client, silence: &Silence, key: &str) -> Failed {
+    client.silent(silence).next(format!(
+        "the batch may have been stored; the same command with --idempotency-key {key} never makes a second one"
+    ))
+}
+
+/// Uploads NDJSON or CSV in pieces, and once more when the answer got lost and the source repeats.
+async fn streamed(client: &Client, source: &mut Source, input: &Input, key: &str) -> Result<Answer, Failed> {
+    if source.format == Format::Csv && source.repeats() {
+        upload::check_rows(source, input)?;
+    }
+    let lost = match uploaded(client, source, input, key).await? {
+        Ok(answer) => return client.good(answer),
+        Err(silence @ Silence::Unreached(_)) => return Err(client.silent(&silence)),
+        Err(silence) => silence,
+    };
+    if !source.repeats() {
+        return Err(ended(client, &lost, key));
+    }
+    said_lost(&lost);
+    for _ in 0..REPEATS {
+        let answer = uploaded(client, source, input, key).await?;
+        let answer = answer.map_err(|silence| ended(client, &silence, key))?;
+        if !is_running(&answer) {
+            return client.good(answer);
+        }
+        tokio::time::sleep(answer.retry_after().unwrap_or(Duration::from_secs(1))).await;
+    }
+    Err(ended(client, &lost, key))
+}
+
+async fn uploaded(
+    client: &Client,
+    source: &mut Source,
+    input: &Input,
+    key: &str,
+) -> Result<Result<Answer, Silence>, Failed> {
+    let upload = upload::begin(source, input)?;
+    let mut progress = Progress::new("uploading", source.size());
+    let headers = [(CONTENT_TYPE.as_str(), "application/x-ndjson"), ("idempotency-key", key)];
+    let asked = client.ask(Method::POST, "/v1/batches", &headers, upload.body);
+    let mut asked = std::pin::pin!(asked);
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    let answer = loop {
+        tokio::select! {
+            answer = &mut asked => break answer,
+            _ = tick.tick() => {
+                let said = format!("{} read", count(upload.sent.messages(), "message"));
+                progress.at(upload.sent.bytes(), &said);
+            }
+        }
+    };
+    progress.done();
+    // A source that broke off is the reason for whatever the connection says.
+    if answer.is_err() || upload.reading.is_finished() {
+        let read = upload.reading.await;
+        read.map_err(|error| Failed::new(format!("cannot read {}: {error}", source.name)))??;
+    }
+    Ok(answer)
+}
+
+/// Asks for the counts until the batch is settled.
+pub(crate) async fn follow(client: &Client, taken: &BatchAnswer) -> Result<BatchAnswer, Failed> {
+    let mut progress = Progress::new("sending", Some(taken.counts.total));
+    let path = format!("/v1/batches/{}", taken.id);
+    let mut pause = Duration::from_millis(50);
+    loop {
+        let batch: BatchAnswer = client.get(&path).await.map_err(|failed| left(failed, &taken.id))?.read()?;
+        if batch.is_over() {
+            return Ok(batch);
+        }
+        let counts = &batch.counts;
+        let done = counts.total - (counts.queued + counts.sending).min(counts.total);
+        let said = format!("{} of {} settled ({})", grouped(done), grouped(counts.total), batch.state);
+        progress.at(done, &said);
+        if matches!(batch.state.as_str(), "scheduled" | "paused") && counts.sending == 0 {
+            progress.done();
+            note(format!("{} is {}; not waiting for it", batch.id, batch.state));
+            return Ok(batch);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 3 / 2).min(Duration::from_millis(500));
+    }
+}
+
+fn left(failed: Failed, id: &str) -> Failed {
+    failed.partly().next(format!(
+        "the batch is stored and goes on without you; ask for it with `interline batch show {id}`"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fresh_keys_differ() {
+        assert_ne!(fresh_key().unwrap(), fresh_key().unwrap());
+    }
+
+    #[test]
+    fn a_direct_send_is_bounded() {
+        assert!(fits(1_000, DIRECT_MOST).is_ok());
+        assert!(fits(1_001, DIRECT_MOST).unwrap_err().text().contains("leave out --direct"));
+    }
+}

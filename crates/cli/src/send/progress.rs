@@ -1,0 +1,68 @@
+//! How far it is: a bar on a terminal, a line a second elsewhere; always on standard error.
+
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::output::note;
+
+const BETWEEN_LINES: Duration = Duration::from_secs(1);
+
+/// One thing that is under way.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    label: &'static str,
+    bar: Option<ProgressBar>,
+    written: Instant,
+}
+
+impl Progress {
+    /// Begins; without a `total` the bar only turns.
+    pub(crate) fn new(label: &'static str, total: Option<u64>) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| bar(label, total));
+        Self { label, bar, written: Instant::now() }
+    }
+
+    /// Shows how far it is, and `said` beside it.
+    pub(crate) fn at(&mut self, place: u64, said: &str) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(place);
+                bar.set_message(said.to_owned());
+            }
+            None if self.written.elapsed() >= BETWEEN_LINES => {
+                self.written = Instant::now();
+                note(format!("{} {said}", self.label));
+            }
+            None => {}
+        }
+    }
+
+    /// Ends and leaves nothing on the terminal.
+    pub(crate) fn done(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.done();
+    }
+}
+
+fn bar(label: &'static str, total: Option<u64>) -> ProgressBar {
+    let (bar, template) = match total {
+        Some(total) => (ProgressBar::new(total), "{prefix:>9} {bar:32.cyan/dim} {percent:>3}%  {msg}"),
+        None => (ProgressBar::new_spinner(), "{prefix:>9} {spinner:.cyan}  {msg}"),
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(style.progress_chars("━━╌"));
+    bar.set_prefix(label);
+    if total.is_none() {
+        bar.enable_steady_tick(Duration::from_millis(100));
+    }
+    bar
+}

@@ -1,0 +1,247 @@
+//! What became of a batch: counts, failures by cause with the vendor's own words, and the exit code.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use comfy_table::Cell;
+use interline_core::outcome::{Counts, Status};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::api::{BatchAnswer, ResultAnswer, ResultPage};
+use crate::client::{Answer, Client};
+use crate::output::{
+    BAD, DIM, Failed, GOOD, ODD, count, faint_cell, grouped, json as print_json, line, note, paint, show,
+    status_cell, table,
+};
+
+/// Most failed messages that are read to find causes.
+const READ: usize = 20_000;
+const PAGE: usize = 1_000;
+/// Ids shown for each cause.
+const EXAMPLES: usize = 3;
+/// The states of messages that did not arrive as far as anybody knows.
+const FAILED: [Status; 4] = [Status::Rejected, Status::Unknown, Status::Expired, Status::Cancelled];
+
+/// Messages that failed for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Cause {
+    status: Status,
+    code: String,
+    provider: Option<String>,
+    vendor_code: Option<String>,
+    /// The vendor's own words, else Interline's.
+    message: String,
+    count: u64,
+    examples: Vec<String>,
+}
+
+/// Adds messages up by what they failed of, the commonest first.
+#[derive(Debug, Default)]
+pub(crate) struct Causes(BTreeMap<(Status, [Option<String>; 4]), Cause>);
+
+impl Causes {
+    /// Adds one message; those that were accepted are no failures.
+    pub(crate) fn add(&mut self, result: &ResultAnswer) {
+        if !FAILED.contains(&result.status) {
+            return;
+        }
+        let failure = result.error.as_ref();
+        let code =
+            failure.map_or_else(|| result.status.as_str().to_owned(), |failure| failure.code.to_string());
+        let vendor_code = failure.and_then(|failure| failure.vendor_code.clone());
+        let message = failure.map_or_else(String::new, |failure| {
+            failure.vendor_message.clone().unwrap_or_else(|| failure.message.clone())
+        });
+        let key = (
+            result.status,
+            [Some(code.clone()), result.provider.clone(), vendor_code.clone(), Some(message.clone())],
+        );
+        let cause = self.0.entry(key).or_insert_with(|| Cause {
+            status: result.status,
+            code,
+            provider: result.provider.clone(),
+            vendor_code,
+            message,
+            count: 0,
+            examples: Vec::new(),
+        });
+        cause.count += 1;
+        if cause.examples.len() < EXAMPLES {
+            cause.examples.push(format!("{} ({})", result.id, result.to));
+        }
+    }
+
+    /// The causes, the commonest first.
+    pub(crate) fn sorted(self) -> Vec<Cause> {
+        let mut causes: Vec<Cause> = self.0.into_values().collect();
+        causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+        causes
+    }
+}
+
+/// Reads the failed messages of a batch and adds them up.
+pub(crate) async fn causes(client: &Client, batch: &BatchAnswer) -> Result<Vec<Cause>, Failed> {
+    let mut causes = Causes::default();
+    let mut counts = batch.counts;
+    for status in FAILED {
+        if *counts.of(status) == 0 {
+            continue;
+        }
+        let mut cursor: Option<String> = None;
+        let mut read = 0;
+        loop {
+            let mut path =
+                format!("/v1/batches/{}/messages?status={}&limit={PAGE}", batch.id, status.as_str());
+            if let Some(cursor) = &cursor {
+                write!(path, "&cursor={cursor}").ok();
+            }
+            let page: ResultPage = client.get(&path).await?.read()?;
+            read += page.messages.len();
+            page.messages.iter().for_each(|result| causes.add(result));
+            cursor = page.next_cursor;
+            if cursor.is_none() || read >= READ {
+                break;
+            }
+        }
+    }
+    Ok(causes.sorted())
+}
+
+/// After `--no-wait`.
+pub(crate) fn taken(client: &Client, answer: &Answer, as_json: bool) -> Result<ExitCode, Failed> {
+    if as_json {
+        print_json(&answer.value()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let batch: BatchAnswer = answer.read()?;
+    line(&batch.id);
+    note(format!("follow it with `interline batch show {} --server {}`", batch.id, client.base()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// After waiting.
+pub(crate) async fn settled(client: &Client, batch: &BatchAnswer, as_json: bool) -> Result<ExitCode, Failed> {
+    let causes = causes(client, batch).await?;
+    if as_json {
+        print_json(
+            &json!({"id": batch.id, "state": batch.state, "counts": batch.counts, "failures": causes}),
+        )?;
+    } else {
+        counts(&batch.counts);
+        write_causes(&causes);
+        if !causes.is_empty() {
+            note(format!("each one: interline batch messages {} --server {}", batch.id, client.base()));
+        }
+    }
+    Ok(exit(&batch.counts))
+}
+
+/// After a direct send.
+pub(crate) fn direct(answer: &Answer, as_json: bool) -> Result<ExitCode, Failed> {
+    let batch: BatchAnswer = answer.read()?;
+    if as_json {
+        let body: Value = answer.value()?;
+        print_json(&body)?;
+        return Ok(exit(&batch.counts));
+    }
+    counts(&batch.counts);
+    let mut causes = Causes::default();
+    batch.results.iter().for_each(|result| causes.add(result));
+    write_causes(&causes.sorted());
+    Ok(exit(&batch.counts))
+}
+
+fn exit(counts: &Counts) -> ExitCode {
+    if counts.accepted == counts.total { ExitCode::SUCCESS } else { ExitCode::from(1) }
+}
+
+/// One line: how many are in which state, and in how many vendor calls.
+pub(crate) fn counts(counts: &Counts) {
+    line(counts_line(counts));
+}
+
+fn counts_line(counts: &Counts) -> String {
+    let mut all = *counts;
+    let mut parts = Vec::new();
+    for status in Status::ALL {
+        let number = *all.of(status);
+        if number == 0 && status != Status::Accepted {
+            continue;
+        }
+        let style = match status {
+            Status::Accepted if number > 0 => GOOD,
+            Status::Rejected | Status::Expired | Status::Cancelled => BAD,
+            Status::Unknown => ODD,
+            Status::Accepted | Status::Queued | Status::Sending => DIM,
+        };
+        parts.push(paint(style, format!("{} {}", grouped(number), status.as_str())));
+    }
+    let calls = count(counts.calls, "vendor call");
+    format!(
+        "{}  {}",
+        parts.join(", "),
+        paint(DIM, format!("of {} in {calls}", count(counts.total, "message")))
+    )
+}
+
+/// A table of causes.
+pub(crate) fn write_causes(causes: &[Cause]) {
+    if causes.is_empty() {
+        return;
+    }
+    let mut rows = table(&["messages", "status", "code", "provider", "the vendor's words", "for example"]);
+    for cause in causes {
+        let words = match &cause.vendor_code {
+            Some(code) => format!("{code} {}", cause.message),
+            None => cause.message.clone(),
+        };
+        rows.add_row([
+            Cell::new(grouped(cause.count)),
+            status_cell(cause.status.as_str()),
+            Cell::new(&cause.code),
+            Cell::new(cause.provider.as_deref().unwrap_or("-")),
+            Cell::new(words),
+            faint_cell(cause.examples.join(", ")),
+        ]);
+    }
+    show(&rows);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(id: &str, status: &str, error: Value) -> ResultAnswer {
+        serde_json::from_value(
+            json!({"id": id, "to": "room:1", "status": status, "provider": "ne", "error": error}),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn messages_with_the_same_reason_are_one_cause() {
+        let refused = json!({"code": "recipient_not_found", "message": "no such room", "fate": "refused",
+            "retryable": false, "vendor_code": "404", "vendor_message": "聊天室不存在"});
+        let mut causes = Causes::default();
+        for (id, status, error) in [
+            ("a", "accepted", Value::Null),
+            ("b", "rejected", refused.clone()),
+            ("c", "expired", Value::Null),
+            ("d", "rejected", refused),
+        ] {
+            causes.add(&result(id, status, error));
+        }
+        let causes = causes.sorted();
+        let shown: Vec<_> = causes.iter().map(|c| (c.code.as_str(), c.message.as_str(), c.count)).collect();
+        assert_eq!(shown, [("recipient_not_found", "聊天室不存在", 2), ("expired", "", 1)]);
+    }
+
+    #[test]
+    fn the_counts_name_only_states_that_occur() {
+        let counts = Counts { total: 1200, accepted: 1198, unknown: 2, calls: 12, ..Counts::default() };
+        let text = anstream::adapter::strip_str(&counts_line(&counts)).to_string();
+        insta::assert_snapshot!(text, @"1,198 accepted, 2 unknown  of 1,200 messages in 12 vendor calls");
+    }
+}

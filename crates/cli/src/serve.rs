@@ -1,0 +1,91 @@
+//! `interline serve`: the gateway in the foreground, until interrupted.
+
+use std::process::ExitCode;
+
+use interline_gateway::config::{self, Config, ConfigErrors};
+use interline_gateway::{Server, config::Auth};
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Common, LogFormat, Serve};
+use crate::output::{Failed, LINK, line, note, paint};
+
+/// Runs the verb.
+pub(crate) async fn run(args: &Serve, common: &Common) -> Result<ExitCode, Failed> {
+    let config = loaded(common)?;
+    log(args.log_format)?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let open = config.server.auth == Auth::Off;
+    let server = bound(config).await?;
+    let who = if open { "everybody on this machine" } else { "apps with a key" };
+    line(format!(
+        "interline listens on {} for {who}",
+        paint(LINK, format!("http://{}", server.local_addr()))
+    ));
+    server.run(interrupted()).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the configuration, or says everything that is wrong with it.
+pub(crate) fn loaded(common: &Common) -> Result<Config, Failed> {
+    config::load(common.config.as_deref()).map_err(|errors| wrong(&errors))
+}
+
+/// What to say of a configuration that cannot be used; it names files and keys itself.
+pub(crate) fn wrong(errors: &ConfigErrors) -> Failed {
+    Failed::new(errors.to_string())
+}
+
+/// Opens the ledger, starts the engine and takes the port.
+pub(crate) async fn bound(config: Config) -> Result<Server, Failed> {
+    Server::bind(config).await.map_err(|error| Failed::new(error.to_string()))
+}
+
+/// Writes logs to standard error; `INTERLINE_LOG` chooses which, like `info,interline_engine=debug`.
+fn log(format: LogFormat) -> Result<(), Failed> {
+    let filter = std::env::var("INTERLINE_LOG").unwrap_or_else(|_| "info".to_owned());
+    let filter = EnvFilter::try_new(&filter).map_err(|error| {
+        Failed::new(format!("cannot read INTERLINE_LOG={filter:?}: {error}"))
+            .next("write a level, or levels by target: info,interline_engine=debug")
+    })?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let started = match format {
+        LogFormat::Text => lines.with_ansi(colours).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| Failed::new(format!("cannot start logging: {error}")))
+}
+
+/// Ends with the first interrupt or request to terminate; a second one ends the process.
+pub(crate) async fn interrupted() {
+    wait_for_signal().await;
+    tokio::spawn(async {
+        wait_for_signal().await;
+        note("stopped without finishing");
+        std::process::exit(130);
+    });
+}
+
+#[cfg(unix)]
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn wait_for_signal() {
+    tokio::signal::ctrl_c().await.ok();
+}
