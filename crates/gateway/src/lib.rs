@@ -1,1 +1,15 @@
-//! Interline: gateway.
+//! The HTTP surface of Interline: configuration, keys, the API and its errors. Everything that decides or
+//! sends lies below; here requests become calls of the engine and its answers become JSON.
+
+mod admission;
+mod api;
+mod body;
+pub mod config;
+pub mod keys;
+mod metrics;
+mod ndjson;
+mod problem;
+mod server;
+pub mod vendors;
+
+pub use server::{ServeError, Server, serve};

@@ -1,0 +1,160 @@
+//! The API: which function answers which path, and what all of them share.
+
+mod batches;
+mod events;
+mod export;
+mod health;
+mod plan;
+mod query;
+mod read;
+mod send;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use interline_engine::Engine;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::body::Limits;
+use crate::config::Config;
+use crate::keys::{Keys, Known};
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+
+/// What every answer may need.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) engine: Engine,
+    pub(crate) keys: Keys,
+    pub(crate) limits: Limits,
+    pub(crate) metrics: Metrics,
+    /// True once the server is to stop.
+    pub(crate) closing: watch::Receiver<bool>,
+    config: Bytes,
+    routes: Bytes,
+    vendors: Bytes,
+}
+
+impl Gateway {
+    pub(crate) fn new(config: &Config, engine: Engine, closing: watch::Receiver<bool>) -> Self {
+        let text = |value: serde_json::Value| Bytes::from(value.to_string());
+        Self {
+            engine,
+            keys: Keys::of(config),
+            limits: Limits { max_body_mb: config.server.max_body_mb, max_line_kb: config.server.max_line_kb },
+            metrics: Metrics::new(),
+            closing,
+            config: text(config.shown()),
+            routes: text(serde_json::json!({ "routes": config.shown_routes() })),
+            vendors: text(read::capabilities(config)),
+        }
+    }
+}
+
+type Shared = State<Arc<Gateway>>;
+
+/// All paths.
+pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/v1/send", post(send::send))
+        .route("/v1/plan", post(plan::plan))
+        .route("/v1/batches", post(batches::accept).get(read::batches))
+        .route("/v1/batches/{id}", get(read::batch))
+        .route("/v1/batches/{id}/messages", get(read::messages))
+        .route("/v1/batches/{id}/events", get(events::of_batch))
+        .route("/v1/messages", get(read::find))
+        .route("/v1/providers", get(read::providers))
+        .route("/v1/vendors", get(read::vendors))
+        .route("/v1/routes", get(read::routes))
+        .route("/v1/config", get(read::config))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(no_path)
+        .method_not_allowed_fallback(no_method)
+        .with_state(gateway)
+}
+
+/// The paths as metrics name them; anything else is `other`.
+pub(crate) fn endpoint(path: &str) -> &'static str {
+    match path {
+        "/v1/send" => "/v1/send",
+        "/v1/plan" => "/v1/plan",
+        "/v1/batches" => "/v1/batches",
+        "/v1/messages" => "/v1/messages",
+        "/v1/providers" | "/v1/vendors" | "/v1/routes" | "/v1/config" => "settings",
+        "/livez" | "/readyz" | "/metrics" => "health",
+        _ => match path.strip_prefix("/v1/batches/").map(|rest| rest.split_once('/')) {
+            Some(None) => "/v1/batches/{id}",
+            Some(Some((_, "messages"))) => "/v1/batches/{id}/messages",
+            Some(Some((_, "events"))) => "/v1/batches/{id}/events",
+            Some(Some(_)) | None => "other",
+        },
+    }
+}
+
+async fn no_path(method: Method, uri: Uri) -> Problem {
+    Problem::no_path(&method, uri.path())
+}
+
+async fn no_method(method: Method, uri: Uri) -> Problem {
+    Problem::no_method(&method, uri.path())
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+fn answer(status: StatusCode, kind: HeaderValue, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// An answer in JSON.
+fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response, Problem> {
+    json_of(status, value, 256)
+}
+
+/// An answer in JSON of about `size` bytes.
+fn json_of<T: Serialize>(status: StatusCode, value: &T, size: usize) -> Result<Response, Problem> {
+    let mut body = Vec::with_capacity(size);
+    serde_json::to_writer(&mut body, value).map_err(|error| {
+        tracing::error!(%error, "cannot write an answer");
+        Problem::internal()
+    })?;
+    Ok(answer(status, JSON, body))
+}
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let key = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= 255);
+    let detail = "allowed are 1 to 255 visible ASCII characters";
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| Problem::parameter("Idempotency-Key", detail))
+}
+
+/// Counts the messages of a body against the app's rate, where it has one.
+fn admit(app: &Known, text: &str) -> Result<u64, Problem> {
+    let Some(admission) = &app.admission else { return Ok(0) };
+    // A body that cannot be read costs as one message; the engine says what is wrong with it.
+    let messages = interline_core::read::read_document(text).ok().and_then(|document| document.messages);
+    let count = messages.map_or(1, |messages| u64::try_from(messages.len()).unwrap_or(u64::MAX)).max(1);
+    let taken = admission.take(count, tokio::time::Instant::now());
+    taken.map_err(|wait| Problem::over_rate(&app.caller.app, wait)).map(|()| count)
+}
+
+fn give_back(app: &Known, count: u64) {
+    if let Some(admission) = &app.admission {
+        admission.give_back(count);
+    }
+}

@@ -1,0 +1,92 @@
+//! From the configuration to what the engine is told, and what is odd but no error. A secret that is
+//! missing matters here: a provider that some route uses cannot do without.
+
+use std::collections::BTreeSet;
+
+use interline_core::adapter::Vendor;
+use interline_core::route::Routes;
+use interline_engine::{EngineSettings, ProviderSettings};
+
+use super::file::{ConfigError, ConfigErrors};
+use super::routes::takes_all;
+use super::{Auth, Config, Provider};
+
+impl Config {
+    /// What the engine is told. A provider that no route uses is left out if its secrets are missing.
+    ///
+    /// # Errors
+    /// The secrets that are missing and needed.
+    pub fn engine_settings(&self) -> Result<EngineSettings, ConfigErrors> {
+        let used = self.used();
+        let (mut providers, mut errors) = (Vec::new(), Vec::new());
+        for provider in &self.providers {
+            match provider.resolved() {
+                Ok(settings) => providers.push(ProviderSettings {
+                    name: provider.name.clone(),
+                    vendor: provider.vendor,
+                    base_url: provider.base_url.clone(),
+                    dialect: provider.dialect.clone(),
+                    settings,
+                    in_flight: provider.in_flight,
+                    timeout: provider.timeout,
+                    limits: provider.limits.clone(),
+                }),
+                Err(missing) if used.contains(&*provider.name) => {
+                    errors.extend(missing.into_iter().map(|(origin, key, detail)| ConfigError {
+                        origin,
+                        key: format!("providers.{}.{key}", provider.name),
+                        detail,
+                    }));
+                }
+                Err(_) => {}
+            }
+        }
+        if !errors.is_empty() {
+            return Err(ConfigErrors(errors));
+        }
+        Ok(EngineSettings {
+            providers,
+            routes: Routes::new(self.routes.clone()),
+            delivery: self.delivery,
+            vendors: self.vendors.clone(),
+            max_batch_messages: self.server.max_batch_messages,
+        })
+    }
+
+    /// The vendors that providers may be at.
+    #[must_use]
+    pub fn vendors(&self) -> &[&'static Vendor] {
+        &self.vendors
+    }
+
+    /// What works but is probably not meant, one sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let mut before = self.routes.iter();
+        if let Some(all) = before.find(|route| takes_all(&route.when)) {
+            let never =
+                |name| format!("the route {name} takes nothing: {} before it takes everything", all.name);
+            warnings.extend(before.map(|route| never(&route.name)));
+        }
+        let used = self.used();
+        for Provider { name, .. } in self.providers.iter().filter(|one| !used.contains(&*one.name)) {
+            warnings.push(format!("no route uses the provider {name}"));
+        }
+        for provider in &self.providers {
+            let missing = provider.resolved().err().unwrap_or_default();
+            warnings.extend(missing.iter().filter(|_| !used.contains(&*provider.name)).map(
+                |(_, key, why)| format!("providers.{}.{key}: {why}; the provider is left out", provider.name),
+            ));
+        }
+        if self.server.auth == Auth::Keys && self.apps.is_empty() {
+            warnings.push("server.auth is \"keys\" and there is no [[apps]]: nobody may ask".to_owned());
+        }
+        warnings
+    }
+
+    /// The providers that some route names.
+    fn used(&self) -> BTreeSet<&str> {
+        self.routes.iter().flat_map(|route| route.target.providers()).map(|name| &**name).collect()
+    }
+}

@@ -1,0 +1,245 @@
+//! The configuration: `config.toml` under the overrides of the environment, read into types. Reading
+//! tells every error at once; a secret that is missing is told when its provider is used.
+
+mod apps;
+mod check;
+mod environment;
+mod file;
+mod providers;
+mod routes;
+mod secrets;
+mod shown;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::providers::{Format, Toml};
+use figment::value::{Dict, Tag};
+use figment::{Figment, Profile, Provider as _};
+use interline_core::adapter::Vendor;
+use interline_core::options::Guarantee;
+use interline_core::route::Route;
+use interline_engine::Delivery;
+
+pub use apps::{App, Scope, Scopes};
+pub use file::{ConfigError, ConfigErrors};
+pub use providers::Provider;
+
+use environment::Environment;
+use file::{Source, Table};
+use routes::{Known, LOSSES};
+
+/// The app that everybody is when `server.auth` is `off`.
+pub const OPEN_APP: &str = "default";
+
+/// Everything the gateway is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// `[server]`
+    pub server: Server,
+    /// `[ledger]`
+    pub ledger: LedgerSettings,
+    /// `[delivery]`
+    pub delivery: Delivery,
+    /// `[[apps]]`
+    pub apps: Vec<App>,
+    /// `[providers.NAME]`
+    pub providers: Vec<Provider>,
+    /// `[[routes]]`
+    pub routes: Vec<Route>,
+    vendors: Vec<&'static Vendor>,
+}
+
+/// `[server]`: where and how the API is served.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// Who may ask.
+    pub auth: Auth,
+    /// The largest JSON body, in MiB.
+    pub max_body_mb: u64,
+    /// The longest line of NDJSON, in KiB.
+    pub max_line_kb: u64,
+    /// The most messages of a batch.
+    pub max_batch_messages: u64,
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// Whoever has an app's key.
+    Keys,
+    /// Everybody on this machine, as the app `default` with every scope.
+    Off,
+}
+
+/// `[ledger]`: the durable store.
+#[derive(Clone)]
+pub struct LedgerSettings {
+    /// Where it is, secrets looked up.
+    pub url: String,
+    /// How long settled batches are kept.
+    pub retention: Duration,
+    written_url: String,
+}
+
+impl fmt::Debug for LedgerSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LedgerSettings").field("retention", &self.retention).finish_non_exhaustive()
+    }
+}
+
+/// Reads the configuration from `path`, else from the file that `INTERLINE_CONFIG` names, else from
+/// `config.toml` in the working directory.
+///
+/// # Errors
+/// Everything that is wrong with it, or where it was looked for.
+pub fn load(path: Option<&Path>) -> Result<Config, ConfigErrors> {
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    read(path, environment, crate::vendors::all())
+}
+
+fn find(path: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<PathBuf, ConfigErrors> {
+    let named = environment.get("INTERLINE_CONFIG").filter(|text| !text.is_empty());
+    let (found, by) = match (path, named) {
+        (Some(path), _) => (path.to_owned(), "named by --config"),
+        (None, Some(text)) => (PathBuf::from(text), "named by INTERLINE_CONFIG"),
+        (None, None) => (PathBuf::from("config.toml"), "the default, in the working directory"),
+    };
+    if found.is_file() {
+        return Ok(found);
+    }
+    let detail = format!(
+        "there is no such file ({by}); name one with --config FILE or INTERLINE_CONFIG=FILE, \
+         or run where a config.toml is"
+    );
+    Err(ConfigErrors::one(found.display().to_string(), detail))
+}
+
+fn contents(figment: &Figment, file: &str) -> Result<Dict, ConfigErrors> {
+    let mut profiles = figment.data().map_err(|error| {
+        let text: Vec<String> = error.into_iter().map(|error| error.kind.to_string()).collect();
+        ConfigErrors::one(file, format!("cannot read it as TOML: {}", text.join("; ").trim_end()))
+    })?;
+    Ok(profiles.remove(&Profile::Default).unwrap_or_default())
+}
+
+fn read(
+    path: Option<&Path>,
+    environment: BTreeMap<String, String>,
+    vendors: Vec<&'static Vendor>,
+) -> Result<Config, ConfigErrors> {
+    let path = find(path, &environment)?;
+    let file = path.display().to_string();
+    let figment = Figment::from(Toml::file_exact(&path));
+    let environment = Environment::over(&contents(&figment, &file)?, environment);
+    let figment = figment.merge(&environment);
+    let dict = contents(&figment, &file)?;
+    let source = Source::new(figment, file, &environment);
+    let root = Table::new(&source, "", (Tag::Default, &dict));
+    let config = sections(&root, (path, vendors));
+    root.done();
+    let mut errors = environment.odd_ones();
+    errors.extend(source.into_errors());
+    match config {
+        Some(config) if errors.is_empty() => Ok(config),
+        Some(_) | None => Err(ConfigErrors(errors)),
+    }
+}
+
+fn sections(root: &Table<'_>, (file, vendors): (PathBuf, Vec<&'static Vendor>)) -> Option<Config> {
+    let server = server(root);
+    let ledger = ledger(root);
+    let delivery = delivery(root);
+    let apps = apps::apps(root);
+    let providers = providers::providers(root, &vendors);
+    let table = root.table("providers");
+    let mut known = Known {
+        providers: table.iter().flat_map(Table::keys).collect(),
+        apps: apps.iter().map(|app| &*app.name).collect(),
+    };
+    if server.as_ref().is_none_or(|server| server.auth == Auth::Off) {
+        known.apps.push(OPEN_APP);
+    }
+    let routes = routes::routes(root, &known);
+    Some(Config { file, server: server?, ledger: ledger?, delivery, apps, providers, routes, vendors })
+}
+
+fn server(root: &Table<'_>) -> Option<Server> {
+    const LISTEN: &str = "127.0.0.1:8400";
+    let table = section(root, "server")?;
+    let auth = table.one_of("auth", &[("keys", Auth::Keys), ("off", Auth::Off)]);
+    let text = table.string("listen").unwrap_or_else(|| LISTEN.to_owned());
+    let listen = text.parse::<SocketAddr>().ok();
+    match (listen, auth) {
+        (None, _) => {
+            table.wrong(
+                "listen",
+                format!("{text:?} is no address; write IP:PORT, like {LISTEN:?} or \"[::]:8400\""),
+            );
+        }
+        (Some(listen), Some(Auth::Off)) if !listen.ip().is_loopback() => {
+            let detail = format!(
+                "\"off\" is allowed only on a loopback address, and server.listen is {listen}; \
+                 allowed here: keys"
+            );
+            table.wrong("auth", detail);
+        }
+        (Some(_), Some(Auth::Off | Auth::Keys) | None) => {}
+    }
+    let server = Server {
+        listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8400))),
+        auth: auth.unwrap_or(Auth::Keys),
+        max_body_mb: table.whole("max_body_mb", 1..=1_024).unwrap_or(64),
+        max_line_kb: table.whole("max_line_kb", 1..=65_536).unwrap_or(256),
+        max_batch_messages: table.whole("max_batch_messages", 1..=1_000_000_000).unwrap_or(10_000_000),
+    };
+    table.done();
+    Some(server)
+}
+
+fn ledger(root: &Table<'_>) -> Option<LedgerSettings> {
+    const YEARS: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+    let table = section(root, "ledger")?;
+    let written_url = table.string("url").unwrap_or_else(|| "sqlite:interline.db".to_owned());
+    let url = secrets::look_up(&written_url, root.source());
+    if let Err(why) = &url {
+        table.wrong("url", why.clone());
+    }
+    if url.as_ref().is_ok_and(|url| !url.starts_with("sqlite:")) {
+        table.wrong("url", "is no ledger that this build knows; allowed: sqlite:PATH");
+    }
+    let week = Duration::from_secs(7 * 24 * 60 * 60);
+    let retention = table.duration("retention", Duration::from_secs(60)..=YEARS).unwrap_or(week);
+    table.done();
+    Some(LedgerSettings { url: url.unwrap_or_default(), retention, written_url })
+}
+
+fn delivery(root: &Table<'_>) -> Delivery {
+    let mut delivery = Delivery::default();
+    let Some(table) = section(root, "delivery") else { return delivery };
+    let guarantees = [("at_most_once", Guarantee::AtMostOnce), ("at_least_once", Guarantee::AtLeastOnce)];
+    delivery.guarantee = table.one_of("guarantee", &guarantees).unwrap_or(delivery.guarantee);
+    delivery.on_loss = table.one_of("on_loss", &LOSSES).unwrap_or(delivery.on_loss);
+    delivery.attempts = table.whole("attempts", 1..=100).unwrap_or(delivery.attempts);
+    let month = Duration::from_secs(31 * 24 * 60 * 60);
+    delivery.deadline =
+        table.duration("deadline", Duration::from_secs(1)..=month).unwrap_or(delivery.deadline);
+    table.done();
+    delivery
+}
+
+/// A section that may be left out; none only where it is no table.
+fn section<'s>(root: &Table<'s>, key: &str) -> Option<Table<'s>> {
+    if root.get(key).is_none() { Some(root.absent(key)) } else { root.table(key) }
+}

@@ -1,0 +1,157 @@
+//! The configuration in force as `GET /v1/config` and `GET /v1/routes` show it: secrets masked, defaults
+//! filled in, times with their units.
+
+use humantime::format_duration;
+use interline_core::options::{Guarantee, OnLoss};
+use interline_core::profile::Rate;
+use interline_core::route::{Route, Target, When, Words};
+use interline_engine::ClassLimits;
+use serde_json::{Map, Value, json};
+
+use super::{App, Auth, Config, Provider, secrets};
+
+impl Config {
+    /// What is in force, secrets masked.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        let providers: Map<String, Value> =
+            self.providers.iter().map(|one| (one.name.to_string(), provider(one))).collect();
+        json!({
+            "file": self.file.display().to_string(),
+            "server": {
+                "listen": self.server.listen.to_string(),
+                "auth": match self.server.auth { Auth::Keys => "keys", Auth::Off => "off" },
+                "max_body_mb": self.server.max_body_mb,
+                "max_line_kb": self.server.max_line_kb,
+                "max_batch_messages": self.server.max_batch_messages,
+            },
+            "ledger": {
+                "url": ledger_url(&self.ledger.written_url),
+                "retention": format_duration(self.ledger.retention).to_string(),
+            },
+            "delivery": {
+                "guarantee": match self.delivery.guarantee {
+                    Guarantee::AtMostOnce => "at_most_once",
+                    Guarantee::AtLeastOnce => "at_least_once",
+                },
+                "on_loss": on_loss(self.delivery.on_loss),
+                "attempts": self.delivery.attempts,
+                "deadline": format_duration(self.delivery.deadline).to_string(),
+            },
+            "apps": self.apps.iter().map(app).collect::<Vec<_>>(),
+            "providers": providers,
+            "routes": self.shown_routes(),
+        })
+    }
+
+    /// The routes in force, in order.
+    #[must_use]
+    pub fn shown_routes(&self) -> Vec<Value> {
+        self.routes.iter().map(route).collect()
+    }
+}
+
+const fn on_loss(on_loss: OnLoss) -> &'static str {
+    match on_loss {
+        OnLoss::Degrade => "degrade",
+        OnLoss::Reject => "reject",
+    }
+}
+
+fn ledger_url(written: &str) -> String {
+    match written.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?))) {
+        Some((scheme, (_, place))) => format!("{scheme}://***@{place}"),
+        None => written.to_owned(),
+    }
+}
+
+fn app(app: &App) -> Value {
+    let digests = app.keys.iter().map(|key| format!("{}…", hex::encode(key.split_at(4).0)));
+    json!({
+        "name": app.name,
+        "key_sha256": digests.collect::<Vec<_>>(),
+        "may": app.may.words().collect::<Vec<_>>(),
+        "messages_per_second": app.messages_per_second,
+    })
+}
+
+fn provider(provider: &Provider) -> Value {
+    let mut shown = Map::new();
+    shown.insert("vendor".to_owned(), provider.vendor.name.into());
+    shown.insert("base_url".to_owned(), provider.base_url.clone().into());
+    shown.insert("dialect".to_owned(), provider.dialect.as_deref().unwrap_or("auto").into());
+    for (key, setting) in &provider.settings {
+        let value = match &setting.written {
+            Value::String(text) if secrets::is_secret(key) => secrets::shown(text).into(),
+            other => other.clone(),
+        };
+        shown.insert(key.clone(), value);
+    }
+    let mut limits: Map<String, Value> =
+        provider.limits.iter().map(|(class, one)| (class.clone(), class_limits(one))).collect();
+    if let Some(in_flight) = provider.in_flight {
+        limits.insert("in_flight".to_owned(), in_flight.into());
+    }
+    if let Some(timeout) = provider.timeout {
+        limits.insert("timeout".to_owned(), format_duration(timeout).to_string().into());
+    }
+    shown.insert("limits".to_owned(), limits.into());
+    shown.into()
+}
+
+fn class_limits(limits: &ClassLimits) -> Value {
+    let mut shown = Map::new();
+    let mut rate = |name: &str, rate: Option<Rate>| {
+        let Some(rate) = rate else { return };
+        let unit = if rate.per.as_secs() == 60 { "minute" } else { "second" };
+        shown.insert(format!("{name}_per_{unit}"), rate.count.into());
+    };
+    rate("calls", limits.calls);
+    rate("messages", limits.messages);
+    rate("per_recipient", limits.per_recipient);
+    if let Some(most) = limits.messages_per_call {
+        shown.insert("messages_per_call".to_owned(), most.into());
+    }
+    shown.into()
+}
+
+fn route(route: &Route) -> Value {
+    let mut shown = Map::new();
+    shown.insert("name".to_owned(), (*route.name).into());
+    shown.insert("when".to_owned(), when(&route.when));
+    match &route.target {
+        Target::Provider(provider) => shown.insert("provider".to_owned(), (**provider).into()),
+        Target::Split(shares) => {
+            let shares: Map<String, Value> =
+                shares.iter().map(|(provider, weight)| (provider.to_string(), (*weight).into())).collect();
+            shown.insert("split".to_owned(), shares.into())
+        }
+    };
+    if let Some(choice) = route.on_loss {
+        shown.insert("on_loss".to_owned(), on_loss(choice).into());
+    }
+    shown.into()
+}
+
+fn when(when: &When) -> Value {
+    let mut shown = Map::new();
+    let keys = [
+        ("to", &when.to),
+        ("id", &when.id),
+        ("from", &when.from),
+        ("app", &when.app),
+        ("content", &when.content),
+    ];
+    for (key, Words(words)) in keys.into_iter().filter(|(_, words)| !words.0.is_empty()) {
+        shown.insert(key.to_owned(), words.clone().into());
+    }
+    if !when.label.is_empty() {
+        let labels: Map<String, Value> =
+            when.label.iter().map(|(label, words)| (label.clone(), words.0.clone().into())).collect();
+        shown.insert("label".to_owned(), labels.into());
+    }
+    if let Some(not) = &when.not {
+        shown.insert("not".to_owned(), self::when(not));
+    }
+    shown.into()
+}

@@ -1,0 +1,219 @@
+//! Keys of apps. A key reads `il_<id>_<secret>`; only its SHA-256 is kept. A key that is presented is
+//! hashed and compared with every stored hash in constant time, so that time tells nothing.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, HOST};
+use interline_engine::Caller;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::admission::Admission;
+use crate::config::{Auth, Config, OPEN_APP, Scope, Scopes};
+use crate::problem::Problem;
+
+/// A key that was just made. The key itself is shown once and kept nowhere.
+#[derive(Clone)]
+pub struct NewKey {
+    /// What the app presents.
+    pub key: String,
+    /// What the configuration holds, in hex.
+    pub sha256: String,
+    /// The lines for the configuration.
+    pub config: String,
+}
+
+impl fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewKey").field("sha256", &self.sha256).finish_non_exhaustive()
+    }
+}
+
+/// Makes a key for an app.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn new(app: &str) -> Result<NewKey, getrandom::Error> {
+    let mut random = [0_u8; 36];
+    getrandom::fill(&mut random)?;
+    let (id, secret) = random.split_at(4);
+    let key = format!("il_{}_{}", hex::encode(id), hex::encode(secret));
+    let sha256 = hex::encode(digest(&key));
+    let config = format!(
+        "[[apps]]\nname = {}\nkey_sha256 = \"{sha256}\"\nmay = [\"send\", \"read\"]",
+        serde_json::Value::from(app)
+    );
+    Ok(NewKey { key, sha256, config })
+}
+
+fn digest(key: &str) -> [u8; 32] {
+    Sha256::digest(key).into()
+}
+
+/// An app that may ask.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// As the engine knows it.
+    pub(crate) caller: Caller,
+    /// How much it may hand over.
+    pub(crate) admission: Option<Admission>,
+    keys: Vec<[u8; 32]>,
+    may: Scopes,
+}
+
+impl Known {
+    /// Whether it may see what belongs to an app.
+    pub(crate) fn may_read(&self, app: &str) -> bool {
+        *self.caller.app == *app || self.may.has(Scope::Admin)
+    }
+
+    /// Whether it may see what belongs to every app.
+    pub(crate) fn reads_all(&self) -> bool {
+        self.may.has(Scope::Admin)
+    }
+}
+
+/// Everybody who may ask.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    open: Option<Arc<Known>>,
+    apps: Vec<Arc<Known>>,
+}
+
+impl Keys {
+    pub(crate) fn of(config: &Config) -> Self {
+        let known = |name: &Arc<str>, keys: &[[u8; 32]], may: Scopes, limit: Option<u32>| {
+            Arc::new(Known {
+                caller: Caller { app: Arc::clone(name), broadcast: may.has(Scope::Broadcast) },
+                admission: limit.map(Admission::per_second),
+                keys: keys.to_vec(),
+                may,
+            })
+        };
+        let open =
+            (config.server.auth == Auth::Off).then(|| known(&Arc::from(OPEN_APP), &[], Scopes::ALL, None));
+        let apps =
+            config.apps.iter().map(|app| known(&app.name, &app.keys, app.may, app.messages_per_second));
+        Self { open, apps: apps.collect() }
+    }
+
+    /// Who asks, if they may do what `scope` says.
+    pub(crate) fn authorise(&self, headers: &HeaderMap, scope: Scope) -> Result<Arc<Known>, Problem> {
+        if let Some(open) = &self.open {
+            return if asks_this_machine(headers) {
+                Ok(Arc::clone(open))
+            } else {
+                Err(Problem::foreign_host())
+            };
+        }
+        let header = headers.get(AUTHORIZATION).ok_or_else(|| Problem::unauthorized(NO_KEY))?;
+        let key = header.to_str().ok().and_then(bearer).ok_or_else(|| Problem::unauthorized(NO_KEY))?;
+        let presented = digest(key);
+        let mut found = None;
+        for app in &self.apps {
+            for stored in &app.keys {
+                if bool::from(stored.ct_eq(&presented)) {
+                    found = Some(app);
+                }
+            }
+        }
+        let app = found.ok_or_else(|| Problem::unauthorized("the key is not known"))?;
+        if !app.may.has(scope) {
+            let detail = format!(
+                "the app {} may not do this: it needs the scope {:?} (`may` in its [[apps]])",
+                app.caller.app,
+                scope.as_str()
+            );
+            return Err(Problem::forbidden(detail));
+        }
+        Ok(Arc::clone(app))
+    }
+}
+
+const NO_KEY: &str = "give a key: `Authorization: Bearer il_…`";
+
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, key) = header.split_once(' ')?;
+    let key = key.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then_some(key)
+}
+
+/// Without keys a web page must not be able to send by way of its reader's browser: the request has to
+/// name this machine as its host, and a page that asks has to come from it.
+fn asks_this_machine(headers: &HeaderMap) -> bool {
+    let local = |authority: &str| {
+        let authority = authority.parse::<http::uri::Authority>().ok();
+        authority.is_some_and(|authority| {
+            let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+            let address = host.parse::<std::net::IpAddr>();
+            host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+        })
+    };
+    let text = |name| headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap_or_default());
+    if text(HOST).is_some_and(|host| !local(host)) {
+        return false;
+    }
+    let origin = text(http::header::ORIGIN);
+    origin.is_none_or(|origin| origin.split_once("://").is_some_and(|(_, authority)| local(authority)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::App;
+
+    fn keys(may: Scopes, key: &str) -> Keys {
+        let app = App {
+            name: "shop".into(),
+            keys: vec![digest("il_other"), digest(key)],
+            may,
+            messages_per_second: None,
+        };
+        let known = Known {
+            caller: Caller { app: app.name.clone(), broadcast: false },
+            admission: None,
+            keys: app.keys,
+            may: app.may,
+        };
+        Keys { open: None, apps: vec![Arc::new(known)] }
+    }
+
+    fn bearing(text: &str) -> HeaderMap {
+        HeaderMap::from_iter([(AUTHORIZATION, text.parse().unwrap())])
+    }
+
+    #[test]
+    fn a_new_key_is_known_by_its_hash() {
+        let new = new("shop").unwrap();
+        assert!(new.key.starts_with("il_") && new.key.split('_').count() == 3);
+        assert!(new.config.contains(&new.sha256) && !new.config.contains(&new.key));
+        let keys = keys(Scopes::ALL, &new.key);
+        let known = keys.authorise(&bearing(&format!("Bearer {}", new.key)), Scope::Admin).unwrap();
+        assert_eq!(&*known.caller.app, "shop");
+    }
+
+    #[test]
+    fn unknown_keys_and_missing_scopes_are_told_apart() {
+        let keys = keys(Scopes::default().with(Scope::Read), "il_a_b");
+        let status = |headers: &HeaderMap, scope| keys.authorise(headers, scope).unwrap_err().status();
+        assert_eq!(status(&HeaderMap::new(), Scope::Read), 401);
+        assert_eq!(status(&bearing("Bearer il_a_c"), Scope::Read), 401);
+        assert_eq!(status(&bearing("Basic il_a_b"), Scope::Read), 401);
+        assert_eq!(status(&bearing("Bearer il_a_b"), Scope::Send), 403);
+        assert!(keys.authorise(&bearing("bearer il_a_b"), Scope::Read).is_ok());
+    }
+
+    #[test]
+    fn without_keys_only_this_machine_is_answered() {
+        let headers = |pairs: &[(&'static str, &str)]| {
+            pairs.iter().map(|(name, text)| (name.parse().unwrap(), text.parse().unwrap())).collect()
+        };
+        assert!(asks_this_machine(&headers(&[("host", "127.0.0.1:8400")])));
+        assert!(asks_this_machine(&headers(&[("host", "[::1]:8400"), ("origin", "http://localhost:8400")])));
+        assert!(!asks_this_machine(&headers(&[("host", "rebound.example:8400")])));
+        assert!(!asks_this_machine(&headers(&[("host", "localhost"), ("origin", "https://page.example")])));
+        assert!(!asks_this_machine(&headers(&[("host", "localhost"), ("origin", "null")])));
+    }
+}

@@ -1,0 +1,56 @@
+//! Counts of the HTTP surface. What lanes and calls count is the engine's; both stand in one exposition.
+
+use std::fmt;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    endpoint: &'static str,
+    status: u16,
+}
+
+/// The counts.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Labels, Counter>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+const END: &str = "# EOF\n";
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::default();
+        let requests = Family::default();
+        registry.register(
+            "interline_http_requests",
+            "Requests answered, by endpoint and status",
+            requests.clone(),
+        );
+        Self { registry, requests }
+    }
+
+    /// Counts one answer.
+    pub(crate) fn answered(&self, endpoint: &'static str, status: u16) {
+        self.requests.get_or_create(&Labels { endpoint, status }).inc();
+    }
+
+    /// One exposition: the engine's text and these counts.
+    pub(crate) fn exposition(&self, engine: &str) -> String {
+        let mut text = engine.strip_suffix(END).unwrap_or(engine).to_owned();
+        if encode(&mut text, &self.registry).is_err() {
+            tracing::error!("cannot write the counts of requests");
+        }
+        text
+    }
+}

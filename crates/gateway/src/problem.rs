@@ -1,0 +1,202 @@
+//! Every error that a caller sees, as `application/problem+json` (RFC 9457). What an operator should read
+//! is logged where a [`Denied`] becomes a problem; what a caller may read is what stands in here.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, StatusCode};
+use interline_core::error::FieldError;
+use interline_engine::{Denied, Errors};
+use interline_ledger::ErrorKind;
+use serde::Serialize;
+
+/// An error as a caller sees it.
+#[derive(Debug)]
+pub(crate) struct Problem(Box<Inner>);
+
+#[derive(Debug, Serialize)]
+struct Inner {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    #[serde(serialize_with = "number")]
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    /// How many errors there are, where not all are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<usize>,
+    #[serde(skip)]
+    retry_after: Option<Duration>,
+}
+
+fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            total: None,
+            retry_after: None,
+        }))
+    }
+
+    fn errors(mut self, errors: Errors) -> Self {
+        self.0.total = (errors.total > errors.listed.len()).then_some(errors.total);
+        self.0.errors = errors.listed;
+        self
+    }
+
+    fn after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// The body or the query is wrong.
+    pub(crate) fn invalid(detail: impl Into<String>, errors: Errors) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_body", detail).errors(errors)
+    }
+
+    /// A parameter or a header is wrong.
+    pub(crate) fn parameter(name: &str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self::new(StatusCode::BAD_REQUEST, "invalid_parameter", format!("{name}: {detail}"))
+            .errors(Errors::one(name, detail))
+    }
+
+    pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    pub(crate) fn foreign_host() -> Self {
+        Self::forbidden(
+            "server.auth is \"off\": only requests to localhost, 127.0.0.1 or [::1] that come from no \
+             other web page are answered; use keys for anything else",
+        )
+    }
+
+    pub(crate) fn no_path(method: &Method, path: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {method} {path}"))
+    }
+
+    pub(crate) fn no_method(method: &Method, path: &str) -> Self {
+        let detail = format!("{path} does not take {method}; the header Allow says what it takes");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+    }
+
+    pub(crate) fn no_batch(id: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no batch {id:?}"))
+    }
+
+    pub(crate) fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    }
+
+    pub(crate) fn over_rate(app: &str, wait: Duration) -> Self {
+        let detail = format!("the app {app} handed over more than its messages_per_second");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).after(wait)
+    }
+
+    pub(crate) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something went wrong here; the log says what",
+        )
+    }
+
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).after(Duration::from_secs(1))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> u16 {
+        self.0.status.as_u16()
+    }
+}
+
+fn several(what: &str, total: usize) -> String {
+    if total == 1 { format!("{what}: 1 error") } else { format!("{what}: {total} errors") }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Invalid(errors) => {
+                Self::invalid(several("the batch cannot be taken as it is", errors.total), errors)
+            }
+            Denied::NotRoutable(errors) => {
+                let detail = several("no route takes a message", errors.total);
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not_routable", detail).errors(errors)
+            }
+            Denied::Forbidden(errors) => {
+                Self::forbidden(several("the app may not send this", errors.total)).errors(errors)
+            }
+            Denied::TooLarge(detail) => Self::too_large(detail),
+            Denied::Mismatch => {
+                let detail = "the Idempotency-Key was used with another body within 24 hours";
+                Self::new(StatusCode::CONFLICT, "idempotency_mismatch", detail)
+            }
+            Denied::InProgress { retry_after } => {
+                let detail = "the first request with this Idempotency-Key is still running";
+                Self::new(StatusCode::CONFLICT, "in_progress", detail).after(retry_after)
+            }
+            Denied::Busy { retry_after } => {
+                let detail = "the queues are full; nothing of this was taken";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail).after(retry_after)
+            }
+            Denied::NotFound => Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such batch"),
+            Denied::Ledger(error) => ledger(&error),
+        }
+    }
+}
+
+fn ledger(error: &interline_ledger::Error) -> Problem {
+    match error.kind() {
+        ErrorKind::NotFound => Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such batch"),
+        ErrorKind::Conflict => {
+            let detail = "the state of the batch does not allow it";
+            Problem::new(StatusCode::CONFLICT, "conflict", detail)
+        }
+        ErrorKind::Full | ErrorKind::Locked | ErrorKind::Unavailable => {
+            tracing::error!(%error, "ledger refuses work");
+            Problem::unavailable("the ledger cannot take it now; nothing of this was stored")
+        }
+        _ => {
+            tracing::error!(%error, "ledger failed");
+            Problem::internal()
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.0).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.0.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(wait) = self.0.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1_000).max(1) as u64));
+        }
+        if self.0.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

@@ -1,0 +1,217 @@
+//! Starts and stops: opens the ledger, starts the engine, accepts connections. At the end connections get
+//! a little time to finish, then the engine settles what is in flight and closes the ledger.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use interline_engine::Engine;
+use interline_ledger::Ledger;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tower::ServiceExt;
+
+use crate::api::{self, Gateway};
+use crate::config::{Config, ConfigErrors};
+
+/// How long connections may take to finish at the end.
+const CONNECTIONS_END: Duration = Duration::from_secs(10);
+
+/// How long calls in flight may take to finish at the end.
+const CALLS_END: Duration = Duration::from_secs(10);
+
+/// How long a connection may be silent between requests, and take for the head of one.
+const HEAD: Duration = Duration::from_secs(90);
+
+/// How often the ledger is pruned, and how many batches at once.
+const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
+const PRUNE_BATCHES: usize = 1_000;
+
+/// Why the server cannot start.
+#[derive(Debug)]
+pub enum ServeError {
+    /// The configuration cannot be used.
+    Config(ConfigErrors),
+    /// The ledger cannot be opened.
+    Ledger(interline_ledger::Error),
+    /// The engine cannot be started.
+    Engine(interline_core::error::Error),
+    /// The address cannot be listened on.
+    Listen(SocketAddr, std::io::Error),
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(errors) => errors.fmt(f),
+            Self::Ledger(error) => write!(f, "cannot open the ledger that ledger.url names: {error}"),
+            Self::Engine(error) => write!(f, "cannot start the engine: {error}"),
+            Self::Listen(address, error) => {
+                write!(f, "cannot listen on {address}: {error}; free it or change server.listen")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+/// A server that listens and does not serve yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    engine: Engine,
+    ledger: Ledger,
+    retention: Duration,
+    router: Router,
+    gateway: Arc<Gateway>,
+    closing: watch::Sender<bool>,
+}
+
+/// Serves until `shutdown` is done, then stops gracefully.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+    Server::bind(config).await?.run(shutdown).await;
+    Ok(())
+}
+
+impl Server {
+    /// Listens, opens the ledger and starts the engine. Port 0 is any free one.
+    ///
+    /// # Errors
+    /// When one of them fails; nothing is left running then.
+    pub async fn bind(config: Config) -> Result<Self, ServeError> {
+        let settings = config.engine_settings().map_err(ServeError::Config)?;
+        let wanted = config.server.listen;
+        // First: a second server on the same address must not touch the ledger of the first.
+        let listener = TcpListener::bind(wanted).await.map_err(|error| ServeError::Listen(wanted, error))?;
+        let address = listener.local_addr().map_err(|error| ServeError::Listen(wanted, error))?;
+        let ledger = Ledger::open(&config.ledger.url).await.map_err(ServeError::Ledger)?;
+        let engine = match Engine::start(settings, ledger.clone()).await {
+            Ok(engine) => engine,
+            Err(error) => {
+                ledger.close().await;
+                return Err(ServeError::Engine(error));
+            }
+        };
+        let (closing, closes) = watch::channel(false);
+        let gateway = Arc::new(Gateway::new(&config, engine.clone(), closes));
+        let router = api::router(Arc::clone(&gateway));
+        let retention = config.ledger.retention;
+        Ok(Self { listener, address, engine, ledger, retention, router, gateway, closing })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The engine behind it.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Serves until `shutdown` is done, then stops gracefully, within about twenty seconds.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        tracing::info!(listen = %self.address, "serving");
+        let graceful = GracefulShutdown::new();
+        let pruning = tokio::spawn(prune(self.ledger.clone(), self.retention));
+        let mut shutdown = pin!(shutdown);
+        loop {
+            let stream = tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        // Out of descriptors, mostly: others have to close first.
+                        tracing::warn!(%error, "cannot accept a connection");
+                        sleep(Duration::from_millis(50)).await;
+                        continue;
+                    }
+                },
+                () = &mut shutdown => break,
+            };
+            self.connection(stream, &graceful);
+        }
+        drop(self.listener);
+        tracing::info!("stopping");
+        self.closing.send_replace(true);
+        pruning.abort();
+        if timeout(CONNECTIONS_END, graceful.shutdown()).await.is_err() {
+            tracing::warn!("connections were still open at the end and are dropped");
+        }
+        self.engine.shutdown(CALLS_END).await;
+        tracing::info!("stopped");
+    }
+
+    fn connection(&self, stream: TcpStream, graceful: &GracefulShutdown) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot switch off the delay of small packets");
+        }
+        let (router, gateway) = (self.router.clone(), Arc::clone(&self.gateway));
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let (router, gateway) = (router.clone(), Arc::clone(&gateway));
+            let endpoint = api::endpoint(request.uri().path());
+            async move {
+                let response = router.oneshot(request.map(Body::new)).await;
+                if let Ok(response) = &response {
+                    gateway.metrics.answered(endpoint, response.status().as_u16());
+                    tracing::debug!(endpoint, status = response.status().as_u16(), "answered");
+                }
+                response
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended early");
+            }
+        });
+    }
+}
+
+/// Deletes what is older than the retention, now and every hour.
+async fn prune(ledger: Ledger, retention: Duration) {
+    let mut hours = interval(PRUNE_EVERY);
+    hours.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        hours.tick().await;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let before = i64::try_from(now.saturating_sub(retention).as_millis()).unwrap_or(0);
+        let mut all = 0;
+        let failed = loop {
+            match ledger.prune(before, PRUNE_BATCHES).await {
+                Ok(pruned) => {
+                    all += pruned;
+                    if pruned < PRUNE_BATCHES {
+                        break None;
+                    }
+                }
+                Err(error) => break Some(error),
+            }
+        };
+        let keys = ledger.prune_keys(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)).await;
+        match (failed, keys) {
+            (Some(error), _) | (None, Err(error)) => tracing::warn!(%error, "cannot prune the ledger"),
+            (None, Ok(_)) if all > 0 => tracing::info!(batches = all, "pruned the ledger"),
+            (None, Ok(_)) => {}
+        }
+    }
+}
