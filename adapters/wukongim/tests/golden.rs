@@ -43,7 +43,8 @@ fn run(case: &Value, name: &str) {
     let request = adapter.encode(&call, &build::seal()).unwrap();
     let expected = &case["request"];
     assert_eq!(request.path, expected["path"].as_str().unwrap(), "{name}");
-    let headers: Vec<Value> = request.headers.iter().map(|header| json!([header.name, header.value, header.secret])).collect();
+    let headers: Vec<Value> =
+        request.headers.iter().map(|header| json!([header.name, header.value, header.secret])).collect();
     let usual = json!([["Content-Type", "application/json", false]]);
     assert_eq!(&json!(headers), expected.get("headers").unwrap_or(&usual), "{name}: headers");
     let body = String::from_utf8(request.body).unwrap();
@@ -97,7 +98,9 @@ fn shown(outcome: &Outcome) -> Value {
     let failure = |outcome: &Outcome| {
         let failure = outcome.failure().unwrap();
         let mut shown = json!({"code": failure.code, "fate": failure.fate, "retryable": failure.retryable});
-        for (key, value) in [("vendor_code", &failure.vendor_code), ("vendor_message", &failure.vendor_message)] {
+        for (key, value) in
+            [("vendor_code", &failure.vendor_code), ("vendor_message", &failure.vendor_message)]
+        {
             if let Some(value) = value {
                 shown[key] = json!(value);
             }

@@ -1,7 +1,5 @@
 //! Decoding is total: whatever comes back, every message gets exactly one outcome and nothing panics.
 
-#![expect(clippy::unwrap_used, reason = "a test that is wrong should stop")]
-
 use interline_core::adapter::{Finding, Reply, Sent};
 use interline_core::error::Fate;
 use interline_core::options::Results;
@@ -18,12 +16,22 @@ fn value() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         any::<u64>().prop_map(Value::from),
         any::<f64>().prop_map(|number| json!(number)),
-        prop_oneof![Just("m0"), Just("m1"), Just("u0"), Just("u1"), Just(""), Just("频道")].prop_map(Value::from),
+        prop_oneof![Just("m0"), Just("m1"), Just("u0"), Just("u1"), Just(""), Just("频道")]
+            .prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 24, 4, |inner| {
         let key = prop_oneof![
-            Just("data"), Just("status"), Just("reason"), Just("message_id"), Just("message_seq"),
-            Just("client_msg_no"), Just("fail_uids"), Just("msg"), Just("error"), Just("message"), Just("x"),
+            Just("data"),
+            Just("status"),
+            Just("reason"),
+            Just("message_id"),
+            Just("message_seq"),
+            Just("client_msg_no"),
+            Just("fail_uids"),
+            Just("msg"),
+            Just("error"),
+            Just("message"),
+            Just("x"),
         ];
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
