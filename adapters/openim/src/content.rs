@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use interline_core::adapter::Loss;
-use interline_core::content::{Audio, Body, Content, File, Image, Location, Object, Quoted, Raw, Video};
+use interline_core::content::{Body, Content, Location, Object, Quoted, Raw};
 use interline_core::error::{ErrorCode, Refusal};
 use interline_core::read::{Path, Problems};
 use interline_core::recipient::RecipientKind;
@@ -13,17 +13,13 @@ use serde_json::{Number, Value};
 
 use crate::dialect::Dialect;
 use crate::extensions::{AT, Extensions, Notification, VENDOR, refuse};
+use crate::media;
 use crate::rules;
 use crate::wire::{
-    AtElem, CustomElem, FileElem, NotificationElem, Payload, PictureBase, PictureElem, QuoteElem,
-    QuoteMessage, SoundElem, TextElem, VideoElem, WrappedText,
+    AtElem, CustomElem, NotificationElem, Payload, QuoteElem, QuoteMessage, TextElem, WrappedText,
 };
 
 const TEXT: u32 = 101;
-const PICTURE: u32 = 102;
-const SOUND: u32 = 103;
-const VIDEO: u32 = 104;
-const FILE: u32 = 105;
 const AT_TEXT: u32 = 106;
 const CUSTOM: u32 = 110;
 const QUOTE: u32 = 114;
@@ -46,11 +42,13 @@ pub(crate) struct Shaped<'a> {
 }
 
 impl<'a> Shaped<'a> {
-    const fn of(content_type: u32, payload: Payload<'a>) -> Self {
+    /// A content of that type, nothing lost.
+    pub(crate) const fn of(content_type: u32, payload: Payload<'a>) -> Self {
         Self { content_type, payload, losses: Vec::new() }
     }
 
-    fn losing(mut self, loss: Loss, lost: bool) -> Self {
+    /// Adds a loss where something is lost.
+    pub(crate) fn losing(mut self, loss: Loss, lost: bool) -> Self {
         if lost {
             self.losses.push(loss);
         }
@@ -109,10 +107,10 @@ fn typed<'a>(body: &'a Body, content: &'a Content, frame: Frame<'a>) -> Result<S
         }
         Body::Markdown(words) | Body::Notice(words) => text(words, frame).losing("content.type", true),
         Body::Quote { text: words, message } => quote(words, message, mentions(content, frame)?, frame),
-        Body::Image(image) => picture(image).unwrap_or_else(|| link(&image.url, frame)),
-        Body::Audio(audio) => sound(audio),
-        Body::Video(video) => film(video).unwrap_or_else(|| link(&video.url, frame)),
-        Body::File(file) => attachment(file)
+        Body::Image(image) => media::picture(image).unwrap_or_else(|| link(&image.url, frame)),
+        Body::Audio(audio) => media::sound(audio),
+        Body::Video(video) => media::film(video).unwrap_or_else(|| link(&video.url, frame)),
+        Body::File(file) => media::attachment(file)
             .unwrap_or_else(|| link_text(Cow::Owned(format!("{} {}", file.name, file.url)), frame)),
         Body::Location(location) => place(location),
         Body::Command { .. } | Body::Custom { .. } | Body::Raw { .. } => {
@@ -145,7 +143,7 @@ fn link_text<'a>(words: Cow<'a, str>, frame: Frame<'_>) -> Shaped<'a> {
 /// The users for `atUserList`, where the message goes to a group: elsewhere a mention means nothing.
 fn mentions<'a>(content: &'a Content, frame: Frame<'_>) -> Result<Option<Vec<&'a str>>, Refusal> {
     let Some(mentions) = &content.mentions else { return Ok(None) };
-    if frame.to != RecipientKind::Group || !(mentions.all || !mentions.users.is_empty()) {
+    if frame.to != RecipientKind::Group || (!mentions.all && mentions.users.is_empty()) {
         return Ok(None);
     }
     let all = mentions.all.then_some(AT_ALL);
@@ -193,102 +191,6 @@ fn quote<'a>(
         }
         (None, Dialect::Published | Dialect::V383) => text(words, frame).losing("content.type", true),
     }
-}
-
-/// The server wants three variants, each with type, width, height and address. One picture fills them:
-/// the thumbnail stands as the small variant, with the picture's own size for its proportions.
-fn picture(image: &Image) -> Option<Shaped<'_>> {
-    let base = PictureBase {
-        kind: mime("image", image.format.as_deref(), [image.name.as_deref(), Some(&image.url)]),
-        size: image.size.unwrap_or_default(),
-        width: pixels(image.width)?,
-        height: pixels(image.height)?,
-        url: &image.url,
-    };
-    let small = image.thumbnail_url.as_deref().filter(|url| !url.is_empty());
-    let snapshot = match small {
-        Some(url) => PictureBase {
-            kind: mime("image", None, [Some(url), Some(&image.url)]),
-            size: 0,
-            url,
-            ..base.clone()
-        },
-        None => base.clone(),
-    };
-    let element = PictureElem { source_picture: base.clone(), big_picture: base, snapshot_picture: snapshot };
-    let shaped = Shaped::of(PICTURE, Payload::Picture(Box::new(element)));
-    Some(shaped.losing("content.md5", image.md5.is_some()).losing("content.name", image.name.is_some()))
-}
-
-/// Durations are whole seconds, at least one: they are rounded up.
-const fn seconds(milliseconds: u64) -> u64 {
-    let whole = milliseconds.div_ceil(1_000);
-    if whole == 0 { 1 } else { whole }
-}
-
-fn sound(audio: &Audio) -> Shaped<'_> {
-    let element = SoundElem {
-        source_url: &audio.url,
-        duration: seconds(audio.duration_ms),
-        data_size: audio.size.unwrap_or_default(),
-        sound_type: audio.format.as_deref(),
-    };
-    Shaped::of(SOUND, Payload::Sound(element))
-        .losing("content.md5", audio.md5.is_some())
-        .losing("content.name", audio.name.is_some())
-}
-
-fn film(video: &Video) -> Option<Shaped<'_>> {
-    let element = VideoElem {
-        video_url: &video.url,
-        video_type: mime("video", video.format.as_deref(), [video.name.as_deref(), Some(&video.url)]),
-        video_size: video.size.filter(|size| *size > 0)?,
-        duration: seconds(video.duration_ms?),
-        snapshot_url: video.thumbnail_url.as_deref().filter(|url| !url.is_empty())?,
-        snapshot_width: pixels(video.width)?,
-        snapshot_height: pixels(video.height)?,
-    };
-    let shaped = Shaped::of(VIDEO, Payload::Video(Box::new(element)));
-    Some(shaped.losing("content.md5", video.md5.is_some()).losing("content.name", video.name.is_some()))
-}
-
-fn attachment(file: &File) -> Option<Shaped<'_>> {
-    let element = FileElem {
-        source_url: &file.url,
-        file_name: &file.name,
-        file_size: file.size.filter(|size| *size > 0)?,
-        file_type: file.mime.as_deref().or(file.format.as_deref()),
-    };
-    let shaped = Shaped::of(FILE, Payload::File(element)).losing("content.md5", file.md5.is_some());
-    Some(shaped.losing("content.format", file.mime.is_some() && file.format.is_some()))
-}
-
-fn pixels(size: Option<u32>) -> Option<u32> {
-    size.filter(|size| *size > 0 && i32::try_from(*size).is_ok())
-}
-
-/// The media type: as given, else from a name's ending, else any of its family.
-fn mime<'a>(family: &str, given: Option<&'a str>, names: [Option<&'a str>; 2]) -> Cow<'a, str> {
-    let given = given.filter(|given| !given.is_empty());
-    if let Some(whole) = given.filter(|given| given.contains('/')) {
-        return Cow::Borrowed(whole);
-    }
-    let ending = given.or_else(|| names.into_iter().flatten().find_map(ending));
-    let ending = ending.map(str::to_ascii_lowercase);
-    Cow::Owned(match ending.as_deref() {
-        Some("jpg") => format!("{family}/jpeg"),
-        Some(ending) => format!("{family}/{ending}"),
-        None => format!("{family}/*"),
-    })
-}
-
-fn ending(name: &str) -> Option<&str> {
-    let path = name.split(['?', '#']).next()?;
-    let path =
-        path.split_once("://").map_or(Some(path), |(_, rest)| rest.split_once('/').map(|(_, path)| path))?;
-    let (_, ending) = path.rsplit('/').next()?.rsplit_once('.')?;
-    let plain = (1..=5).contains(&ending.len()) && ending.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    plain.then_some(ending)
 }
 
 /// A place as custom data: the type for places (109) is not taken over HTTP. The README has the form.
@@ -425,4 +327,55 @@ fn notification<'a>(own: &'a Notification, content: &'a Content) -> Result<Shape
         ex: own.ex.as_deref(),
     };
     Ok(Shaped::of(NOTIFICATION, Payload::Notification(Box::new(element))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use interline_testkit::build;
+    use serde_json::json;
+
+    fn contents() -> Vec<Value> {
+        vec![
+            json!({"type": "text", "text": "hi"}),
+            json!({"type": "text", "text": "hi", "mentions": {"all": true, "users": ["a"]}}),
+            json!({"type": "markdown", "text": "*hi*"}),
+            json!({"type": "notice", "text": "hi"}),
+            json!({"type": "image", "url": "u"}),
+            json!({"type": "image", "url": "u", "width": 1, "height": 1}),
+            json!({"type": "image", "url": "u", "width": 4_294_967_295_u32, "height": 1, "thumbnail_url": ""}),
+            json!({"type": "audio", "url": "u", "duration_ms": 0}),
+            json!({"type": "audio", "url": "u", "duration_ms": 1, "size": 0, "format": "mp3"}),
+            json!({"type": "video", "url": "u", "duration_ms": 1}),
+            json!({"type": "video", "url": "u", "duration_ms": 0, "size": 1, "width": 1, "height": 1, "thumbnail_url": "t"}),
+            json!({"type": "file", "url": "u", "name": "n", "size": 0}),
+            json!({"type": "file", "url": "u", "name": "n", "size": 1}),
+            json!({"type": "location", "latitude": 1, "longitude": 2.5}),
+            json!({"type": "quote", "text": "re", "message": {}}),
+            json!({"type": "quote", "text": "re", "message": {"text": "", "seq": "9"}, "mentions": {"users": ["a"]}}),
+            json!({"type": "custom", "data": {"a": [1, null]}, "kind": "k"}),
+            json!({"type": "custom", "data": 0}),
+        ]
+    }
+
+    #[test]
+    fn whatever_is_shaped_passes_the_servers_validators() {
+        for dialect in [Dialect::V383, Dialect::Main, Dialect::Published] {
+            for (to, own) in ["user:u", "group:g"]
+                .into_iter()
+                .flat_map(|to| contents().into_iter().map(move |own| (to, own)))
+            {
+                let message = build::message(&json!({"to": to, "content": own}));
+                let extensions = Extensions::default();
+                let frame = Frame { dialect, to: message.to.kind(), extensions: &extensions };
+                let shaped = shape(&message.content, frame).unwrap();
+                let written = serde_json::to_value(&shaped.payload).unwrap();
+                let mut problems = Problems::default();
+                let at = (&Path::Root("/type"), &Path::Root(""));
+                let content = (shaped.content_type, written.as_object().unwrap());
+                rules::check_content(content, dialect, at, &mut problems);
+                assert!(problems.is_empty(), "{dialect:?} {own}: {:?} {written}", problems.errors());
+            }
+        }
+    }
 }

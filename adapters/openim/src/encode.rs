@@ -110,7 +110,7 @@ fn offline_push(options: &Options) -> Option<OfflinePush<'_>> {
     let push = &options.push;
     let texts = [&push.title, &push.body, &push.ext, &push.sound];
     let said = push.badge.is_some() || texts.iter().any(|text| text.is_some());
-    (options.wants_push() && said).then(|| OfflinePush {
+    (options.wants_push() && said).then_some(OfflinePush {
         title: push.title.as_deref(),
         desc: push.body.as_deref(),
         ex: push.ext.as_deref(),

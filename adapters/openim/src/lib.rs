@@ -11,6 +11,7 @@ mod decode;
 mod dialect;
 mod encode;
 mod extensions;
+mod media;
 mod rules;
 mod settings;
 mod wire;

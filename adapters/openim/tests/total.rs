@@ -1,8 +1,6 @@
 //! Laws of reading replies: whatever comes, every message has exactly one outcome, nothing panics, and
 //! acceptance needs the server's word.
 
-#![expect(clippy::unwrap_used, reason = "a test that is wrong should stop")]
-
 use std::sync::Arc;
 
 use interline_core::adapter::{Adapter, Call, Reply};
