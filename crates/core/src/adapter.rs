@@ -289,12 +289,15 @@ pub struct Vendor {
     /// The keys of the vendor's own settings.
     pub settings: &'static [&'static str],
     /// Makes the adapter for one dialect.
-    pub build: fn(&Settings, dialect: &str) -> Result<Arc<dyn Adapter>, Vec<FieldError>>,
+    pub build: fn(&Settings, dialect: &str) -> Built,
     /// Harmless requests that tell the dialects apart, in the order of asking.
     pub probes: fn(&Settings) -> Vec<Request>,
     /// Tells the dialect from the replies so far (none for a request that got no reply); none asks on.
     pub recognise: fn(&[Option<Reply>]) -> Option<&'static str>,
 }
+
+/// An adapter, or everything that is wrong with its settings.
+pub type Built = Result<Arc<dyn Adapter>, Vec<FieldError>>;
 
 /// The vendor's own settings of one provider: strings, numbers and switches by key, secrets resolved.
 pub type Settings = serde_json::Map<String, serde_json::Value>;

@@ -20,6 +20,8 @@ pub struct Situation {
     pub deadline_ms: i64,
     /// When the first attempt left, Unix milliseconds.
     pub first_sent_ms: i64,
+    /// Whether an earlier attempt ended unknown: it may have arrived.
+    pub prior_unknown: bool,
     /// How long after it the vendor recognises a repeat, in milliseconds; 0 is never.
     pub dedupe_window_ms: u64,
 }
@@ -43,6 +45,8 @@ pub fn decide(outcome: &Outcome, situation: &Situation) -> Next {
         situation.attempts < situation.attempts_allowed && situation.now_ms < situation.deadline_ms;
     let (failure, status) = match outcome {
         Outcome::Accepted(_) => return Next::Settle(Status::Accepted),
+        // A no to the repeat says nothing of the attempt before it.
+        Outcome::Rejected(failure) if situation.prior_unknown => (failure, Status::Unknown),
         Outcome::Rejected(failure) => (failure, Status::Rejected),
         Outcome::Unknown(failure) => (failure, Status::Unknown),
     };
@@ -96,6 +100,7 @@ mod tests {
             now_ms: 1_000,
             deadline_ms: 100_000,
             first_sent_ms: 0,
+            prior_unknown: false,
             dedupe_window_ms: 0,
         }
     }
@@ -141,6 +146,13 @@ mod tests {
             decide(&Outcome::Accepted(Receipt::default()), &situation()),
             Next::Settle(Status::Accepted)
         );
+    }
+
+    #[test]
+    fn a_no_to_a_repeat_leaves_the_first_attempt_unknown() {
+        let no = Outcome::Rejected(Failure::refused(ErrorCode::RecipientNotFound, "no such user"));
+        let repeat = Situation { prior_unknown: true, attempts: 2, ..situation() };
+        assert_eq!(decide(&no, &repeat), Next::Settle(Status::Unknown));
     }
 
     #[test]

@@ -67,9 +67,10 @@ impl Packer {
     /// Adds a message; returns the parcel that it filled or overflowed.
     pub fn push(&mut self, provider: &str, item: Item<'_>) -> Option<Parcel> {
         self.sharing += u64::from(item.shares_content);
-        let full = !self.whole && self.open.get(provider).is_some_and(|parcel| {
-            parcel.count >= PARCEL_MESSAGES || parcel.body.len() + item.json.len() + 32 > PARCEL_BYTES
-        });
+        let full = !self.whole
+            && self.open.get(provider).is_some_and(|parcel| {
+                parcel.count >= PARCEL_MESSAGES || parcel.body.len() + item.json.len() + 32 > PARCEL_BYTES
+            });
         let done = if full { self.open.remove(provider).map(|parcel| self.close(parcel)) } else { None };
         let parcel = match self.open.get_mut(provider) {
             Some(parcel) => parcel,

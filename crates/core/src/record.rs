@@ -60,7 +60,6 @@ pub struct Note {
     pub not_before_ms: i64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 const fn is_zero(number: &i64) -> bool {
     *number == 0
 }
@@ -135,7 +134,6 @@ pub struct Attempt {
 ///
 /// # Errors
 /// Only the serializer's own.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 pub fn rfc3339<S: serde::Serializer>(ms: &i64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time_text(*ms))
 }

@@ -22,28 +22,25 @@ pub enum Piece<'t> {
 pub fn pieces(template: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = template;
-    let mut text_length = 0;
-    loop {
-        let Some((head, tail)) = rest.split_at_checked(text_length) else { break };
-        let Some(offset) = tail.find('$') else { break };
-        let Some((before, after)) = tail.split_at_checked(offset + 1) else { break };
-        let plain = head.len() + before.len() - 1;
-        let special = if after.starts_with('$') {
-            Some((Piece::Dollar, 1))
-        } else {
-            after
-                .split_once('$')
-                .filter(|(name, _)| is_name(name))
-                .map(|(name, _)| (Piece::Placeholder(name), name.len() + 1))
+    // Dollars before this are known to stand for themselves.
+    let mut searched = 0;
+    while let Some(dollar) =
+        rest.get(searched..).and_then(|tail| tail.find('$')).map(|offset| searched + offset)
+    {
+        let after = rest.get(dollar + 1..).unwrap_or_default();
+        let name = after.split_once('$').map(|(name, _)| name);
+        let (piece, length) = match name {
+            Some("") => (Piece::Dollar, 1),
+            Some(name) if is_name(name) => (Piece::Placeholder(name), name.len() + 1),
+            Some(_) | None => {
+                searched = dollar + 1;
+                continue;
+            }
         };
-        let Some((piece, length)) = special else {
-            text_length = plain + 1;
-            continue;
-        };
-        push_text(&mut pieces, rest.get(..plain));
+        push_text(&mut pieces, rest.get(..dollar));
         pieces.push(piece);
         rest = after.get(length..).unwrap_or_default();
-        text_length = 0;
+        searched = 0;
     }
     push_text(&mut pieces, Some(rest));
     pieces
@@ -95,11 +92,8 @@ pub fn names<'m>(content: &'m Content, push: &'m Push) -> BTreeSet<&'m str> {
             Piece::Text(_) | Piece::Dollar => None,
         }));
     };
-    for text in [content.readable(), push.title.as_deref(), push.body.as_deref(), push.ext.as_deref()] {
-        if let Some(text) = text {
-            scan(text);
-        }
-    }
+    let texts = [content.readable(), push.title.as_deref(), push.body.as_deref(), push.ext.as_deref()];
+    texts.into_iter().flatten().for_each(&mut scan);
     match &content.ext {
         Some(Ext::Text(text)) => scan(text),
         Some(Ext::Object(object)) => object.values().for_each(|value| each_string(value, &mut scan)),

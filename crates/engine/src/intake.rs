@@ -208,6 +208,12 @@ impl Intake<'_> {
                 return Err(Bad::new(refusal.code, problems));
             }
         };
+        // Sent without it, the message would be read by people it is not for: never a mere loss.
+        if losses.contains(&"audience") {
+            let at = Path::Key(&Path::Key(&path, "options"), "audience");
+            let detail = format!("{} cannot keep a message to some members", provider.settings.name);
+            return Err(Bad::one(ErrorCode::Unsupported, &at, detail));
+        }
         let on_loss = message.on_loss.or(choice.route.on_loss).unwrap_or(self.book.delivery.on_loss);
         if on_loss == OnLoss::Reject && !losses.is_empty() {
             let detail = format!("{} cannot express {}", provider.settings.name, losses.join(", "));

@@ -199,14 +199,9 @@ impl<'v> Fields<'v> {
     }
 
     /// A whole number of a type's range.
-    pub fn whole<N: TryFrom<i64> + fmt::Display>(
-        &mut self,
-        key: &'static str,
-        range: (N, N),
-        problems: &mut Problems,
-    ) -> Option<N>
+    pub fn whole<N>(&mut self, key: &'static str, range: (N, N), problems: &mut Problems) -> Option<N>
     where
-        N: PartialOrd,
+        N: TryFrom<i64> + fmt::Display + PartialOrd,
     {
         let value = self.get(key)?;
         let number = value.as_i64().and_then(|number| N::try_from(number).ok());

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use interline_core::draw::{Drawer, Waiting};
-use interline_ledger::{Claim, ClaimRequest, ClaimedParcel, Ledger, Settled};
+use interline_ledger::{Claim, ClaimRequest, Ledger, Settled};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -47,8 +47,8 @@ pub(crate) enum Event {
     Withdraw(u64),
     /// The ledger may have work.
     Wake,
-    /// Parcels came from the ledger; none when it could not be asked.
-    Claimed(Option<Vec<ClaimedParcel>>),
+    /// Parcels came from the ledger, opened; none when it could not be asked.
+    Claimed(Option<Vec<claim::Opened>>),
     /// A call came back.
     Arrived(Box<call::Arrival>),
     /// When the ledger has work next, Unix milliseconds.
@@ -103,6 +103,8 @@ pub(crate) struct Lane {
     /// Messages and bytes held from the ledger.
     window: (usize, usize),
     claiming: bool,
+    /// Whether the lane was woken since the last claim began.
+    woken: bool,
     claim_at_ms: i64,
     renew_at_ms: i64,
     probing: bool,
@@ -135,6 +137,7 @@ impl Lane {
             in_flight: 0,
             window: (0, 0),
             claiming: false,
+            woken: false,
             claim_at_ms: 0,
             renew_at_ms: clock::now_ms() + RENEW_MS,
             probing: false,
@@ -173,11 +176,16 @@ impl Lane {
         match event {
             Event::Direct(parcel) => self.hold(*parcel, &[]),
             Event::Withdraw(id) => self.withdraw(id),
-            Event::Wake => self.claim_at_ms = 0,
+            Event::Wake => {
+                self.claim_at_ms = 0;
+                self.woken = true;
+            }
             Event::Claimed(parcels) => self.claimed(parcels),
             Event::NextDue(due) => {
                 let now_ms = clock::now_ms();
-                self.claim_at_ms = due.unwrap_or(i64::MAX).clamp(now_ms, now_ms + POLL_MS);
+                if !self.woken {
+                    self.claim_at_ms = due.unwrap_or(i64::MAX).clamp(now_ms, now_ms + POLL_MS);
+                }
             }
             Event::Arrived(arrival) => self.arrived(*arrival),
             Event::Probed(dialect) => self.probed(dialect),
@@ -279,6 +287,7 @@ impl Lane {
             return self.claim_at_ms;
         }
         self.claiming = true;
+        self.woken = false;
         let request = ClaimRequest {
             provider: self.provider.settings.name.to_string(),
             now_ms,
@@ -287,32 +296,36 @@ impl Lane {
             max_bytes: CLAIM_BYTES,
         };
         let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
+        let (provider, book) = (Arc::clone(&self.provider), Arc::clone(&self.around.book));
         tokio::spawn(async move {
-            let provider = request.provider.clone();
+            let name = request.provider.clone();
             let parcels = ledger.claim(request).await;
             if let Err(error) = &parcels {
-                tracing::warn!(provider, error = %error, "the ledger cannot be asked for work; asking again");
+                tracing::warn!(provider = name, error = %error, "the ledger cannot be asked for work; asking again");
             }
-            let parcels = parcels.ok();
-            let empty = parcels.as_ref().is_some_and(Vec::is_empty);
+            let open = |parcels: Vec<_>| {
+                parcels.into_iter().map(|claimed| claim::open(claimed, &book, &provider)).collect()
+            };
+            let opened: Option<Vec<claim::Opened>> = parcels.ok().map(open);
+            let empty = opened.as_ref().is_some_and(Vec::is_empty);
             // The lane may be gone by now; its leases run out.
-            drop(events.send(Event::Claimed(parcels)));
+            drop(events.send(Event::Claimed(opened)));
             if empty {
-                let due = ledger.next_due_ms(&provider).await.ok().flatten();
+                let due = ledger.next_due_ms(&name).await.ok().flatten();
                 drop(events.send(Event::NextDue(due)));
             }
         });
         now_ms + POLL_MS
     }
 
-    fn claimed(&mut self, parcels: Option<Vec<ClaimedParcel>>) {
+    fn claimed(&mut self, parcels: Option<Vec<claim::Opened>>) {
         self.claiming = false;
         let Some(parcels) = parcels.filter(|parcels| !parcels.is_empty()) else {
-            self.claim_at_ms = clock::now_ms() + POLL_MS;
+            // Whoever woke the lane meanwhile may have stored more than the claim saw.
+            self.claim_at_ms = if self.woken { 0 } else { clock::now_ms() + POLL_MS };
             return;
         };
-        for claimed in parcels {
-            let opened = claim::open(claimed, &self.around.book, &self.provider);
+        for opened in parcels {
             for settled in opened.settled {
                 self.write(settled);
             }

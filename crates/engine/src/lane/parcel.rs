@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use interline_core::adapter::Loss;
 use interline_core::decide::{self, Next, Situation};
-use interline_core::error::Failure;
+use interline_core::error::{Failure, Fate};
 use interline_core::message::{Head, Message};
 use interline_core::options::Results;
 use interline_core::outcome::{Outcome, Receipt, Status};
+use interline_core::recipient::RecipientKind;
 use interline_core::record::{CallRecord, Note};
 use interline_ledger::Claim;
 use tokio::sync::oneshot;
@@ -140,11 +141,15 @@ impl HeldParcel {
             now_ms: judge.now_ms,
             deadline_ms: entry.message.expires_at_ms.map_or(deadline_ms, |expires| expires.min(deadline_ms)),
             first_sent_ms: entry.first_sent_ms,
+            prior_unknown: entry.prior_unknown,
             dedupe_window_ms: judge.dedupe_window_ms,
         };
-        let next = decide::decide(&outcome, &situation);
+        let everyone = entry.message.to.kind() == RecipientKind::Everyone;
+        // What everybody would see twice is tried once.
+        let next =
+            if everyone { Next::Settle(outcome.status()) } else { decide::decide(&outcome, &situation) };
         let result = outcome.status();
-        let (receipt, failure): (Option<Receipt>, Option<Failure>) = match outcome {
+        let (receipt, mut failure): (Option<Receipt>, Option<Failure>) = match outcome {
             Outcome::Accepted(receipt) => (Some(receipt), None),
             Outcome::Rejected(failure) | Outcome::Unknown(failure) => (None, Some(failure)),
         };
@@ -158,6 +163,11 @@ impl HeldParcel {
                 (Status::Queued, After::Again(at), at)
             }
         };
+        if status == Status::Unknown
+            && let Some(failure) = &mut failure
+        {
+            failure.fate = Fate::Unknown;
+        }
         entry.state = status;
         if status.is_final() {
             self.open = self.open.saturating_sub(1);

@@ -263,11 +263,17 @@ impl Lane {
         self.around.metrics.call(&self.provider, class, took_ms, &verdict.outcomes);
         let dedupe_window_ms = self.provider.assumed().profile().dedupe.window_ms(class);
         let mut notes: Vec<(u32, Vec<Note>)> = Vec::new();
-        for (number, (waiting, outcome)) in waiting.into_iter().zip(verdict.outcomes).enumerate() {
+        for (number, (mut waiting, mut outcome)) in waiting.into_iter().zip(verdict.outcomes).enumerate() {
             let judge =
                 Judgement { now_ms: clock::now_ms(), dedupe_window_ms, free, chance: clock::chance() };
-            let half = halves.map(|half| Digest::of(&(waiting.slot.key.0, at_ms, number / half)));
-            self.judge(waiting, outcome, judge, half, &mut notes);
+            // The halves of a call that was refused for one bad message go again, each by itself.
+            if let Some(half) = halves {
+                waiting.slot.key = Digest::of(&(waiting.slot.key.0, at_ms, number / half));
+                if let Outcome::Rejected(failure) = outcome {
+                    outcome = Outcome::Rejected(failure.for_now());
+                }
+            }
+            self.judge(waiting, outcome, judge, &mut notes);
         }
         let mut counted = Vec::new();
         for (key, notes) in notes {
@@ -288,18 +294,12 @@ impl Lane {
 
     fn judge(
         &mut self,
-        mut waiting: Waiting<Ticket>,
+        waiting: Waiting<Ticket>,
         outcome: Outcome,
         judge: Judgement,
-        half: Option<Digest>,
         notes: &mut Vec<(u32, Vec<Note>)>,
     ) {
         let (key, position) = waiting.ticket;
-        // The halves of a call that was refused for one bad message go again by themselves.
-        let outcome = match (half, outcome) {
-            (Some(_), Outcome::Rejected(failure)) => Outcome::Rejected(failure.for_now()),
-            (_, outcome) => outcome,
-        };
         let noted = self.parcels.get_mut(&key).and_then(|parcel| parcel.attempted(position, outcome, judge));
         let Some((note, after)) = noted else {
             self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
@@ -311,12 +311,7 @@ impl Lane {
         }
         match after {
             After::Final => self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered),
-            After::Again(at_ms) => {
-                if let Some(key) = half {
-                    waiting.slot.key = key;
-                }
-                self.put_later(at_ms, waiting);
-            }
+            After::Again(at_ms) => self.put_later(at_ms, waiting),
         }
     }
 
