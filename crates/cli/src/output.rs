@@ -96,8 +96,9 @@ pub(crate) fn table(head: &[&str]) -> Table {
         .set_width(WIDTH)
         .enforce_styling()
         .set_header(head.iter().map(|name| Cell::new(name).add_attribute(comfy_table::Attribute::Bold)));
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+    let last = head.len().saturating_sub(1);
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if place == last { 0 } else { 2 }));
     }
     table
 }

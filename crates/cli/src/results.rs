@@ -2,11 +2,15 @@
 
 use comfy_table::{Cell, Table};
 
+use interline_core::error::Fate;
+
 use crate::api::ResultAnswer;
 use crate::output::{clipped, faint_cell, status_cell, table};
 
 /// Longest words of a vendor in a row.
 const WORDS: usize = 40;
+/// Longest id of a vendor in a row: a 63-bit number stays whole.
+const ID: usize = 20;
 
 /// An empty table with the columns of results.
 pub(crate) fn results_table() -> Table {
@@ -26,11 +30,15 @@ pub(crate) fn result_row(result: &ResultAnswer) -> Vec<Cell> {
                 (Some(code), Some(words)) => Cell::new(clipped(&format!("{code} {words}"), WORDS)),
                 (Some(code), None) => Cell::new(code),
                 (None, Some(words)) => Cell::new(clipped(words, WORDS)),
+                (None, None) if failure.fate == Fate::Unknown => faint_cell("(no answer)"),
                 (None, None) => faint_cell(clipped(&failure.message, WORDS)),
             };
             (failure.code.as_str(), words)
         }
-        None => ("", faint_cell(result.vendor_message_id.as_deref().map_or("", |id| id))),
+        None => (
+            "",
+            faint_cell(result.vendor_message_id.as_deref().map_or_else(String::new, |id| clipped(id, ID))),
+        ),
     };
     vec![
         Cell::new(&result.id),

@@ -114,14 +114,11 @@ fn opening(stage: &Stage) {
     line(format!("{}  one batch, four vendors, one kind of result", paint(BOLD, "interline demo")));
     line("");
     for twin in stage.twins.all() {
-        let name = format!("{:<9}", twin.vendor().name());
-        line(format!(
-            "  {name} {}  {}",
-            paint(LINK, twin.url()),
-            paint(DIM, format!("twin, {}", twin.dialect()))
-        ));
+        let name = format!("{:<10}", twin.vendor().name());
+        let url = paint(LINK, format!("{:<32}", twin.url()));
+        line(format!("  {name} {url} {}", paint(DIM, format!("twin, speaks {}", twin.dialect()))));
     }
-    line(format!("  {:<9} {}", paint(BOLD, "interline"), paint(LINK, &stage.url)));
+    line(format!("  {} {}", paint(BOLD, format!("{:<10}", "interline")), paint(LINK, &stage.url)));
     line("");
 }
 
