@@ -154,7 +154,9 @@ fn see(reply: &Reply) -> Sight {
     match envelope.code {
         1501..=1507 => Sight::Stopped,
         1001 if stopped_by_header(&envelope) => Sight::Stopped,
-        1001 | 1002 => Sight::Reached,
+        // What that handler says of an empty query, or of an empty body: bodies are read by handlers
+        // alone. Older servers give no reason, and so tell nothing.
+        1001 if reply.status == 400 || envelope.detail.contains("missing key") => Sight::Reached,
         _ => Sight::Nothing,
     }
 }
@@ -201,6 +203,13 @@ mod tests {
         let reply = Reply { status: 200, retry_after: None, body: missing_key.to_string().into_bytes() };
         assert_eq!(recognise(&[Some(reply)]), Some("main"));
         assert_eq!(recognise(&[status(404)]), Some("v3.8.3"));
+    }
+
+    #[test]
+    fn an_error_without_its_reason_tells_nothing() {
+        let bare = json!({"errCode": 1001, "errMsg": "ArgsError", "errDlt": ": [1001]ArgsError"});
+        let reply = Reply { status: 200, retry_after: None, body: bare.to_string().into_bytes() };
+        assert_eq!(recognise(&[Some(reply.clone()), Some(reply.clone()), Some(reply)]), None);
     }
 
     #[test]
