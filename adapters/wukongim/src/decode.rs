@@ -29,42 +29,55 @@ fn bad_reply(why: &str) -> Failure {
     Failure::unknown(ErrorCode::BadVendorReply, format!("the vendor's answer {why}"))
 }
 
+/// How often a client id stands in a call and in its answer, and where in the answer.
+#[derive(Default)]
+struct Named {
+    messages: usize,
+    answers: usize,
+    at: usize,
+}
+
 /// An array of ids, matched by the client's. Two messages may carry the same one: then all or none
 /// of them arrived, and whose id is whose cannot be told.
 fn array(call: &Call, reply: &Reply) -> Verdict {
-    let Ok(answers) = serde_json::from_slice::<Vec<Option<Ids>>>(&reply.body) else {
+    let Ok(mut answers) = serde_json::from_slice::<Vec<Option<Ids>>>(&reply.body) else {
         return Verdict::all(call, &bad_reply("is no array of messages"));
     };
-    let mut by_client_id: HashMap<&str, Vec<&Ids>> = HashMap::with_capacity(answers.len());
-    for answer in answers.iter().flatten() {
-        if let (Some(Id(Some(client_id))), Some(_)) = (&answer.client_msg_no, &answer.message_id) {
-            by_client_id.entry(client_id).or_default().push(answer);
-        }
-    }
-    let mut sharing: HashMap<&str, usize> = HashMap::with_capacity(call.messages.len());
+    let mut named: HashMap<&str, Named> = HashMap::with_capacity(call.messages.len());
     for message in &call.messages {
-        *sharing.entry(&message.message.client_id).or_default() += 1;
+        named.entry(&message.message.client_id).or_default().messages += 1;
+    }
+    for (at, answer) in answers.iter().enumerate() {
+        let Some(Ids { client_msg_no: Some(Id(Some(client_id))), message_id: Some(_), .. }) = answer else {
+            continue;
+        };
+        if let Some(named) = named.get_mut(&**client_id) {
+            *named = Named { answers: named.answers + 1, at, ..*named };
+        }
     }
     let outcome = |message: &CallMessage| {
         let client_id = &*message.message.client_id;
-        let answers = by_client_id.get(client_id).map_or(&[][..], Vec::as_slice);
-        let messages = sharing.get(client_id).copied().unwrap_or_default();
-        match answers {
-            [] => Outcome::Unknown(bad_reply("does not name the message")),
-            [answer] if messages == 1 => told(answer),
-            answers if answers.len() < messages => {
-                Outcome::Unknown(bad_reply("names fewer messages of this client id than were sent"))
+        match named.get(client_id) {
+            Some(Named { messages: 1, answers: 1, at }) => {
+                answers.get_mut(*at).and_then(Option::take).map_or_else(unnamed, told)
             }
-            _ => Outcome::Accepted(Receipt { client_id: Some(client_id.into()), ..Receipt::default() }),
+            Some(named) if named.answers >= named.messages => {
+                Outcome::Accepted(Receipt { client_id: Some(client_id.into()), ..Receipt::default() })
+            }
+            Some(_) | None => unnamed(),
         }
     };
     Verdict { outcomes: call.messages.iter().map(outcome).collect(), signal: Signal::None }
 }
 
+fn unnamed() -> Outcome {
+    Outcome::Unknown(bad_reply("does not name the message"))
+}
+
 /// The page has no form for a refused message; a `reason` is what the vendor's newer servers use.
-fn told(ids: &Ids) -> Outcome {
+fn told(ids: Ids) -> Outcome {
     match ids.reason {
-        None | Some(reason::SUCCESS) => Outcome::Accepted(receipt(ids.clone())),
+        None | Some(reason::SUCCESS) => Outcome::Accepted(receipt(ids)),
         Some(code) => Outcome::failed(reason::failure(code)),
     }
 }

@@ -1,11 +1,13 @@
-//! Writes calls straight into the body: no JSON tree, base64 encoded in place, and a content that many
-//! messages of a call share is encoded once and then copied. [`crate::wire::Item`] is what it writes.
+//! Writes calls straight into the body: no JSON tree, base64 encoded in place. What a message shares with
+//! the one before it is copied from there, and a content that many share is encoded once.
+//! [`crate::wire::Item`] is what it writes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use interline_core::adapter::{Call, CallMessage, Request};
-use interline_core::content::Content;
+use interline_core::content::{self as canonical, Content};
 use interline_core::error::{Error, ErrorKind, Refusal};
+use interline_core::message::Message;
 use interline_core::shared::Shared;
 use std::ops::Range;
 
@@ -62,6 +64,39 @@ struct Body<'c> {
     payload: Vec<u8>,
     /// Where the base64 of shared contents stands, newest last.
     shared: Vec<(&'c Shared<Content>, Range<usize>)>,
+    /// The last element that was written field by field.
+    mould: Option<Mould<'c>>,
+}
+
+/// An element and where in the body its parts stand that do not depend on ids and payload.
+struct Mould<'c> {
+    message: &'c Message,
+    before_client_id: Range<usize>,
+    before_recipient: Range<usize>,
+    before_payload: Range<usize>,
+    after_payload: Range<usize>,
+}
+
+impl Mould<'_> {
+    /// Whether nothing but ids and payload differs.
+    fn fits(&self, message: &Message) -> bool {
+        let own = self.message;
+        let same_sender = match (&own.from, &message.from) {
+            (Some(own), Some(other)) => own.same(other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        same_sender
+            && own.options.same(&message.options)
+            && own.extensions.same(&message.extensions)
+            && own.to.kind() == message.to.kind()
+            && is_command(own) == is_command(message)
+    }
+}
+
+/// Commands have a flag of their own.
+fn is_command(message: &Message) -> bool {
+    matches!(message.content.body, canonical::Body::Command { .. })
 }
 
 impl<'c> Body<'c> {
@@ -71,7 +106,8 @@ impl<'c> Body<'c> {
             SENDBATCH => call.messages.len() * (AROUND_ELEMENT + payload),
             _ => AROUND_ELEMENT + payload,
         };
-        Self { bytes: Vec::with_capacity(capacity + 64), payload: Vec::new(), shared: Vec::new() }
+        let bytes = Vec::with_capacity(capacity + 64);
+        Self { bytes, payload: Vec::new(), shared: Vec::new(), mould: None }
     }
 
     fn array(
@@ -110,7 +146,7 @@ impl<'c> Body<'c> {
             self.text(message.recipient_id())?;
         }
         self.put(b"],\"payload\":\"");
-        self.payload(first)?;
+        self.payload(&first.message)?;
         self.put(b"\"}");
         Ok(())
     }
@@ -121,24 +157,53 @@ impl<'c> Body<'c> {
         account: &Account,
         message: &'c CallMessage,
     ) -> Result<(), Error> {
+        match self.mould.take() {
+            Some(mould) if mould.fits(&message.message) => {
+                self.bytes.extend_from_within(mould.before_client_id.clone());
+                self.text(&message.message.client_id)?;
+                self.bytes.extend_from_within(mould.before_recipient.clone());
+                self.text(message.recipient_id())?;
+                self.bytes.extend_from_within(mould.before_payload.clone());
+                self.payload(&message.message)?;
+                self.bytes.extend_from_within(mould.after_payload.clone());
+                self.mould = Some(mould);
+            }
+            Some(_) | None => self.mould = Some(self.first_element(dialect, account, message)?),
+        }
+        Ok(())
+    }
+
+    /// Writes an element field by field.
+    fn first_element(
+        &mut self,
+        dialect: Dialect,
+        account: &Account,
+        message: &'c CallMessage,
+    ) -> Result<Mould<'c>, Error> {
         let form = Form::of(dialect, account, &message.message).map_err(|refusal| from_refusal(&refusal))?;
+        let start = self.bytes.len();
         self.flags(form.flags);
         self.put(b",\"client_msg_no\":");
+        let before_client_id = start..self.bytes.len();
         self.text(&message.message.client_id)?;
+        let start = self.bytes.len();
         self.put(b",\"from_uid\":");
         self.text(form.from)?;
         self.put(b",\"channel_id\":");
+        let before_recipient = start..self.bytes.len();
         self.text(message.recipient_id())?;
+        let start = self.bytes.len();
         self.put(b",\"channel_type\":");
         self.number(form.channel_type.into());
         self.put(b",\"expire\":");
         self.number(form.expire);
         self.put(b",\"payload\":\"");
-        self.payload(message)?;
+        let before_payload = start..self.bytes.len();
+        self.payload(&message.message)?;
+        let start = self.bytes.len();
         self.bytes.push(b'"');
-        if let Some(users) =
-            message.message.options.audience.as_ref().filter(|_| dialect == Dialect::Published)
-        {
+        let audience = message.message.options.audience.as_ref();
+        if let Some(users) = audience.filter(|_| dialect == Dialect::Published) {
             self.put(b",\"subscribers\":");
             self.json(users)?;
         }
@@ -151,7 +216,9 @@ impl<'c> Body<'c> {
             self.text(tag_key)?;
         }
         self.bytes.push(b'}');
-        Ok(())
+        let after_payload = start..self.bytes.len();
+        let message = &*message.message;
+        Ok(Mould { message, before_client_id, before_recipient, before_payload, after_payload })
     }
 
     fn flags(&mut self, flags: Flags) {
@@ -164,8 +231,7 @@ impl<'c> Body<'c> {
         self.bytes.push(b'}');
     }
 
-    fn payload(&mut self, message: &'c CallMessage) -> Result<(), Error> {
-        let message = &message.message;
+    fn payload(&mut self, message: &'c Message) -> Result<(), Error> {
         if message.is_template() {
             return self.base64(&message.rendered()).map(drop);
         }
