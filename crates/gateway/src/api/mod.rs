@@ -8,6 +8,8 @@ mod plan;
 mod query;
 mod read;
 mod send;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

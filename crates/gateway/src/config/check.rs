@@ -25,7 +25,7 @@ impl Config {
                     name: provider.name.clone(),
                     vendor: provider.vendor,
                     base_url: provider.base_url.clone(),
-                    dialect: provider.dialect.clone(),
+                    dialect: dialect(provider),
                     settings,
                     in_flight: provider.in_flight,
                     timeout: provider.timeout,
@@ -89,4 +89,13 @@ impl Config {
     fn used(&self) -> BTreeSet<&str> {
         self.routes.iter().flat_map(|route| route.target.providers()).map(|name| &**name).collect()
     }
+}
+
+/// The dialect to speak without asking. Where there is only one, there is nothing to ask.
+fn dialect(provider: &Provider) -> Option<String> {
+    let only = match provider.vendor.dialects {
+        [only] => Some((*only).to_owned()),
+        _ => None,
+    };
+    provider.dialect.clone().or(only)
 }

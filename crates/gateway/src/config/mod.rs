@@ -134,7 +134,7 @@ fn contents(figment: &Figment, file: &str) -> Result<Dict, ConfigErrors> {
     Ok(profiles.remove(&Profile::Default).unwrap_or_default())
 }
 
-fn read(
+pub(crate) fn read(
     path: Option<&Path>,
     environment: BTreeMap<String, String>,
     vendors: Vec<&'static Vendor>,
