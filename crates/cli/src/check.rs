@@ -57,7 +57,7 @@ pub(crate) async fn run(args: &Check, common: &Common) -> Result<ExitCode, Faile
         line(format!("{} {warning}", paint(ODD, "!")));
     }
     if args.probe {
-        let mut rows = table(&["provider", "vendor", "address", "answers", "dialect"]);
+        let mut rows = table(&["provider", "vendor", "address", "state", "dialect"]);
         for (provider, finding) in &found {
             let (answers, dialect) = said(provider.dialect.as_deref(), finding);
             let status = if is_well(provider.dialect.as_deref(), finding) { "ready" } else { "unknown" };
@@ -118,6 +118,7 @@ async fn probe(provider: &ProviderSettings) -> Result<Finding, Failed> {
     let client = Client::new(&Target { server: Some(provider.base_url.clone()), key: None })?;
     let mut replies = Vec::new();
     let mut silence = None;
+    let only = (provider.vendor.recognise)(&replies);
     for request in (provider.vendor.probes)(&provider.settings) {
         match asked(&client, &request).await {
             Ok(reply) => replies.push(Some(reply)),
@@ -138,7 +139,8 @@ async fn probe(provider: &ProviderSettings) -> Result<Finding, Failed> {
     } else if replies.iter().any(Option::is_some) {
         silence = None;
     }
-    Ok(silence.map_or(Finding::Answers, Finding::Silent))
+    let answers = only.map_or(Finding::Answers, Finding::Speaks);
+    Ok(silence.map_or(answers, Finding::Silent))
 }
 
 async fn asked(client: &Client, request: &Request) -> Result<Reply, Silence> {

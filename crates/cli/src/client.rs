@@ -232,19 +232,13 @@ fn connector() -> Result<HttpsConnector<HttpConnector>, Failed> {
         .wrap_connector(http))
 }
 
-/// An error with everything behind it, each reason once.
+/// What lies behind an error: the layers above it only say that something failed.
 fn reasons(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut next = error.source();
-    while let Some(reason) = next {
-        let text = reason.to_string();
-        if !said.contains(&text) {
-            said.push_str(": ");
-            said.push_str(&text);
-        }
-        next = reason.source();
+    let mut last = error;
+    while let Some(reason) = last.source() {
+        last = reason;
     }
-    said
+    last.to_string()
 }
 
 #[cfg(test)]

@@ -4,14 +4,14 @@
 //! at a terminal. A reader that went away (`| head`) is no error.
 
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, ContentArrangement, Table, TableComponent};
 use serde::Serialize;
 
-/// Widest a table gets, in columns of the terminal.
+/// Width of what is made to be shown to others, in columns.
 const WIDTH: u16 = 100;
 
 pub(crate) const BOLD: Style = Style::new().bold();
@@ -85,15 +85,19 @@ pub(crate) fn paint(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// A table without frames: a dim head, a thin rule under it, columns two spaces apart.
+/// A table without frames: a bold head, a thin rule under it, columns two spaces apart. It fits the
+/// terminal; elsewhere each row is one line, so that `grep` finds whole rows.
 pub(crate) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table
         .load_preset(comfy_table::presets::NOTHING)
         .set_style(TableComponent::HeaderLines, '─')
         .set_style(TableComponent::MiddleHeaderIntersections, '─')
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH)
+        .set_content_arrangement(if std::io::stdout().is_terminal() {
+            ContentArrangement::Dynamic
+        } else {
+            ContentArrangement::Disabled
+        })
         .enforce_styling()
         .set_header(head.iter().map(|name| Cell::new(name).add_attribute(comfy_table::Attribute::Bold)));
     let last = head.len().saturating_sub(1);
@@ -103,11 +107,23 @@ pub(crate) fn table(head: &[&str]) -> Table {
     table
 }
 
-/// Writes a table, without the blanks that end its lines.
+/// Makes a table 100 columns wide at most, whoever reads it.
+pub(crate) fn narrowed(mut table: Table) -> Table {
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table
+}
+
+/// Writes a table; where nobody looks at a terminal without the blanks that end its lines.
 pub(crate) fn show(table: &Table) {
+    let watched = std::io::stdout().is_terminal();
     for row in table.lines() {
-        line(row.trim_end());
+        line(if watched { row } else { plain(&row) });
     }
+}
+
+/// A row as it stands in a file.
+pub(crate) fn plain(row: &str) -> String {
+    anstream::adapter::strip_str(row).to_string().trim_end().to_owned()
 }
 
 /// A cell of a message's state, coloured by what it means.

@@ -150,10 +150,10 @@ fn refused(denied: &Denied) -> Failed {
 fn written(plan: &Planned, explain: bool) {
     let totals = &plan.totals;
     line(format!(
-        "{} in {}, {} at the contracts' rates; nothing was sent",
+        "{} in {}{}; nothing was sent",
         paint(BOLD, count(totals.messages, "message")),
         paint(BOLD, count(totals.calls, "vendor call")),
-        seconds(totals.seconds_at_contract),
+        at_contract(totals.seconds_at_contract),
     ));
     line("");
     messages(plan, explain);
@@ -244,6 +244,14 @@ fn written_call(number: usize, call: &Call, explain: bool) {
     }
     if explain {
         line(format!("   {}", paint(DIM, &call.curl)));
+    }
+}
+
+fn at_contract(at_contract: f64) -> String {
+    if at_contract > 0.0 {
+        format!(", {} at the contracts' rates", seconds(at_contract))
+    } else {
+        String::new()
     }
 }
 

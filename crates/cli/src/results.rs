@@ -54,6 +54,7 @@ pub(crate) fn result_row(result: &ResultAnswer) -> Vec<Cell> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::{narrowed, plain};
     use serde_json::json;
 
     #[test]
@@ -73,10 +74,7 @@ mod tests {
         ] {
             rows.add_row(result_row(&serde_json::from_value(value).unwrap()));
         }
-        let text: Vec<String> = rows
-            .lines()
-            .map(|row| anstream::adapter::strip_str(&row).to_string().trim_end().to_owned())
-            .collect();
+        let text: Vec<String> = narrowed(rows).lines().map(|row| plain(&row)).collect();
         insta::assert_snapshot!(text.join("\n"));
     }
 }

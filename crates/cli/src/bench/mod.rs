@@ -23,7 +23,7 @@ use crate::client::Client;
 use crate::output::{Failed, json as print_json, note};
 use child::Running;
 use load::{Load, Tally, Target};
-use report::{Case, Spent};
+use report::{Case, Spent, Way};
 
 const TEXT: &str = "Hi Alice, order 1700 has shipped";
 /// How long the queue may take to empty after the last batch was taken.
@@ -45,16 +45,16 @@ pub(crate) async fn run(args: &Bench, common: &Common) -> Result<ExitCode, Faile
     let same = bodies(args, api_body);
     let mut cases = Vec::new();
     let ways = [
-        ("direct, bodies encoded beforehand", &field.twin, "/message/sendbatch", bodies(args, vendor_body)),
-        ("plain forwarder", &field.forwarder, "/send", same.clone()),
-        ("interline, POST /v1/send", &field.gateway, "/v1/send?timeout=30", same.clone()),
+        (&report::DIRECT, &field.twin, "/message/sendbatch", bodies(args, vendor_body)),
+        (&report::FORWARDER, &field.forwarder, "/send", same.clone()),
+        (&report::SEND, &field.gateway, "/v1/send?timeout=30", same.clone()),
     ];
-    for (name, server, path, bodies) in ways {
-        note(format!("{name}: {} s …", args.seconds));
+    for (way, server, path, bodies) in ways {
+        note(format!("{}: {} s …", way.0, args.seconds));
         let target = Target { authority: authority(&server.url), path, bodies };
-        cases.push(field.measured(name, &target, args).await?);
+        cases.push(field.measured(way, &target, args).await?);
     }
-    note(format!("interline, POST /v1/batches: {} s …", args.seconds));
+    note(format!("/v1/batches: {} s …", args.seconds));
     let target = Target { authority: authority(&field.gateway.url), path: "/v1/batches", bodies: same };
     cases.extend(field.queued(&target, args).await?);
     if common.json {
@@ -96,13 +96,13 @@ impl Field {
         Ok(counts["total"].as_u64().unwrap_or_default())
     }
 
-    async fn measured(&self, name: &'static str, target: &Target, args: &Bench) -> Result<Case, Failed> {
+    async fn measured(&self, way: &Way, target: &Target, args: &Bench) -> Result<Case, Failed> {
         let load = Load::warmed(target, warming(args)).await?;
         let (before, arrived) = (self.cpu(), self.arrived().await?);
         let tally = load.measured(Duration::from_secs(args.seconds)).await;
         let spent = self.cpu().zip(before).map(|(after, before)| after - before);
         let arrived = self.arrived().await? - arrived;
-        Ok(Case::of(name, args, tally, spent).arrived(arrived))
+        Ok(Case::of(way, args, tally, spent).arrived(arrived))
     }
 
     /// The queue has two rates: what it takes, and what it has settled when it is empty again.
@@ -117,10 +117,7 @@ impl Field {
         let spent = self.cpu().zip(before).map(|(after, before)| after - before);
         let arrived = self.arrived().await? - arrived;
         let settled = Tally { good: arrived / args.messages, took, ..Tally::default() };
-        Ok([
-            Case::of("interline, POST /v1/batches: taken, on disk", args, tally, taking),
-            Case::of("interline, POST /v1/batches: settled", args, settled, spent),
-        ])
+        Ok([Case::of(&report::TAKEN, args, tally, taking), Case::of(&report::SETTLED, args, settled, spent)])
     }
 
     /// Waits until no batch is under way.

@@ -5,7 +5,7 @@ use interline_core::outcome::Status;
 use interline_twins::Vendor;
 
 use crate::api::ResultAnswer;
-use crate::output::{faint_cell, grouped, table};
+use crate::output::{faint_cell, grouped, narrowed, table};
 use crate::results::{result_row, results_table};
 
 /// Accepted messages shown of each kind.
@@ -38,7 +38,7 @@ pub(crate) fn folded(results: &[ResultAnswer]) -> Table {
             [String::new(), format!("… {rest} more"), vendor.to_owned(), first.status.as_str().to_owned()];
         rows.add_row(more.into_iter().map(faint_cell));
     }
-    rows
+    narrowed(rows)
 }
 
 fn kind(result: &ResultAnswer) -> (&str, Option<&str>, Status) {
@@ -64,20 +64,20 @@ pub(crate) fn shares(shares: &[Share]) -> Table {
             faint_cell(grouped(share.sent)),
         ]);
     }
-    rows
+    narrowed(rows)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::plain;
     use serde_json::json;
 
-    fn plain(table: &Table) -> String {
-        let rows: Vec<String> = table
-            .lines()
-            .map(|row| anstream::adapter::strip_str(&row).to_string().trim_end().to_owned())
-            .collect();
-        rows.join("\n")
+    fn text(table: &Table) -> String {
+        table.lines().map(|row| plain(&row)).collect::<Vec<_>>().join(
+            "
+",
+        )
     }
 
     #[test]
@@ -94,12 +94,12 @@ mod tests {
             result("order-4", "accepted"),
             result("closed", "rejected"),
         ];
-        insta::assert_snapshot!(plain(&folded(&results)));
+        insta::assert_snapshot!(text(&folded(&results)));
     }
 
     #[test]
     fn shares_fit_the_width() {
         let share = Share { vendor: Vendor::OpenIm, dialect: "v3.8.3", sent: 21, arrived: 21, calls: 2 };
-        insta::assert_snapshot!(plain(&shares(&[share])));
+        insta::assert_snapshot!(text(&shares(&[share])));
     }
 }

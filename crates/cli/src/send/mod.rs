@@ -237,10 +237,46 @@ fn left(failed: Failed, id: &str) -> Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[test]
     fn fresh_keys_differ() {
         assert_ne!(fresh_key().unwrap(), fresh_key().unwrap());
+    }
+
+    /// Reads one request whole and gives its idempotency key.
+    async fn request(stream: &mut tokio::net::TcpStream) -> String {
+        let mut seen = Vec::new();
+        loop {
+            stream.read_buf(&mut seen).await.unwrap();
+            let text = String::from_utf8_lossy(&seen).into_owned();
+            if let Some((head, body)) = text.split_once("\r\n\r\n")
+                && body.contains("\"messages\":[]}")
+            {
+                let mut lines = head.lines();
+                return lines.find_map(|line| line.strip_prefix("idempotency-key: ")).unwrap().to_owned();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_is_asked_for_again_under_the_same_key() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Some(format!("http://{}", listener.local_addr().unwrap()));
+        let client = Client::new(&crate::args::Target { server, key: None }).unwrap();
+        let serving = tokio::spawn(async move {
+            let (mut first, _) = listener.accept().await.unwrap();
+            let lost = request(&mut first).await;
+            drop(first);
+            let (mut second, _) = listener.accept().await.unwrap();
+            let again = request(&mut second).await;
+            let answer = "HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}";
+            second.write_all(answer.as_bytes()).await.unwrap();
+            (lost, again)
+        });
+        let answer = twice(&client, "/v1/batches", r#"{"messages":[]}"#, "key-1").await.unwrap();
+        assert_eq!(answer.status.as_u16(), 202);
+        assert_eq!(serving.await.unwrap(), ("key-1".to_owned(), "key-1".to_owned()));
     }
 
     #[test]
