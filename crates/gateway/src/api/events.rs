@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::try_unfold;
@@ -15,7 +15,7 @@ use interline_engine::{BatchView, Denied};
 use tokio::time::{Instant, sleep};
 
 use super::query::Query;
-use super::{Gateway, Shared, answer};
+use super::{BatchId, Gateway, Shared, answer};
 use crate::config::Scope;
 use crate::problem::Problem;
 
@@ -35,7 +35,7 @@ struct Watch {
 
 pub(super) async fn of_batch(
     State(gateway): Shared,
-    Path(id): Path<String>,
+    BatchId(id): BatchId,
     request: Request,
 ) -> Result<Response, Problem> {
     let app = gateway.keys.authorise(request.headers(), Scope::Read)?;

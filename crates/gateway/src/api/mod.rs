@@ -15,11 +15,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use interline_engine::Engine;
 use serde::Serialize;
@@ -100,6 +101,18 @@ pub(crate) fn endpoint(path: &str) -> &'static str {
             Some(Some((_, "events"))) => "/v1/batches/{id}/events",
             Some(Some(_)) | None => "other",
         },
+    }
+}
+
+/// The `{id}` of a path. One that is no text names nothing.
+struct BatchId(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for BatchId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let id = Path::<String>::from_request_parts(parts, state).await;
+        id.map(|Path(id)| Self(id)).map_err(|_| Problem::no_path(&parts.method, parts.uri.path()))
     }
 }
 

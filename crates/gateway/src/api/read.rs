@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::batches::Links;
 use super::export::{Export, Form};
 use super::query::Query;
-use super::{JSON, Shared, answer, json};
+use super::{BatchId, JSON, Shared, answer, json};
 use crate::config::{Config, Scope};
 use crate::keys::Known;
 use crate::problem::Problem;
@@ -85,7 +85,7 @@ async fn readable(gateway: &super::Gateway, app: &Known, id: &str) -> Result<Bat
 
 pub(super) async fn batch(
     State(gateway): Shared,
-    Path(id): Path<String>,
+    BatchId(id): BatchId,
     request: Request,
 ) -> Result<Response, Problem> {
     let app = gateway.keys.authorise(request.headers(), Scope::Read)?;
@@ -110,7 +110,7 @@ fn form(headers: &HeaderMap) -> Option<(Form, HeaderValue)> {
 
 pub(super) async fn messages(
     State(gateway): Shared,
-    Path(id): Path<String>,
+    BatchId(id): BatchId,
     request: Request,
 ) -> Result<Response, Problem> {
     let app = gateway.keys.authorise(request.headers(), Scope::Read)?;

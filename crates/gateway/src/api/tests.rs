@@ -278,6 +278,7 @@ async fn nothing_there_is_a_problem_that_names_the_path() {
     let answer = house.get("/v1/send").await;
     assert!(answer.problem(405, "method_not_allowed")["detail"].as_str().unwrap().contains("/v1/send"));
     assert_eq!(answer.header("allow"), "POST");
+    house.get("/v1/batches/%ff").await.problem(404, "not_found");
     for path in ["/v1/batches/bat_none", "/v1/batches/bat_none/messages", "/v1/batches/bat_none/events"] {
         house.get(path).await.problem(404, "not_found");
     }
@@ -399,5 +400,39 @@ async fn without_keys_web_pages_of_others_are_refused() {
     let page = [("origin", "https://page.example")];
     house.post("/v1/send", &page, &texts(&["room:1"])).await.problem(403, "forbidden");
     assert_eq!(house.twins.netease().calls(), 0);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn stopping_lets_a_request_finish_and_ends_event_streams() {
+    let mut house = House::open().await;
+    let body = json!({ "from": "system", "content": { "type": "text", "text": "hi" },
+        "messages": [{ "to": "room:1" }], "send_at": "2100-01-01T00:00:00Z" });
+    let id = house.post("/v1/batches", &[], &body).await.json()["id"].as_str().unwrap().to_owned();
+    let (path, stop) = (format!("/v1/batches/{id}/events"), house.stop.take());
+    let (events, ()) = tokio::join!(house.get(&path), async {
+        // The stream is open once its request was counted.
+        while !house.get("/metrics").await.text.contains("{id}/events") {}
+        drop(stop);
+    });
+    assert_eq!((events.status, events.text.matches("event: batch").count()), (200, 1));
+    (&mut house.run).await.unwrap();
+    assert!(TcpStream::connect(house.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_address_touches_nothing() {
+    let house = House::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("ledger.db");
+    let pairs = BTreeMap::from([
+        ("INTERLINE_SERVER__LISTEN".to_owned(), house.address.to_string()),
+        ("INTERLINE_LEDGER__URL".to_owned(), format!("sqlite:{}", ledger.display())),
+    ]);
+    let shipped = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config.toml"));
+    let config = config::read(Some(shipped), pairs, crate::vendors::all()).unwrap();
+    let error = Server::bind(config).await.unwrap_err().to_string();
+    assert!(error.contains(&house.address.to_string()) && error.contains("server.listen"), "{error}");
+    assert!(!ledger.exists());
     house.close().await;
 }
