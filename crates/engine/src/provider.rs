@@ -70,6 +70,10 @@ impl Provider {
     /// Asks the server with requests that reach nobody which dialect it speaks.
     pub(crate) async fn probe(&self) -> Option<&'static str> {
         let mut replies: Vec<Option<Reply>> = Vec::new();
+        // A vendor with one dialect needs no question.
+        if let Some(dialect) = (self.settings.vendor.recognise)(&replies) {
+            return Some(dialect);
+        }
         for request in (self.settings.vendor.probes)(&self.settings.settings) {
             replies.push(self.transport.send(request, PROBE_TIMEOUT).await.ok());
             if let Some(dialect) = (self.settings.vendor.recognise)(&replies) {

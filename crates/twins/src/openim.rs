@@ -180,6 +180,23 @@ impl OpenIm {
     }
 }
 
+/// Whether the server of that line registers the path.
+fn has_route(path: &str, dialect: Dialect) -> bool {
+    match path {
+        "/msg/send_simple_msg" => dialect == Dialect::Main,
+        "/auth/get_admin_token"
+        | "/auth/parse_token"
+        | "/auth/get_user_token"
+        | "/msg/send_msg"
+        | "/msg/batch_send_msg"
+        | "/msg/send_business_notification"
+        | "/msg/check_msg_is_send_success"
+        | "/user/user_register"
+        | "/user/account_check" => true,
+        _ => false,
+    }
+}
+
 impl Emulation for OpenIm {
     fn sends(&self, path: &str) -> bool {
         matches!(
@@ -194,6 +211,15 @@ impl Emulation for OpenIm {
     fn answer(&self, call: &Call<'_>) -> Answer {
         if !call.is_post() {
             return Answer::no_such_page();
+        }
+        // The server's router redirects a path with one slash too many before anything is checked, and
+        // only where a route stands.
+        if let Some(path) = call.path.strip_suffix('/').filter(|path| has_route(path, Dialect::of(call))) {
+            let mut redirect = Answer::empty(307);
+            if let Ok(location) = hyper::header::HeaderValue::from_str(path) {
+                redirect.headers.push((hyper::header::LOCATION, location));
+            }
+            return redirect;
         }
         self.route(call).unwrap_or_else(|failure| failure.answer(Dialect::of(call)))
     }

@@ -318,3 +318,12 @@ async fn faults_come_in_openims_shapes() {
     let half = session.batch(&many(&json!(["a", "b"]))).await;
     assert_eq!(half["data"]["failedUserIDs"], json!(["b"]));
 }
+
+#[tokio::test]
+async fn a_slash_too_many_is_redirected_where_a_route_stands_before_any_check() {
+    for (dialect, status) in [("main", 307), ("v3.8.3", 200)] {
+        let twin = twin(Vendor::OpenIm, dialect).await;
+        assert_eq!(post(&twin, "/msg/send_simple_msg/", "{}").await.status, status, "{dialect}");
+        assert_eq!(post(&twin, "/auth/parse_token/", "{}").await.status, 307, "{dialect}");
+    }
+}
