@@ -88,20 +88,17 @@ fn list(answer: &Answer) -> Result<(), Failed> {
         note("no batches; send one with `interline send FILE`");
         return Ok(());
     }
-    let mut rows =
-        table(&["batch", "state", "app", "messages", "accepted", "rejected", "unknown", "calls", "created"]);
+    let mut rows = table(&["batch", "state", "messages", "accepted", "rejected", "unknown", "created"]);
     for batch in &page.batches {
         let counts = &batch.counts;
         rows.add_row([
             Cell::new(&batch.id),
             status_cell(&batch.state),
-            Cell::new(batch.app.as_deref().unwrap_or("-")),
             Cell::new(grouped(counts.total)),
             Cell::new(grouped(counts.accepted)),
             Cell::new(grouped(counts.rejected)),
             Cell::new(grouped(counts.unknown)),
-            Cell::new(grouped(counts.calls)),
-            faint_cell(batch.created_at.as_deref().map_or("-", to_the_second)),
+            faint_cell(batch.created_at.as_deref().map_or_else(|| "-".to_owned(), short_time)),
         ]);
     }
     show(&rows);
@@ -111,9 +108,9 @@ fn list(answer: &Answer) -> Result<(), Failed> {
     Ok(())
 }
 
-/// `2026-11-21T02:53:09.123Z` without what stands behind the seconds.
-fn to_the_second(time: &str) -> &str {
-    time.split_once('.').map_or(time, |(seconds, _)| seconds)
+/// `2026-11-21T02:53:09.123Z` as `11-21 02:53`.
+fn short_time(time: &str) -> String {
+    time.get(5..16).map_or_else(|| time.to_owned(), |short| short.replace('T', " "))
 }
 
 async fn shown(client: &Client, batch: &BatchAnswer) -> Result<(), Failed> {
@@ -163,8 +160,8 @@ mod tests {
     }
 
     #[test]
-    fn times_are_shown_to_the_second() {
-        assert_eq!(to_the_second("2026-11-21T02:53:09.123Z"), "2026-11-21T02:53:09");
-        assert_eq!(to_the_second("2026-11-21T02:53:09Z"), "2026-11-21T02:53:09Z");
+    fn times_are_shown_to_the_minute() {
+        assert_eq!(short_time("2026-11-21T02:53:09.123Z"), "11-21 02:53");
+        assert_eq!(short_time("soon"), "soon");
     }
 }

@@ -6,7 +6,6 @@
 mod scenario;
 mod table;
 
-use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -27,6 +26,8 @@ use table::Share;
 
 /// How long the batch may take before the demo gives up on it.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the gateway may take to stop; its ledger is thrown away anyway.
+const LEAVING: Duration = Duration::from_secs(1);
 const GATEWAY: &str = "127.0.0.1:8400";
 
 /// What runs while the demo is up.
@@ -71,7 +72,7 @@ pub(crate) async fn run(args: &Demo, common: &Common) -> Result<ExitCode, Failed
     }
     let Stage { twins, stop, serving, .. } = stage;
     stop.send(()).ok();
-    serving.await.ok();
+    tokio::time::timeout(LEAVING, serving).await.ok();
     twins.shutdown().await;
     Ok(ExitCode::from(u8::from(!played.odd.is_empty())))
 }
@@ -90,11 +91,17 @@ async fn raised() -> Result<Stage, Failed> {
     twins.of(vendor).set_fault(fault);
     let directory = tempfile::tempdir().map_err(|error| trouble("make a temporary directory", &error))?;
     let ledger = directory.path().join("interline.db");
-    let listen = if TcpListener::bind(GATEWAY).is_ok() { GATEWAY } else { "127.0.0.1:0" };
-    let text = scenario::config(listen, &ledger.display().to_string(), |vendor| twins.of(vendor).url());
+    let text = scenario::config(GATEWAY, &ledger.display().to_string(), |vendor| twins.of(vendor).url());
     let file = directory.path().join("config.toml");
     std::fs::write(&file, text).map_err(|error| trouble("write the demo's configuration", &error))?;
-    let server = serve::bound(serve::loaded(&Common { config: Some(file), json: false })?).await?;
+    let mut config = serve::loaded(&Common { config: Some(file), json: false })?;
+    let server = match serve::bound(config.clone()).await {
+        Ok(server) => server,
+        Err(_) => {
+            config.server.listen.set_port(0);
+            serve::bound(config).await?
+        }
+    };
     let url = format!("http://{}", server.local_addr());
     let client = Client::new(&Target { server: Some(url.clone()), key: None })?;
     let (stop, stopped) = oneshot::channel();

@@ -190,7 +190,9 @@ async fn uploaded(
         tokio::select! {
             answer = &mut asked => break answer,
             _ = tick.tick() => {
-                let said = format!("{} read", count(upload.sent.messages(), "message"));
+                let read = count(upload.sent.messages(), "message");
+                let over = upload.reading.is_finished();
+                let said = if over { format!("{read} sent; the server checks and stores them") } else { format!("{read} read") };
                 progress.at(upload.sent.bytes(), &said);
             }
         }

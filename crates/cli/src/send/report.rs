@@ -121,7 +121,7 @@ pub(crate) fn taken(client: &Client, answer: &Answer, as_json: bool) -> Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-/// After waiting.
+/// After waiting. A batch that is scheduled or paused was taken as asked, and is nothing to wait for.
 pub(crate) async fn settled(client: &Client, batch: &BatchAnswer, as_json: bool) -> Result<ExitCode, Failed> {
     let causes = causes(client, batch).await?;
     if as_json {
@@ -134,6 +134,9 @@ pub(crate) async fn settled(client: &Client, batch: &BatchAnswer, as_json: bool)
         if !causes.is_empty() {
             note(format!("each one: interline batch messages {} --server {}", batch.id, client.base()));
         }
+    }
+    if !batch.is_over() {
+        return Ok(ExitCode::SUCCESS);
     }
     Ok(exit(&batch.counts))
 }
