@@ -1,7 +1,7 @@
 //! The load: so many keep-alive connections, each with one request under way, the same in every case.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -27,11 +27,11 @@ pub(crate) struct Target {
 /// What a case came to.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
-    /// Requests that were answered with success within the time.
+    /// Requests that were answered with success.
     pub(crate) good: u64,
     /// Requests that were answered otherwise, or not at all.
     pub(crate) bad: u64,
-    /// How long it really took.
+    /// From the first request to the last answer.
     pub(crate) took: Duration,
     /// How long each successful request took, in microseconds, in ascending order.
     pub(crate) latencies: Vec<u32>,
@@ -57,42 +57,47 @@ impl Tally {
 /// A load that is ready: connected and warm, and not yet counted.
 #[derive(Debug)]
 pub(crate) struct Load {
-    begin: Arc<Barrier>,
-    counting: Arc<Counting>,
+    gate: Arc<Gate>,
     tasks: Vec<tokio::task::JoinHandle<Tally>>,
 }
 
-#[derive(Debug, Default)]
-struct Counting {
+/// When the connections send: while they warm up, and again from the beginning to the end.
+#[derive(Debug)]
+struct Gate {
     warm: AtomicBool,
+    /// Nothing is under way: what was sent to warm up has been answered.
+    quiet: Barrier,
+    begin: Barrier,
     over: AtomicBool,
-    answered: AtomicU64,
 }
 
 impl Load {
     /// Connects, and sends without counting for `warming`.
     pub(crate) async fn warmed(target: &Target, warming: Duration) -> Result<Self, Failed> {
-        let counting = Arc::new(Counting::default());
-        let begin = Arc::new(Barrier::new(target.bodies.len() + 1));
+        let all = target.bodies.len() + 1;
+        let (warm, over) = (AtomicBool::new(false), AtomicBool::new(false));
+        let gate = Arc::new(Gate { warm, quiet: Barrier::new(all), begin: Barrier::new(all), over });
         let mut tasks = Vec::new();
         for body in &target.bodies {
             let sender = connected(&target.authority).await?;
             let worker =
                 Worker { sender, authority: target.authority.clone(), path: target.path, body: body.clone() };
-            tasks.push(tokio::spawn(worker.run(Arc::clone(&counting), Arc::clone(&begin))));
+            tasks.push(tokio::spawn(worker.run(Arc::clone(&gate))));
         }
         tokio::time::sleep(warming).await;
-        counting.warm.store(true, Ordering::Relaxed);
-        Ok(Self { begin, counting, tasks })
+        gate.warm.store(true, Ordering::Relaxed);
+        gate.quiet.wait().await;
+        Ok(Self { gate, tasks })
     }
 
-    /// Lets it run for so long and counts.
+    /// Sends for so long and counts every answer, so that messages, arrivals and processor time are of
+    /// the same requests.
     pub(crate) async fn measured(self, lasting: Duration) -> Tally {
-        self.begin.wait().await;
+        self.gate.begin.wait().await;
         let begun = Instant::now();
         tokio::time::sleep(lasting).await;
-        self.counting.over.store(true, Ordering::Relaxed);
-        let mut whole = Tally { took: begun.elapsed(), ..Tally::default() };
+        self.gate.over.store(true, Ordering::Relaxed);
+        let mut whole = Tally::default();
         for task in self.tasks {
             let Ok(part) = task.await else { continue };
             whole.good += part.good;
@@ -100,6 +105,7 @@ impl Load {
             whole.latencies.extend(part.latencies);
             whole.trouble = whole.trouble.or(part.trouble);
         }
+        whole.took = begun.elapsed();
         whole.latencies.sort_unstable();
         whole
     }
@@ -113,22 +119,20 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(mut self, counting: Arc<Counting>, begin: Arc<Barrier>) -> Tally {
-        while !counting.warm.load(Ordering::Relaxed) {
+    async fn run(mut self, gate: Arc<Gate>) -> Tally {
+        while !gate.warm.load(Ordering::Relaxed) {
             self.once().await.ok();
         }
-        begin.wait().await;
+        gate.quiet.wait().await;
+        gate.begin.wait().await;
         let mut tally = Tally::default();
-        while !counting.over.load(Ordering::Relaxed) {
+        while !gate.over.load(Ordering::Relaxed) {
             let begun = Instant::now();
             match self.once().await {
-                // What is answered after the end does not count.
-                Ok(()) if !counting.over.load(Ordering::Relaxed) => {
+                Ok(()) => {
                     tally.good += 1;
-                    counting.answered.fetch_add(1, Ordering::Relaxed);
                     tally.latencies.push(u32::try_from(begun.elapsed().as_micros()).unwrap_or(u32::MAX));
                 }
-                Ok(()) => {}
                 Err(trouble) => {
                     tally.bad += 1;
                     tally.trouble.get_or_insert(trouble);

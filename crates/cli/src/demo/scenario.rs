@@ -122,20 +122,18 @@ dialect = "auto"
 [providers.oim]
 vendor = "openim"
 base_url = "{oim}"
-dialect = "v3.8.3"
+dialect = "auto"
 admin_user_id = "imAdmin"
 secret = "openIM123"
 
 [providers.kit]
 vendor = "imkit"
 base_url = "{kit}"
-dialect = "v1"
 api_key = "twin-imkit-key"
 
 [providers.ne]
 vendor = "netease"
 base_url = "{ne}"
-dialect = "v1"
 app_key = "twin-app-key"
 app_secret = "twin-app-secret"
 
