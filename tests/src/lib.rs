@@ -1,1 +1,26 @@
-//! End-to-end tests of Interline, through the real binary.
+//! What the end-to-end tests share: the real binary in a folder of its own, a plain HTTP client, twins,
+//! and a vendor server that answers what it is told to. Everything blocks, and everything that waits
+//! has a deadline. A set-up that fails ends the test with a sentence.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this code runs in tests only: a set-up that fails has to end the test"
+)]
+
+mod binary;
+mod client;
+pub mod config;
+mod place;
+mod scripted;
+mod server;
+mod stage;
+mod wait;
+
+pub use binary::binary;
+pub use client::{Answer, Client, Upload};
+pub use place::{Place, Ran};
+pub use scripted::Scripted;
+pub use server::Server;
+pub use stage::{Stage, TwinProcess, arrived_once};
+pub use wait::{eventually, holds_within};
