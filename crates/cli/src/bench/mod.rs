@@ -107,9 +107,9 @@ impl Field {
 
     /// The queue has two rates: what it takes, and what it has settled when it is empty again.
     async fn queued(&self, target: &Target, args: &Bench) -> Result<[Case; 2], Failed> {
+        let load = Load::warmed(target, warming(args)).await?;
         self.drained().await?;
         let (before, arrived, begun) = (self.cpu(), self.arrived().await?, Instant::now());
-        let load = Load::warmed(target, Duration::ZERO).await?;
         let tally = load.measured(Duration::from_secs(args.seconds)).await;
         let taking = self.cpu().zip(before).map(|(after, before)| after - before);
         self.drained().await?;
@@ -117,7 +117,10 @@ impl Field {
         let spent = self.cpu().zip(before).map(|(after, before)| after - before);
         let arrived = self.arrived().await? - arrived;
         let settled = Tally { good: arrived / args.messages, took, ..Tally::default() };
-        Ok([Case::of(&report::TAKEN, args, tally, taking), Case::of(&report::SETTLED, args, settled, spent)])
+        Ok([
+            Case::of(&report::TAKEN, args, tally, taking).arrived(arrived),
+            Case::of(&report::SETTLED, args, settled, spent).arrived(arrived),
+        ])
     }
 
     /// Waits until no batch is under way.
