@@ -107,8 +107,12 @@ fn fits(messages: usize, most: usize) -> Result<(), Failed> {
     if messages <= most {
         return Ok(());
     }
-    Err(Failed::new(format!("more than {} messages", grouped(most as u64)))
-        .next("leave out --direct: a queued batch may be as long as you like"))
+    let next = if most == DIRECT_MOST {
+        "leave out --direct: a queued batch may be as long as you like"
+    } else {
+        "plan a part of it: the first lines tell how the rest is treated"
+    };
+    Err(Failed::new(format!("more than {} messages", grouped(most as u64))).next(next))
 }
 
 /// Posts JSON, and once more under the same key when the answer got lost.
