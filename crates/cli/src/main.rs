@@ -25,6 +25,11 @@ use clap::Parser as _;
 use crate::args::{Cli, Verb};
 use crate::output::Failed;
 
+/// A batch is thousands of small strings that live as long as their call: the system's allocator spends
+/// a fifth of the processor on them, this one a few percent.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {

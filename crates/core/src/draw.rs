@@ -2,7 +2,9 @@
 //! a call, up to the limits of count and bytes; a recipient's messages keep their order; who results
 //! are told apart by recipient for never stands in a call twice. Pure: a queue with rules, no clock.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+
+use hashbrown::{HashMap, HashSet};
 
 use crate::adapter::Slot;
 use crate::options::Priority;
@@ -148,7 +150,12 @@ impl<T> Drawer<T> {
             self.turns.entry((key.class, key.priority)).or_default().push_back(key.key);
             Group { flows: VecDeque::new() }
         });
-        match group.flows.iter_mut().find(|(flow, _)| *flow == waiting.flow) {
+        // Messages of one flow come one after the other: the last flow is nearly always the right one.
+        let flow = match group.flows.back() {
+            Some((flow, _)) if *flow == waiting.flow => group.flows.len().checked_sub(1),
+            Some(_) | None => group.flows.iter().position(|(flow, _)| *flow == waiting.flow),
+        };
+        match flow.and_then(|position| group.flows.get_mut(position)) {
             Some((_, queue)) if front => queue.push_front(waiting),
             Some((_, queue)) => queue.push_back(waiting),
             None => group.flows.push_back((waiting.flow, VecDeque::from([waiting]))),

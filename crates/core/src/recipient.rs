@@ -36,15 +36,21 @@ impl RecipientKind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Recipient {
     kind: RecipientKind,
-    id: Box<str>,
+    /// As callers write it: results repeat it for each message.
+    text: Box<str>,
 }
 
 impl Recipient {
     /// A recipient of `kind`; `id` is ignored for `everyone`.
     #[must_use]
-    pub fn new(kind: RecipientKind, id: impl Into<Box<str>>) -> Self {
-        let id = if kind == RecipientKind::Everyone { Box::from("") } else { id.into() };
-        Self { kind, id }
+    pub fn new(kind: RecipientKind, id: &str) -> Self {
+        let text = match kind {
+            RecipientKind::Everyone => kind.as_str().to_owned(),
+            RecipientKind::User | RecipientKind::Group | RecipientKind::Room => {
+                format!("{}:{id}", kind.as_str())
+            }
+        };
+        Self { kind, text: text.into_boxed_str() }
     }
 
     /// What kind it is.
@@ -56,24 +62,25 @@ impl Recipient {
     /// The id in the app's own words; empty for `everyone`.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.id
+        self.text.get(self.kind.as_str().len() + 1..).unwrap_or_default()
+    }
+
+    /// The recipient as callers write it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// A hash that is stable over processes and versions: the ledger's recipient index stores it.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
-        xxhash_rust::xxh3::xxh3_64_with_seed(self.id.as_bytes(), self.kind as u64)
+        xxhash_rust::xxh3::xxh3_64(self.text.as_bytes())
     }
 }
 
 impl fmt::Display for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            RecipientKind::Everyone => f.write_str("everyone"),
-            kind @ (RecipientKind::User | RecipientKind::Group | RecipientKind::Room) => {
-                write!(f, "{}:{}", kind.as_str(), self.id)
-            }
-        }
+        f.write_str(&self.text)
     }
 }
 
@@ -97,7 +104,7 @@ impl FromStr for Recipient {
         if id.is_empty() {
             return Err(format!("the id is empty; write {ALLOWED}"));
         }
-        Ok(Self::new(kind, id))
+        Ok(Self { kind, text: text.into() })
     }
 }
 

@@ -48,7 +48,7 @@ pub struct Note {
     pub receipt: Option<Receipt>,
     /// Why not.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "no")]
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// What was lost.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Arc<str>>,
@@ -77,10 +77,18 @@ impl CallRecord {
         Self { version: VERSION, provider, vendor, at_ms, took_ms: 0, attempt: false, notes }
     }
 
+    /// When the call left, as text.
+    #[must_use]
+    pub fn at(&self) -> Arc<str> {
+        time_text(self.at_ms).into()
+    }
+
     /// The stored form.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+        let mut bytes = Vec::with_capacity(128 + self.notes.len() * 128);
+        // Writing to memory cannot fail.
+        serde_json::to_writer(&mut bytes, self).map_or_else(|_| Vec::new(), |()| bytes)
     }
 
     /// Several records in one stored form: one on each line.
@@ -118,8 +126,7 @@ pub struct Attempt {
     /// The provider.
     pub provider: Arc<str>,
     /// When it left (RFC 3339).
-    #[serde(rename = "at", serialize_with = "rfc3339")]
-    pub at_ms: i64,
+    pub at: Arc<str>,
     /// How long it took.
     #[serde(rename = "duration_ms")]
     pub took_ms: u32,
@@ -127,7 +134,7 @@ pub struct Attempt {
     pub result: Status,
     /// Why it was no success.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<Failure>,
+    pub error: Option<Box<Failure>>,
 }
 
 /// Writes Unix milliseconds as RFC 3339 in UTC.
@@ -149,7 +156,7 @@ pub fn time_text(ms: i64) -> String {
 #[expect(missing_docs, reason = "field names are the API's; docs/API.md has the table")]
 pub struct MessageResult {
     pub id: Box<str>,
-    pub to: String,
+    pub to: Box<str>,
     pub status: Status,
     pub provider: Option<Arc<str>>,
     pub vendor: Option<Arc<str>>,
@@ -161,14 +168,14 @@ pub struct MessageResult {
     pub vendor_data: Map<String, Value>,
     pub losses: Vec<Arc<str>>,
     pub may_be_duplicate: bool,
-    pub error: Option<Failure>,
+    pub error: Option<Box<Failure>>,
     pub attempts: Vec<Attempt>,
 }
 
 impl MessageResult {
     /// A message of which nothing is known yet.
     #[must_use]
-    pub fn queued(id: impl Into<Box<str>>, to: impl Into<String>, client_id: impl Into<Box<str>>) -> Self {
+    pub fn queued(id: impl Into<Box<str>>, to: impl Into<Box<str>>, client_id: impl Into<Box<str>>) -> Self {
         Self {
             id: id.into(),
             to: to.into(),
@@ -188,8 +195,8 @@ impl MessageResult {
         }
     }
 
-    /// Adds what a record says of this message.
-    pub fn apply(&mut self, record: &CallRecord, note: Note) {
+    /// Adds what a record says of this message; `at` is [`CallRecord::at`], made once for all notes.
+    pub fn apply(&mut self, record: &CallRecord, at: &Arc<str>, note: Note) {
         if !record.provider.is_empty() {
             self.provider = Some(Arc::clone(&record.provider));
             self.vendor = Some(Arc::clone(&record.vendor));
@@ -197,7 +204,7 @@ impl MessageResult {
         if record.attempt {
             self.attempts.push(Attempt {
                 provider: Arc::clone(&record.provider),
-                at_ms: record.at_ms,
+                at: Arc::clone(at),
                 took_ms: record.took_ms,
                 result: note.result.unwrap_or(note.status),
                 error: note.failure.clone(),
@@ -211,7 +218,8 @@ impl MessageResult {
         self.error = note.failure;
         let Some(receipt) = note.receipt else { return };
         self.vendor_message_id = receipt.message_id;
-        self.vendor_client_id = receipt.client_id.or(self.vendor_client_id.take());
+        // Calls that carry no client id leave the vendor without one: then there is none to tell.
+        self.vendor_client_id = receipt.client_id;
         self.vendor_seq = receipt.seq;
         self.vendor_time_ms = receipt.time_ms;
         self.vendor_batch_id = receipt.batch_id;
@@ -230,7 +238,7 @@ mod tests {
             position: 3,
             status: Status::Queued,
             result: Some(Status::Rejected),
-            failure: Some(Failure::not_sent(ErrorCode::VendorUnavailable, "connection refused")),
+            failure: Some(Box::new(Failure::not_sent(ErrorCode::VendorUnavailable, "connection refused"))),
             not_before_ms: 9,
             ..Note::default()
         };
@@ -250,7 +258,7 @@ mod tests {
         let failed = Note {
             status: Status::Queued,
             result: Some(Status::Rejected),
-            failure: Some(Failure::not_sent(ErrorCode::VendorUnavailable, "refused")),
+            failure: Some(Box::new(Failure::not_sent(ErrorCode::VendorUnavailable, "refused"))),
             ..Note::default()
         };
         let done = Note {
@@ -260,10 +268,10 @@ mod tests {
         };
         for (at_ms, note) in [(1, failed), (2, done)] {
             let record = CallRecord::call("wk".into(), "wukongim".into(), at_ms, 5, Vec::new());
-            result.apply(&record, note);
+            result.apply(&record, &record.at(), note);
         }
         assert_eq!((result.status, result.attempts.len()), (Status::Accepted, 2));
         assert_eq!(result.attempts[0].result, Status::Rejected);
-        assert_eq!((result.error, result.vendor_client_id.as_deref()), (None, Some("c1")));
+        assert_eq!((result.error, result.vendor_client_id), (None, None));
     }
 }

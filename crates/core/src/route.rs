@@ -87,38 +87,66 @@ impl Words {
 }
 
 impl When {
+    /// Whether the route takes the message.
+    #[must_use]
+    pub fn holds(&self, message: &Message, app: &str) -> bool {
+        self.failing(message, app).is_none()
+    }
+
     /// Why this does not hold for the message, or none when it does.
     #[must_use]
     pub fn against(&self, message: &Message, app: &str) -> Option<String> {
+        let or = |words: &Words| words.0.join(" or ");
+        Some(match self.failing(message, app)? {
+            Failing::To => format!("it takes {}, not {}", or(&self.to), message.to.kind().as_str()),
+            Failing::Id => format!("the recipient's id does not match {}", or(&self.id)),
+            Failing::From => format!("the sender's id does not match {}", or(&self.from)),
+            Failing::App => format!("it serves the app {}", or(&self.app)),
+            Failing::Content => {
+                format!("it takes content {}, not {}", or(&self.content), message.content.kind())
+            }
+            Failing::Label(label, patterns) => format!("the label {label} does not match {}", or(patterns)),
+            Failing::Not => "its `not` holds".to_owned(),
+        })
+    }
+
+    fn failing(&self, message: &Message, app: &str) -> Option<Failing<'_>> {
         let kind = message.to.kind().as_str();
         if !self.to.allow(|word| word == kind) {
-            return Some(format!("it takes {}, not {kind}", self.to.0.join(" or ")));
+            return Some(Failing::To);
         }
         if !self.id.allow(|pattern| WildMatch::new(pattern).matches(message.to.id())) {
-            return Some(format!("the recipient's id does not match {}", self.id.0.join(" or ")));
+            return Some(Failing::Id);
         }
         let from = message.from.as_ref().map_or("", |sender| sender.id.as_str());
         if !self.from.allow(|pattern| WildMatch::new(pattern).matches(from)) {
-            return Some(format!("the sender's id does not match {}", self.from.0.join(" or ")));
+            return Some(Failing::From);
         }
         if !self.app.allow(|word| word == app) {
-            return Some(format!("it serves the app {}", self.app.0.join(" or ")));
+            return Some(Failing::App);
         }
-        let content = message.content.kind();
-        if !self.content.allow(|word| word == content) {
-            return Some(format!("it takes content {}, not {content}", self.content.0.join(" or ")));
+        if !self.content.allow(|word| word == message.content.kind()) {
+            return Some(Failing::Content);
         }
         for (label, patterns) in &self.label {
             let value = message.labels.get(label);
             if !value.is_some_and(|value| patterns.allow(|pattern| WildMatch::new(pattern).matches(value))) {
-                return Some(format!("the label {label} does not match {}", patterns.0.join(" or ")));
+                return Some(Failing::Label(label, patterns));
             }
         }
-        match &self.not {
-            Some(not) if not.against(message, app).is_none() => Some("its `not` holds".to_owned()),
-            Some(_) | None => None,
-        }
+        self.not.as_ref().filter(|not| not.holds(message, app)).map(|_| Failing::Not)
     }
+}
+
+/// The first condition of a route that does not hold.
+enum Failing<'w> {
+    To,
+    Id,
+    From,
+    App,
+    Content,
+    Label(&'w str, &'w Words),
+    Not,
 }
 
 /// All routes, in order.
@@ -154,7 +182,7 @@ impl Routes {
     pub fn choose(&self, message: &Message, app: &str, forced: Option<&str>) -> Option<Choice<'_>> {
         let route = match forced {
             Some(name) => self.routes.iter().find(|route| &*route.name == name)?,
-            None => self.routes.iter().find(|route| route.when.against(message, app).is_none())?,
+            None => self.routes.iter().find(|route| route.when.holds(message, app))?,
         };
         let provider = route.target.pick(message.to.fingerprint())?;
         Some(Choice { route, provider })

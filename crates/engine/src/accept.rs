@@ -56,7 +56,7 @@ impl Rows {
             self.close(parcel, Some(notes));
         }
         let position = u16::try_from(self.bad_notes.len()).unwrap_or(u16::MAX);
-        let failure = Some(bad.failure());
+        let failure = Some(Box::new(bad.failure()));
         self.bad_notes.push(Note { position, status: Status::Rejected, failure, ..Note::default() });
         let room = read::MAX_LISTED.saturating_sub(self.refused.len());
         self.refused.extend(bad.errors.into_iter().take(room));
@@ -116,7 +116,7 @@ impl Engine {
         check_count(texts.len() as u64, book.max_batch_messages, &mut wrong)?;
         let Some(head) = head else { return Err(refused(wrong)) };
         let permissive = head.validation == Validation::Permissive;
-        let intake = Intake { book, caller, batch_id: &batch_id, head: &head };
+        let intake = Intake::new(book, caller, &batch_id, &head);
         let mut rows = Rows { send_at_ms: head.send_at_ms, now_ms, ..Rows::default() };
         let mut seen = Seen::default();
         let root = Path::Root("/messages");
@@ -235,7 +235,7 @@ impl Upload {
                 "a batch may hold {allowed} messages at most; this one holds more"
             )));
         }
-        let intake = Intake { book, caller: &self.caller, batch_id: &self.batch_id, head: &self.head };
+        let intake = Intake::new(book, &self.caller, &self.batch_id, &self.head);
         let prefix = format!("line {} ", self.lines);
         let path = Path::Root(&prefix);
         match intake.read_and_route(text, index, path, self.rows.packer.results()) {

@@ -81,7 +81,7 @@ impl Engine {
                 .invalid()
                 .add(&Path::Root("/send_at"), "a direct send leaves at once; use /v1/batches to schedule");
         }
-        let intake = Intake { book, caller, batch_id: &batch_id, head: &head };
+        let intake = Intake::new(book, caller, &batch_id, &head);
         let prepared = prepare(&intake, texts, head.validation, &mut wrong);
         wrong.verdict()?;
         let until_ms = now_ms.saturating_add(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
@@ -180,11 +180,7 @@ impl Engine {
             results.push(match routed {
                 Ok(routed) => {
                     let message = &routed.message;
-                    MessageResult::queued(
-                        message.id.clone(),
-                        message.to.to_string(),
-                        message.client_id.clone(),
-                    )
+                    MessageResult::queued(message.id.clone(), message.to.as_str(), message.client_id.clone())
                 }
                 Err(bad) => refused_result(text, &batch.id, index, bad),
             });
@@ -195,16 +191,17 @@ impl Engine {
         for (provider, members, done) in ended {
             let done = done.unwrap_or_else(|| lost(&provider, members.len()));
             counts.calls += u64::from(done.calls);
-            for record in &done.records {
-                for note in &record.notes {
+            records.insert(provider.settings.name.to_string(), CallRecord::join(&done.records));
+            for mut record in done.records {
+                let at = record.at();
+                for note in std::mem::take(&mut record.notes) {
                     let index = members.get(usize::from(note.position));
                     if let Some(result) = index.and_then(|index| results.get_mut(*index)) {
-                        result.apply(record, note.clone());
+                        result.apply(&record, &at, note);
                     }
                 }
             }
             providers.push(Arc::clone(&provider.settings.name));
-            records.insert(provider.settings.name.to_string(), CallRecord::join(&done.records));
         }
         for result in &results {
             *counts.of(result.status) += 1;
@@ -268,7 +265,7 @@ fn lost(provider: &Provider, count: usize) -> DirectDone {
         .map(|position| Note {
             position,
             status: Status::Unknown,
-            failure: Some(failure.clone()),
+            failure: Some(Box::new(failure.clone())),
             ..Note::default()
         })
         .collect();
@@ -280,7 +277,7 @@ fn lost(provider: &Provider, count: usize) -> DirectDone {
 fn refused_result(text: &str, batch_id: &str, index: u64, bad: &Bad) -> MessageResult {
     let mut result = crate::results::named(text, batch_id, index);
     result.status = Status::Rejected;
-    result.error = Some(bad.failure());
+    result.error = Some(Box::new(bad.failure()));
     result
 }
 

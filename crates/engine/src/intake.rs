@@ -1,15 +1,18 @@
 //! From a body to routed messages: reads, routes and checks each message and sorts what is wrong into
 //! the three ways a request can be refused. Sending, storing and planning all start here.
 
-use std::collections::{HashMap, HashSet};
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use interline_core::adapter::Loss;
+use hashbrown::HashMap;
+use interline_core::adapter::{Adapter, Loss};
 use interline_core::error::{ErrorCode, Failure, FieldError};
 use interline_core::message::{Head, Message, default_results};
-use interline_core::options::{OnLoss, Results};
+use interline_core::options::{OnLoss, Results, Sender};
 use interline_core::read::{self, Identity, Path, Problems};
 use interline_core::recipient::RecipientKind;
+use interline_core::shared::Shared;
 
 use crate::denied::{Denied, Errors};
 use crate::provider::{Book, Provider};
@@ -139,6 +142,7 @@ pub(crate) struct Intake<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) batch_id: &'a str,
     pub(crate) head: &'a Head,
+    adapter: RefCell<Option<(Arc<str>, Arc<dyn Adapter>)>>,
 }
 
 /// Reads the head of a batch, with everything that is wrong with it alone.
@@ -161,7 +165,22 @@ pub(crate) fn head(
     Some(head)
 }
 
-impl Intake<'_> {
+impl<'a> Intake<'a> {
+    pub(crate) const fn new(book: &'a Book, caller: &'a Caller, batch_id: &'a str, head: &'a Head) -> Self {
+        Self { book, caller, batch_id, head, adapter: RefCell::new(None) }
+    }
+
+    /// The provider's adapter; the last one is kept, as neighbours mostly go to the same provider.
+    fn adapter(&self, provider: &Provider) -> Arc<dyn Adapter> {
+        let mut last = self.adapter.borrow_mut();
+        if let Some((_, adapter)) = last.as_ref().filter(|(name, _)| *name == provider.settings.name) {
+            return Arc::clone(adapter);
+        }
+        let adapter = provider.assumed();
+        *last = Some((Arc::clone(&provider.settings.name), Arc::clone(&adapter)));
+        adapter
+    }
+
     /// Reads one message, without routing it.
     pub(crate) fn read(&self, text: &str, index: u64, path: Path<'_>) -> Result<Arc<Message>, Bad> {
         let identity = Identity {
@@ -195,13 +214,16 @@ impl Intake<'_> {
                 format!("the route {} names the unknown provider {}", choice.route.name, choice.provider);
             return Err(Bad::one(ErrorCode::NotRoutable, &at, detail));
         };
-        let losses = match provider.assumed().check(&message, message.results(results)) {
+        let losses = match self.adapter(provider).check(&message, message.results(results)) {
             Ok(losses) => losses,
             Err(refusal) => {
                 let mut problems = Problems::default();
                 for error in refusal.errors {
-                    let of_batch = message.inherits_content && error.path.starts_with("/content");
-                    let prefix = if of_batch { batch_path(&path).to_owned() } else { path.to_string() };
+                    let prefix = if self.stands_in_head(&message, &error.path) {
+                        batch_path(&path).to_owned()
+                    } else {
+                        path.to_string()
+                    };
                     let detail = format!("{} (provider {})", error.detail, provider.settings.name);
                     problems.push(FieldError::new(format!("{prefix}{}", error.path), detail));
                 }
@@ -221,6 +243,20 @@ impl Intake<'_> {
         }
         let route = Arc::clone(&choice.route.name);
         Ok(Routed { message, route, provider: Arc::clone(provider), losses })
+    }
+
+    /// Whether what is wrong with a message stands in the batch's head, and not in the message.
+    fn stands_in_head(&self, message: &Message, path: &str) -> bool {
+        let inherits = |own: Option<&Shared<Sender>>, head: Option<&Shared<Sender>>| {
+            own.zip(head).is_some_and(|(own, head)| own.same(head))
+        };
+        match path.split('/').nth(1) {
+            Some("content") => message.inherits_content,
+            Some("options") => message.options.same(&self.head.options),
+            Some("extensions") => message.extensions.same(&self.head.extensions),
+            Some("from") => inherits(message.from.as_ref(), self.head.from.as_ref()),
+            Some(_) | None => false,
+        }
     }
 
     /// Reads, routes and checks one message.

@@ -95,6 +95,11 @@ impl Pace {
         Ok(())
     }
 
+    /// Whether recipients have a pace of their own.
+    pub(crate) const fn paces_recipients(&self) -> bool {
+        self.per_recipient.is_some()
+    }
+
     /// When the recipient may get a message, Unix milliseconds; counts the message if that is now.
     pub(crate) fn recipient(&mut self, recipient: u64, now_ms: i64) -> Result<(), i64> {
         let Some(rate) = self.per_recipient else { return Ok(()) };

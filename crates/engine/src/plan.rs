@@ -36,7 +36,7 @@ impl Engine {
         let head = crate::intake::head(book, &batch_id, &head_text, Path::Root(""), &mut wrong);
         wrong.verdict()?;
         let head = head.ok_or(Denied::NotFound)?;
-        let intake = Intake { book, caller, batch_id: &batch_id, head: &head };
+        let intake = Intake::new(book, caller, &batch_id, &head);
         let mut plan =
             Plan { messages: Vec::new(), calls: Vec::new(), totals: Totals::default(), errors: Vec::new() };
         let mut seen = Seen::default();
@@ -59,7 +59,7 @@ impl Engine {
                     let named = crate::results::named(text.get(), &batch_id, index);
                     plan.messages.push(PlannedMessage {
                         id: named.id.into(),
-                        to: named.to,
+                        to: named.to.into(),
                         route: None,
                         provider: None,
                         dialect: None,

@@ -66,9 +66,10 @@ fn fold(batch_id: &str, parcel: &StoredParcel) -> Vec<(u64, MessageResult)> {
             Vec::new()
         });
         for mut record in records {
+            let at = record.at();
             for note in std::mem::take(&mut record.notes) {
                 if let Some((_, result)) = results.get_mut(usize::from(note.position)) {
-                    result.apply(&record, note);
+                    result.apply(&record, &at, note);
                 }
             }
         }
@@ -235,7 +236,7 @@ impl Engine {
             for (batch, parcel) in &parcels {
                 let results = fold(&batch.id, parcel).into_iter().map(|(_, result)| result);
                 found.extend(
-                    results.filter(|result| result.to == wanted).map(|result| (batch.id.clone(), result)),
+                    results.filter(|result| *result.to == *wanted).map(|result| (batch.id.clone(), result)),
                 );
                 before_parcel = Some(parcel.parcel);
             }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json_borrow::Value;
-use sha2::{Digest as _, Sha256};
 
 use super::content::content;
 use super::field::{Fields, Path, Problems};
@@ -304,14 +303,17 @@ where
 /// The client id of a message whose caller gave none: 32 hex digits from batch and index.
 #[must_use]
 pub fn derived_client_id(batch_id: &str, index: u64) -> String {
-    let digest =
-        Sha256::new().chain_update(batch_id).chain_update(b":").chain_update(index.to_le_bytes()).finalize();
-    hex(digest.iter().take(16))
+    let digest = xxhash_rust::xxh3::xxh3_128_with_seed(batch_id.as_bytes(), index);
+    let mut text = String::with_capacity(32);
+    for byte in digest.to_be_bytes() {
+        text.push(hex_digit(byte >> 4));
+        text.push(hex_digit(byte & 15));
+    }
+    text
 }
 
-fn hex<'b>(bytes: impl Iterator<Item = &'b u8>) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    bytes.flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+const fn hex_digit(nibble: u8) -> char {
+    (if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }) as char
 }
 
 fn check_template(

@@ -7,10 +7,11 @@ mod parcel;
 mod settler;
 mod turn;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use interline_core::draw::{Drawer, Waiting};
 use interline_ledger::{Claim, ClaimRequest, Ledger, Settled};
 use tokio::sync::{broadcast, mpsc, oneshot};

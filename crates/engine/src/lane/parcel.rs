@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use interline_core::adapter::Loss;
+use interline_core::adapter::{Adapter, Loss};
 use interline_core::decide::{self, Next, Situation};
+use interline_core::draw::Waiting;
 use interline_core::error::{Failure, Fate};
 use interline_core::message::{Head, Message};
 use interline_core::options::Results;
@@ -12,6 +13,8 @@ use interline_core::recipient::RecipientKind;
 use interline_core::record::{CallRecord, Note};
 use interline_ledger::Claim;
 use tokio::sync::oneshot;
+
+use super::Ticket;
 
 /// The batch that a parcel belongs to.
 #[derive(Debug)]
@@ -112,6 +115,34 @@ pub(crate) struct Judgement {
 }
 
 impl HeldParcel {
+    /// How a message waits for its call.
+    pub(crate) fn waiting(&self, key: u32, position: u16, adapter: &dyn Adapter) -> Option<Waiting<Ticket>> {
+        let entry = self.entries.get(usize::from(position))?;
+        Some(Waiting {
+            ticket: (key, position),
+            slot: adapter.slot(&entry.message, entry.results),
+            recipient: entry.message.to.fingerprint(),
+            flow: self.batch.flow,
+            ordered: self.batch.head.ordered,
+            priority: entry.message.options.priority,
+        })
+    }
+
+    /// The recipients that stand more than once in a direct parcel, which holds all of its batch for this
+    /// provider; none for a stored one, whose batch has other parcels.
+    pub(crate) fn repeated_recipients(&self) -> Option<Vec<u64>> {
+        match self.origin {
+            Origin::Stored(_) => None,
+            Origin::Direct(_) => {
+                let mut seen: Vec<u64> =
+                    self.entries.iter().map(|entry| entry.message.to.fingerprint()).collect();
+                seen.sort_unstable();
+                let pairs = seen.iter().zip(seen.iter().skip(1));
+                Some(pairs.filter(|(one, next)| one == next).map(|(one, _)| *one).collect())
+            }
+        }
+    }
+
     /// The states of all messages, as the ledger stores them.
     pub(crate) fn states(&self) -> Vec<Status> {
         self.entries.iter().map(|entry| entry.state).collect()
@@ -149,9 +180,9 @@ impl HeldParcel {
         let next =
             if everyone { Next::Settle(outcome.status()) } else { decide::decide(&outcome, &situation) };
         let result = outcome.status();
-        let (receipt, mut failure): (Option<Receipt>, Option<Failure>) = match outcome {
+        let (receipt, mut failure): (Option<Receipt>, Option<Box<Failure>>) = match outcome {
             Outcome::Accepted(receipt) => (Some(receipt), None),
-            Outcome::Rejected(failure) | Outcome::Unknown(failure) => (None, Some(failure)),
+            Outcome::Rejected(failure) | Outcome::Unknown(failure) => (None, Some(Box::new(failure))),
         };
         let (status, after, not_before_ms) = match next {
             Next::Settle(status) => (status, After::Final, 0),
@@ -195,7 +226,14 @@ impl HeldParcel {
         self.open = self.open.saturating_sub(1);
         let losses = entry.losses.iter().map(|loss| Arc::from(*loss)).collect();
         let may_be_duplicate = entry.may_be_duplicate;
-        Some(Note { position, status, failure: Some(failure), losses, may_be_duplicate, ..Note::default() })
+        Some(Note {
+            position,
+            status,
+            failure: Some(Box::new(failure)),
+            losses,
+            may_be_duplicate,
+            ..Note::default()
+        })
     }
 
     /// Takes over what earlier attempts left in the ledger.

@@ -40,12 +40,21 @@ impl Lane {
             waiting
         };
         let adapter = self.provider.adapter();
-        self.parcels.insert(key, parcel);
         if let Some(adapter) = adapter {
+            let repeated = parcel.repeated_recipients();
+            let now_ms = clock::now_ms();
             for (position, not_before_ms) in waiting {
-                self.queue((key, *position), *not_before_ms, &*adapter);
+                let Some(mut waits) = parcel.waiting(key, *position, &*adapter) else { continue };
+                // A direct parcel is alone with its flow: who stands in it once waits for nobody.
+                waits.ordered &= repeated.as_ref().is_none_or(|repeated| repeated.contains(&waits.recipient));
+                if *not_before_ms > now_ms {
+                    self.put_later(*not_before_ms, waits);
+                } else {
+                    self.drawer.push(waits);
+                }
             }
         }
+        self.parcels.insert(key, parcel);
         self.finish_if_done(key);
     }
 
@@ -63,26 +72,11 @@ impl Lane {
                 open.map(|(position, _)| (*key, position))
             })
             .collect();
-        for ticket in tickets {
-            self.queue(ticket, 0, &*adapter);
-        }
-    }
-
-    fn queue(&mut self, ticket: Ticket, not_before_ms: i64, adapter: &dyn Adapter) {
-        let Some(parcel) = self.parcels.get(&ticket.0) else { return };
-        let Some(entry) = parcel.entries.get(usize::from(ticket.1)) else { return };
-        let waiting = Waiting {
-            ticket,
-            slot: adapter.slot(&entry.message, entry.results),
-            recipient: entry.message.to.fingerprint(),
-            flow: parcel.batch.flow,
-            ordered: parcel.batch.head.ordered,
-            priority: entry.message.options.priority,
-        };
-        if not_before_ms > clock::now_ms() {
-            self.put_later(not_before_ms, waiting);
-        } else {
-            self.drawer.push(waiting);
+        for (key, position) in tickets {
+            let waits = self.parcels.get(&key).and_then(|parcel| parcel.waiting(key, position, &*adapter));
+            if let Some(waits) = waits {
+                self.drawer.push(waits);
+            }
         }
     }
 
@@ -169,6 +163,9 @@ impl Lane {
 
     /// Holds back what its recipient may not get yet.
     fn paced(&mut self, index: usize, drawn: Vec<Waiting<Ticket>>, now_ms: i64) -> Vec<Waiting<Ticket>> {
+        if self.paces.get(index).is_none_or(|pace| !pace.paces_recipients()) {
+            return drawn;
+        }
         let mut ready = Vec::with_capacity(drawn.len());
         let mut held = Vec::new();
         if let Some(pace) = self.paces.get_mut(index) {
@@ -263,9 +260,9 @@ impl Lane {
         self.around.metrics.call(&self.provider, class, took_ms, &verdict.outcomes);
         let dedupe_window_ms = self.provider.assumed().profile().dedupe.window_ms(class);
         let mut notes: Vec<(u32, Vec<Note>)> = Vec::new();
+        // One throw for the whole call: what goes again may share a call again.
+        let judge = Judgement { now_ms: clock::now_ms(), dedupe_window_ms, free, chance: clock::chance() };
         for (number, (mut waiting, mut outcome)) in waiting.into_iter().zip(verdict.outcomes).enumerate() {
-            let judge =
-                Judgement { now_ms: clock::now_ms(), dedupe_window_ms, free, chance: clock::chance() };
             // The halves of a call that was refused for one bad message go again, each by itself.
             if let Some(half) = halves {
                 waiting.slot.key = Digest::of(&(waiting.slot.key.0, at_ms, number / half));
@@ -307,7 +304,11 @@ impl Lane {
         };
         match notes.iter_mut().rev().find(|(other, _)| *other == key) {
             Some((_, notes)) => notes.push(note),
-            None => notes.push((key, vec![note])),
+            None => {
+                let mut of_parcel = Vec::with_capacity(128);
+                of_parcel.push(note);
+                notes.push((key, of_parcel));
+            }
         }
         match after {
             After::Final => self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered),
