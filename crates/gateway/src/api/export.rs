@@ -148,7 +148,7 @@ fn row(result: &MessageResult) -> [String; COLUMNS.len()] {
     let fate = error.and_then(|error| Some(serde_json::to_value(error.fate).ok()?.as_str()?.to_owned()));
     [
         result.id.to_string(),
-        result.to.clone(),
+        result.to.to_string(),
         result.status.as_str().to_owned(),
         name(&result.provider),
         name(&result.vendor),
