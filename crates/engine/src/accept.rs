@@ -131,7 +131,8 @@ impl Engine {
         wrong.verdict()?;
         rows.finish();
         let batch = engine::new_batch(&batch_id, &caller.app, &head, &head_text, now_ms);
-        let key = key.map(|key| engine::key_row(&caller.app, key, engine::body_hash(body), now_ms));
+        let key =
+            key.map(|key| engine::key_row(&caller.app, key, engine::body_hash("batches", body), now_ms));
         let stored = self.inner.ledger.accept(batch, std::mem::take(&mut rows.done), key).await?;
         self.answer(stored, &batch_id, rows).await
     }

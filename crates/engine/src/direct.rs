@@ -94,7 +94,7 @@ impl Engine {
         });
         let row = engine::new_batch(&batch_id, &caller.app, &batch.head, &head_text, now_ms);
         if let Some(key) = key {
-            let key = engine::key_row(&caller.app, key, engine::body_hash(body), now_ms);
+            let key = engine::key_row(&caller.app, key, engine::body_hash("send", body), now_ms);
             let parcels = parcels(&prepared, &BTreeMap::new());
             match self.inner.ledger.begin_direct(row.clone(), parcels, key).await? {
                 Stored::Stored => {}

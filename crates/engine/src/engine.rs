@@ -266,7 +266,8 @@ pub(crate) fn key_row(app: &str, key: &str, body_hash: Vec<u8>, now_ms: i64) -> 
     }
 }
 
-/// What an idempotency key is bound to.
-pub(crate) fn body_hash(body: &str) -> Vec<u8> {
-    Sha256::digest(body.as_bytes()).to_vec()
+/// What an idempotency key is bound to: the body, and which call it was handed to. The answer to a
+/// stored batch is none to a direct send.
+pub(crate) fn body_hash(call: &str, body: &str) -> Vec<u8> {
+    Sha256::new().chain_update(call).chain_update(b":").chain_update(body).finalize().to_vec()
 }
