@@ -1,0 +1,278 @@
+//! Every field of a body and every key of the configuration has a test of what it does. The program
+//! itself says which there are; the tables here name the tests, and the tests have to exist.
+
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a broken expectation ends the test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use interline_tests::{Place, Server, config};
+use serde_json::{Value, json};
+
+const NOWHERE: &str = "http://127.0.0.1:1";
+const OPTIONS: &str = "no_option_of_a_message_is_dropped_in_silence";
+const CONTENTS: &str = "no_field_of_a_content_is_dropped_in_silence";
+
+/// Where a field stands, which fields, and the test of what they do.
+type Row = (&'static str, &'static str, &'static str);
+
+/// The fields of a body.
+const BODY: &[Row] = &[
+    (
+        "",
+        "from content options extensions vars",
+        "ten_thousand_mixed_messages_arrive_once_in_as_few_calls_as_the_limits_allow",
+    ),
+    ("", "labels trace_id", "batches_are_listed_newest_first_and_found_by_label_and_state"),
+    ("", "route", "a_batch_may_force_its_route"),
+    ("", "guarantee", "at_least_once_sends_again_and_says_so"),
+    ("", "on_loss", "what_cannot_be_expressed_is_listed_or_refused"),
+    (
+        "",
+        "validation",
+        "the_good_messages_of_a_permissive_batch_are_sent_and_the_bad_ones_come_back_rejected",
+    ),
+    ("", "send_at expires_at", "a_batch_that_is_sent_later_waits_and_one_that_is_too_late_expires"),
+    ("", "ordered", "full_calls_are_drawn_where_order_does_not_forbid_it"),
+    ("", "callback", "a_bad_field_is_named_and_nothing_is_sent_or_stored"),
+    (
+        "/messages/0",
+        "to id from content vars options",
+        "ten_thousand_mixed_messages_arrive_once_in_as_few_calls_as_the_limits_allow",
+    ),
+    ("/messages/0", "client_id", "a_client_id_reaches_the_vendor_as_it_was_given"),
+    ("/messages/0", "extensions", "no_extension_is_dropped_in_silence"),
+    ("/messages/0", "labels", "a_message_says_for_itself_what_its_batch_says_for_all"),
+    ("/messages/0", "guarantee on_loss expires_at", "a_message_says_for_itself_what_its_batch_says_for_all"),
+    ("/from", "id name avatar_url platform", OPTIONS),
+    ("/options", "store online_only badge sync_sender ttl audience push", OPTIONS),
+    ("/options", "results", "ten_thousand_mixed_messages_arrive_once_in_as_few_calls_as_the_limits_allow"),
+    ("/options", "priority", "higher_priority_goes_first"),
+    ("/options/push", "enabled title body sound ext badge", OPTIONS),
+    ("/options/audience", "users", OPTIONS),
+    ("/content", "type text", CONTENTS),
+    ("/content", "ext mentions", OPTIONS),
+    ("/content", "template", "ten_thousand_mixed_messages_arrive_once_in_as_few_calls_as_the_limits_allow"),
+    ("/content", "url thumbnail_url width height size md5 name format duration_ms mime", CONTENTS),
+    ("/content", "latitude longitude title address message data kind", CONTENTS),
+    ("/content", "vendor body body_base64", "a_raw_payload_reaches_its_vendor_as_it_is"),
+    ("/content/mentions", "all users", OPTIONS),
+    ("/content/message", "id client_id seq from from_name text time_ms", CONTENTS),
+];
+
+/// The keys of the configuration; `*` stands for a name.
+const KEYS: &[Row] = &[
+    ("", "server ledger delivery apps providers routes", "the_shipped_file_runs_as_it_stands"),
+    ("server", "listen auth", "without_keys_only_loopback_may_be_listened_on"),
+    ("server", "max_body_mb", "bodies_that_are_no_batch_are_refused"),
+    ("server", "max_line_kb max_batch_messages", "a_bad_line_of_ndjson_is_named_by_its_number"),
+    ("ledger", "url", "a_killed_server_goes_on_and_sends_nothing_twice"),
+    ("ledger", "retention", "only_batches_settled_long_ago_are_pruned"),
+    (
+        "delivery",
+        "guarantee on_loss attempts deadline",
+        "the_defaults_of_delivery_hold_where_a_batch_says_nothing",
+    ),
+    ("apps[0]", "name key_sha256 may", "keys_decide_who_may_do_what"),
+    ("apps[0]", "messages_per_second", "an_app_over_its_rate_is_told_when_to_come_back"),
+    (
+        "providers.*",
+        "vendor base_url dialect",
+        "ten_thousand_mixed_messages_arrive_once_in_as_few_calls_as_the_limits_allow",
+    ),
+    ("providers.*", "default_sender", "the_keys_of_a_vendor_change_what_it_is_told"),
+    (
+        "providers.*",
+        "token room_channel_type admin_user_id secret admin_token",
+        "the_keys_of_a_vendor_change_what_it_is_told",
+    ),
+    (
+        "providers.*",
+        "api_key fold app_key app_secret everyone",
+        "the_keys_of_a_vendor_change_what_it_is_told",
+    ),
+    ("providers.*", "resend_window", "the_resend_window_decides_whether_an_unknown_goes_again"),
+    ("providers.*", "limits", "limits_of_the_configuration_hold"),
+    ("providers.*.limits", "in_flight timeout", "limits_of_the_configuration_hold"),
+    (
+        "providers.*.limits",
+        "send sendbatch batch room single user_batch broadcast",
+        "limits_of_the_configuration_hold",
+    ),
+    (
+        "providers.*.limits.*",
+        "calls_per_second calls_per_minute messages_per_second messages_per_minute",
+        "limits_of_the_configuration_hold",
+    ),
+    (
+        "providers.*.limits.*",
+        "per_recipient_per_second messages_per_call",
+        "limits_of_the_configuration_hold",
+    ),
+    (
+        "routes[0]",
+        "name when provider",
+        "ten_thousand_mixed_messages_arrive_once_in_as_few_calls_as_the_limits_allow",
+    ),
+    ("routes[0]", "split", "a_split_shares_recipients_out_and_keeps_them"),
+    ("routes[0]", "on_loss", "a_route_may_refuse_what_would_lose"),
+    ("routes[0].when", "to id from app content label not", "each_condition_of_a_route_decides"),
+];
+
+/// The names after `allowed: ` or `allowed here: ` in what was said of the key.
+fn allowed(detail: &str) -> BTreeSet<String> {
+    let (_, names) = detail.rsplit_once(": ").unwrap_or_default();
+    let names = names.split(" (provider").next().unwrap_or_default();
+    names.split(", ").map(str::to_owned).collect()
+}
+
+fn table(rows: &[Row]) -> BTreeMap<&'static str, BTreeSet<String>> {
+    let mut found: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    for (at, fields, _) in rows {
+        found.entry(*at).or_default().extend(fields.split(' ').map(str::to_owned));
+    }
+    found
+}
+
+/// What the program takes where an unknown field stands.
+fn taken(server: &Server, at: &str, mut body: Value) -> BTreeSet<String> {
+    body.pointer_mut(at).expect("a place in the body")["no_such_field"] = json!(1);
+    let problem = server.post("/v1/send", &body).of(400);
+    let wanted = format!("{at}/no_such_field");
+    let errors = problem["errors"].as_array().expect("errors");
+    let error = errors
+        .iter()
+        .find(|error| error["path"] == wanted.as_str())
+        .unwrap_or_else(|| panic!("{wanted}: {problem}"));
+    allowed(error["detail"].as_str().expect("a detail"))
+}
+
+fn place() -> Place {
+    let provider = config::wukongim("wk", NOWHERE, "published", "");
+    Place::new(&format!("{provider}{}", config::route("all", "", "wk")))
+}
+
+#[test]
+fn every_field_of_a_body_has_a_test() {
+    let place = place();
+    let server = place.serve();
+    let body = |content: Value| {
+        json!({"from": {"id": "a"}, "content": content, "messages": [{"to": "user:a"}],
+            "options": {"push": {}, "audience": {"users": ["a"]}}})
+    };
+    let text = body(json!({"type": "text", "text": "hi", "mentions": {}}));
+    let quote = body(json!({"type": "quote", "text": "hi", "message": {}}));
+    let mut found: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for at in
+        ["", "/messages/0", "/from", "/options", "/options/push", "/options/audience", "/content/mentions"]
+    {
+        found.insert(at, taken(&server, at, text.clone()));
+    }
+    found.insert("/content/message", taken(&server, "/content/message", quote));
+    let kinds = server.post("/v1/send", &body(json!({"type": "none"}))).of(400).to_string();
+    let (_, kinds) = kinds.split_once("not a content type; allowed: ").expect("the types are listed");
+    for kind in kinds.split('"').next().expect("the end of the list").split(", ") {
+        let fields = taken(&server, "/content", body(json!({"type": kind})));
+        found.entry("/content").or_default().extend(fields);
+    }
+    let tested = table(BODY);
+    for (at, fields) in &found {
+        assert_eq!(
+            Some(fields),
+            tested.get(at),
+            "fields of {at:?}, left as the program takes them, right as tested"
+        );
+    }
+    exist(BODY);
+}
+
+/// The keys that the program takes beside an unknown one.
+fn keys(text: &str, key: &str) -> BTreeSet<String> {
+    let place = Place::empty();
+    place.write("config.toml", text.as_bytes());
+    let ran = place.run(&["check"]);
+    let line = ran.err.lines().find(|line| line.contains(&format!("{key}: unknown key")));
+    allowed(line.unwrap_or_else(|| panic!("{key} is not told of: {}", ran.said())))
+}
+
+#[test]
+fn every_key_of_the_configuration_has_a_test() {
+    let app = format!("[[apps]]\nno_such_key = 1\nname = \"a\"\nkey_sha256 = \"{}\"\n", "0".repeat(64));
+    let route = "[[routes]]\nno_such_key = 1\nname = \"r\"\nprovider = \"p\"\nwhen = { no_such_key = 1 }\n";
+    let mut found: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let more = "no_such_key = 1\n[providers.p.limits]\nno_such_key = 1\n";
+    let head = "no_such_key = 1\n[server]\nno_such_key = 1\n[ledger]\nno_such_key = 1\n[delivery]\nno_such_key = 1\n";
+    for (provider, class) in [
+        (config::wukongim("p", NOWHERE, "v2", more), "send"),
+        (config::openim("p", NOWHERE, "main", more), "send"),
+        (config::imkit("p", NOWHERE, more), "batch"),
+        (config::netease("p", NOWHERE, more), "room"),
+    ] {
+        let text = format!("{head}{provider}{class} = {{ no_such_key = 1 }}\n{app}{route}");
+        for (at, key) in [
+            ("", "no_such_key".to_owned()),
+            ("server", "server.no_such_key".to_owned()),
+            ("ledger", "ledger.no_such_key".to_owned()),
+            ("delivery", "delivery.no_such_key".to_owned()),
+            ("apps[0]", "apps[0].no_such_key".to_owned()),
+            ("providers.*", "providers.p.no_such_key".to_owned()),
+            ("providers.*.limits", "providers.p.limits.no_such_key".to_owned()),
+            ("providers.*.limits.*", format!("providers.p.limits.{class}.no_such_key")),
+            ("routes[0]", "routes[0].no_such_key".to_owned()),
+            ("routes[0].when", "routes[0].when.no_such_key".to_owned()),
+        ] {
+            found.entry(at).or_default().extend(keys(&text, &format!(" {key}")));
+        }
+    }
+    let tested = table(KEYS);
+    for (at, fields) in &found {
+        assert_eq!(
+            Some(fields),
+            tested.get(at),
+            "keys of {at:?}, left as the program takes them, right as tested"
+        );
+    }
+    exist(KEYS);
+}
+
+/// The names of all test functions of the workspace.
+fn tests() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut folders: Vec<_> = ["crates", "adapters", "tests"].iter().map(|name| root.join(name)).collect();
+    let mut names = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder of the workspace").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source file");
+                names.extend(tests_of(&text));
+            }
+        }
+    }
+    names
+}
+
+fn tests_of(text: &str) -> Vec<String> {
+    let mut marked = text.contains("proptest!");
+    let everywhere = marked;
+    let mut names = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            marked = true;
+        } else if let Some((_, rest)) = line.split_once("fn ").filter(|_| marked) {
+            names.push(rest.split(['(', '<']).next().unwrap_or_default().to_owned());
+            marked = everywhere;
+        }
+    }
+    names
+}
+
+#[track_caller]
+fn exist(rows: &[Row]) {
+    let known = tests();
+    let missing: BTreeSet<_> =
+        rows.iter().map(|(_, _, test)| *test).filter(|test| !known.contains(*test)).collect();
+    assert!(missing.is_empty(), "no such tests: {missing:?}");
+}
