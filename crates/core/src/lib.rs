@@ -11,6 +11,7 @@ pub mod decide;
 pub mod draw;
 pub mod error;
 pub mod id;
+mod json;
 pub mod message;
 pub mod options;
 pub mod outcome;

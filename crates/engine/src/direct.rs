@@ -2,7 +2,7 @@
 //! idempotency key the batch is written down before its first byte leaves.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use interline_core::error::{ErrorCode, Failure};
@@ -25,6 +25,10 @@ use crate::view::{Caller, Sent};
 
 /// Most messages of a direct send.
 const MOST: usize = 1_000;
+/// The pause before the ledger is offered again what it could not take.
+const OFFER_AGAIN: Duration = Duration::from_millis(500);
+/// Messages that may wait in a lane before direct sends are turned away.
+const MOST_WAITING: usize = 200_000;
 /// How long the lanes may take to give a withdrawn parcel back.
 const WITHDRAWAL: Duration = Duration::from_secs(2);
 
@@ -84,6 +88,7 @@ impl Engine {
         let intake = Intake::new(book, caller, &batch_id, &head);
         let prepared = prepare(&intake, texts, head.validation, &mut wrong);
         wrong.verdict()?;
+        self.refuse_when_full(&prepared)?;
         let until_ms = now_ms.saturating_add(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
         let batch = Arc::new(BatchRef {
             flow: id::message_fingerprint(&batch_id),
@@ -109,6 +114,18 @@ impl Engine {
         Ok(sent)
     }
 
+    fn refuse_when_full(&self, prepared: &Prepared<'_>) -> Result<(), Denied> {
+        for (name, lane) in &self.inner.lanes {
+            let full = lane.view.lock().unwrap_or_else(PoisonError::into_inner).waiting > MOST_WAITING;
+            let wanted =
+                || prepared.routed.iter().flatten().any(|routed| routed.provider.settings.name == *name);
+            if full && wanted() {
+                return Err(Denied::Busy { retry_after: ASK_AGAIN });
+            }
+        }
+        Ok(())
+    }
+
     /// Gives each lane its messages.
     fn depart(&self, batch: &Arc<BatchRef>, prepared: &Prepared<'_>) -> Vec<Share> {
         let mut members: BTreeMap<&Arc<str>, (&Arc<Provider>, Vec<usize>)> = BTreeMap::new();
@@ -125,7 +142,9 @@ impl Engine {
                 .filter_map(|index| prepared.routed.get(*index)?.as_ref().ok())
                 .map(|routed| {
                     let results = routed.message.results(prepared.results);
-                    Entry::new(Arc::clone(&routed.message), results, routed.losses.clone())
+                    let mut entry = Entry::new(Arc::clone(&routed.message), results, routed.on_loss);
+                    entry.losses.clone_from(&routed.losses);
+                    entry
                 })
                 .collect();
             let id = self.next_direct_id();
@@ -135,6 +154,7 @@ impl Engine {
                 open: entries.len(),
                 entries,
                 origin: Origin::Direct(sink),
+                under_way: 0,
                 bytes: 0,
             };
             if let Some(lane) = self.inner.lanes.get(name) {
@@ -213,15 +233,27 @@ impl Engine {
             now_ms: clock::now_ms(),
             answer: key.map(|key| (key.to_owned(), Vec::new())),
         };
-        let written = if key.is_some() {
-            self.inner.ledger.record_direct(done).await
-        } else {
-            self.inner.ledger.post_direct(done).await
-        };
-        if let Err(error) = written {
-            tracing::error!(batch.id = %batch.id, error = %error, "a direct send could not be recorded; its caller has the results");
-        }
+        self.record(&batch.id, done, key.is_some()).await;
         Ok(Sent { id: batch.id.clone(), counts, results, providers, replayed: false })
+    }
+
+    /// Has a send that is over recorded. Under an idempotency key the record is offered until it is
+    /// taken: without it the key would seem to be running until the next start.
+    async fn record(&self, batch_id: &str, done: DirectResult, under_key: bool) {
+        let ledger = self.inner.ledger.clone();
+        if !under_key {
+            if let Err(error) = ledger.post_direct(done).await {
+                tracing::error!(batch.id = batch_id, %error, "a direct send could not be recorded; its caller has the results");
+            }
+            return;
+        }
+        let Err(error) = ledger.record_direct(done.clone()).await else { return };
+        tracing::error!(batch.id = batch_id, %error, "a direct send could not be recorded; offering it again");
+        tokio::spawn(async move {
+            while ledger.record_direct(done.clone()).await.is_err() {
+                tokio::time::sleep(OFFER_AGAIN).await;
+            }
+        });
     }
 
     /// The answer of an earlier send under the same key, from the ledger.

@@ -25,6 +25,17 @@ pub(crate) struct Routed {
     pub(crate) route: Arc<str>,
     pub(crate) provider: Arc<Provider>,
     pub(crate) losses: Vec<Loss>,
+    pub(crate) on_loss: OnLoss,
+}
+
+/// Why these losses forbid sending; none when they are only to be told.
+pub(crate) fn forbidding(losses: &[Loss], on_loss: OnLoss, provider: &str) -> Option<String> {
+    // Sent without it, the message would be read by people it is not for: never a mere loss.
+    if losses.contains(&"audience") {
+        return Some(format!("{provider} cannot keep a message to some members (`options.audience`)"));
+    }
+    (on_loss == OnLoss::Reject && !losses.is_empty())
+        .then(|| format!("{provider} cannot express {}", losses.join(", ")))
 }
 
 /// Why one message cannot be sent: the first code, for its result, and the errors.
@@ -230,19 +241,12 @@ impl<'a> Intake<'a> {
                 return Err(Bad::new(refusal.code, problems));
             }
         };
-        // Sent without it, the message would be read by people it is not for: never a mere loss.
-        if losses.contains(&"audience") {
-            let at = Path::Key(&Path::Key(&path, "options"), "audience");
-            let detail = format!("{} cannot keep a message to some members", provider.settings.name);
-            return Err(Bad::one(ErrorCode::Unsupported, &at, detail));
-        }
         let on_loss = message.on_loss.or(choice.route.on_loss).unwrap_or(self.book.delivery.on_loss);
-        if on_loss == OnLoss::Reject && !losses.is_empty() {
-            let detail = format!("{} cannot express {}", provider.settings.name, losses.join(", "));
+        if let Some(detail) = forbidding(&losses, on_loss, &provider.settings.name) {
             return Err(Bad::one(ErrorCode::Unsupported, &path, detail));
         }
         let route = Arc::clone(&choice.route.name);
-        Ok(Routed { message, route, provider: Arc::clone(provider), losses })
+        Ok(Routed { message, route, provider: Arc::clone(provider), losses, on_loss })
     }
 
     /// Whether what is wrong with a message stands in the batch's head, and not in the message.

@@ -58,6 +58,17 @@ impl Pace {
         }
     }
 
+    /// Takes over what the class has used so far: a limit outlives the dialect it was learnt for.
+    pub(crate) fn adopt(&mut self, before: Self) {
+        if (before.calls, before.messages) == (self.calls, self.messages) {
+            self.call_limiter = before.call_limiter;
+            self.message_limiter = before.message_limiter;
+            self.permit = before.permit;
+        }
+        self.frozen_until_ms = before.frozen_until_ms;
+        self.next_for = before.next_for;
+    }
+
     /// Keeps a permit for one call ready.
     ///
     /// # Errors

@@ -69,6 +69,25 @@ pub struct Sent {
     pub replayed: bool,
 }
 
+impl Sent {
+    /// Appends the answer as JSON: `{"id","state","counts","results"}`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        // Writing to memory cannot fail; an id needs no escape.
+        out.extend_from_slice(
+            format!("{{\"id\":\"{}\",\"state\":\"settled\",\"counts\":", self.id).as_bytes(),
+        );
+        serde_json::to_writer(&mut *out, &self.counts).unwrap_or_default();
+        out.extend_from_slice(b",\"results\":[");
+        for (index, result) in self.results.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            result.write(out);
+        }
+        out.extend_from_slice(b"]}");
+    }
+}
+
 /// A page of results.
 #[derive(Debug, Clone, Serialize)]
 pub struct Page<T> {

@@ -37,6 +37,7 @@ pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> 
         entries: Vec::new(),
         origin: Origin::Stored(claimed.claim),
         open: 0,
+        under_way: 0,
         bytes,
     };
     let mut unreadable = Vec::new();
@@ -50,15 +51,19 @@ pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> 
                     placeholder(index)
                 });
                 let results = message.results(unpacked.results);
-                parcel.entries.push(Entry::new(Arc::new(message), results, Vec::new()));
+                let route = book.routes.choose(&message, &claimed.batch.app, batch.head.route.as_deref());
+                let of_route = route.and_then(|choice| choice.route.on_loss);
+                let on_loss = message.on_loss.or(of_route).unwrap_or(book.delivery.on_loss);
+                parcel.entries.push(Entry::new(Arc::new(message), results, on_loss));
             }
         }
         Err(error) => {
             tracing::error!(batch.id = %batch.id, error = %error, "a stored parcel cannot be read; its messages are rejected");
             unreadable = (0u16..).zip(&claimed.states).map(|(position, _)| position).collect();
             parcel.entries.extend(
-                (0..claimed.states.len() as u64)
-                    .map(|index| Entry::new(Arc::new(placeholder(index)), Results::Each, Vec::new())),
+                (0..claimed.states.len() as u64).map(|index| {
+                    Entry::new(Arc::new(placeholder(index)), Results::Each, book.delivery.on_loss)
+                }),
             );
         }
     }
@@ -188,17 +193,7 @@ fn refuse(opened: &mut Opened, positions: &[u16], provider: &Provider) {
     let failure = Failure::not_sent(ErrorCode::Internal, "the stored message cannot be read").for_good();
     decide_without_call(opened, positions, provider, (Status::Rejected, &failure));
     let Some(adapter) = provider.adapter() else { return };
-    let mut refused = Vec::new();
-    for (position, entry) in (0u16..).zip(&mut opened.parcel.entries) {
-        if entry.state.is_final() {
-            continue;
-        }
-        match adapter.check(&entry.message, entry.results) {
-            Ok(losses) => entry.losses = losses,
-            Err(refusal) => refused.push((position, refusal.failure())),
-        }
-    }
-    for (position, failure) in refused {
+    for (position, failure) in opened.parcel.check(&*adapter, &provider.settings.name) {
         decide_without_call(opened, &[position], provider, (Status::Rejected, &failure));
     }
 }

@@ -112,6 +112,8 @@ pub(crate) struct Lane {
     probe_at_ms: i64,
     stopping: Option<oneshot::Sender<()>>,
     trouble: Option<String>,
+    /// Calls in a row that found no server, and when the next one may try.
+    unreached: (u32, i64),
 }
 
 impl Lane {
@@ -145,6 +147,7 @@ impl Lane {
             probe_at_ms: 0,
             stopping: None,
             trouble: None,
+            unreached: (0, 0),
         };
         tokio::spawn(lane.run(inbox));
         LaneHandle { events, view }
@@ -225,7 +228,8 @@ impl Lane {
         if self.provider.adapter().is_some() {
             return None;
         }
-        if self.probing || self.probe_at_ms > now_ms {
+        // What is under way was written in the old dialect: it comes back first.
+        if self.probing || self.in_flight > 0 || self.probe_at_ms > now_ms {
             return Some(self.probe_at_ms.max(now_ms + 100));
         }
         self.probing = true;
@@ -242,19 +246,18 @@ impl Lane {
         self.probing = false;
         let Some(dialect) = dialect else {
             self.probe_at_ms = clock::now_ms() + 1_000;
-            self.trouble = Some("the server's dialect is not known yet: no probe was answered".to_owned());
+            self.trouble = Some(
+                "the server's dialect is not known yet: no probe was answered as a known one answers"
+                    .to_owned(),
+            );
             return;
         };
         match self.provider.speak(dialect) {
             Ok(()) => {
                 tracing::info!(provider = %self.provider.settings.name, dialect, "dialect recognised");
                 self.trouble = None;
-                let adapter = self.provider.assumed();
-                if self.paces.is_empty() {
-                    self.paces = self.provider.paces(adapter.profile());
-                }
                 self.remember_dialect(dialect);
-                self.queue_all();
+                self.start_over();
             }
             Err(error) => {
                 self.probe_at_ms = clock::now_ms() + 10_000;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use interline_core::adapter::{Adapter, Loss};
 use interline_core::decide::{self, Next, Situation};
 use interline_core::draw::Waiting;
-use interline_core::error::{Failure, Fate};
+use interline_core::error::{ErrorCode, Failure, Fate};
 use interline_core::message::{Head, Message};
-use interline_core::options::Results;
+use interline_core::options::{Guarantee, OnLoss, Results};
 use interline_core::outcome::{Outcome, Receipt, Status};
 use interline_core::recipient::RecipientKind;
 use interline_core::record::{CallRecord, Note};
@@ -15,6 +15,7 @@ use interline_ledger::Claim;
 use tokio::sync::oneshot;
 
 use super::Ticket;
+use crate::intake::forbidding;
 
 /// The batch that a parcel belongs to.
 #[derive(Debug)]
@@ -34,24 +35,62 @@ pub(crate) struct Entry {
     pub(crate) message: Arc<Message>,
     pub(crate) results: Results,
     pub(crate) losses: Vec<Loss>,
+    pub(crate) on_loss: OnLoss,
+    /// Attempts that count against the budget.
     pub(crate) attempts: u32,
+    /// All attempts: the pauses between them grow with each.
+    pub(crate) tries: u32,
     pub(crate) first_sent_ms: i64,
+    pub(crate) sent_ms: i64,
     pub(crate) prior_unknown: bool,
     pub(crate) may_be_duplicate: bool,
     pub(crate) state: Status,
 }
 
 impl Entry {
-    pub(crate) const fn new(message: Arc<Message>, results: Results, losses: Vec<Loss>) -> Self {
+    pub(crate) const fn new(message: Arc<Message>, results: Results, on_loss: OnLoss) -> Self {
         Self {
             message,
             results,
-            losses,
+            losses: Vec::new(),
+            on_loss,
             attempts: 0,
+            tries: 0,
             first_sent_ms: 0,
+            sent_ms: 0,
             prior_unknown: false,
             may_be_duplicate: false,
             state: Status::Queued,
+        }
+    }
+}
+
+impl Entry {
+    /// Whether the message may leave now, or what it settles as instead.
+    pub(crate) fn before_leaving(
+        &mut self,
+        now_ms: i64,
+        deadline_ms: i64,
+        dedupe_window_ms: u64,
+    ) -> Result<(), (Status, Failure)> {
+        if self.message.expires_at_ms.unwrap_or(i64::MAX).min(deadline_ms) <= now_ms {
+            let failure =
+                Failure::not_sent(ErrorCode::Expired, "it was not sent before it expired").for_good();
+            return Err((Status::Expired, failure));
+        }
+        let age = u64::try_from(now_ms - self.first_sent_ms).unwrap_or_default();
+        if !self.prior_unknown || age < dedupe_window_ms {
+            return Ok(());
+        }
+        match self.message.guarantee {
+            Guarantee::AtLeastOnce => {
+                self.may_be_duplicate = true;
+                Ok(())
+            }
+            Guarantee::AtMostOnce => {
+                let detail = "the time is over in which the vendor would recognise a repeat";
+                Err((Status::Unknown, Failure::unknown(ErrorCode::Timeout, detail)))
+            }
         }
     }
 }
@@ -90,6 +129,8 @@ pub(crate) struct HeldParcel {
     pub(crate) origin: Origin,
     /// Messages that are not final.
     pub(crate) open: usize,
+    /// Calls under way that hold messages of it.
+    pub(crate) under_way: u32,
     /// Bytes that the parcel keeps in memory, roughly.
     pub(crate) bytes: usize,
 }
@@ -128,6 +169,28 @@ impl HeldParcel {
         })
     }
 
+    /// Checks what is not final with the adapter that is spoken: takes over its losses, and returns what
+    /// cannot be sent in this dialect.
+    pub(crate) fn check(&mut self, adapter: &dyn Adapter, provider: &str) -> Vec<(u16, Failure)> {
+        let mut refused = Vec::new();
+        for (position, entry) in (0u16..).zip(&mut self.entries) {
+            if entry.state != Status::Queued {
+                continue;
+            }
+            match adapter.check(&entry.message, entry.results) {
+                Ok(losses) => {
+                    entry.losses = losses;
+                    if let Some(detail) = forbidding(&entry.losses, entry.on_loss, provider) {
+                        refused
+                            .push((position, Failure::not_sent(ErrorCode::Unsupported, detail).for_good()));
+                    }
+                }
+                Err(refusal) => refused.push((position, refusal.failure())),
+            }
+        }
+        refused
+    }
+
     /// The recipients that stand more than once in a direct parcel, which holds all of its batch for this
     /// provider; none for a stored one, whose batch has other parcels.
     pub(crate) fn repeated_recipients(&self) -> Option<Vec<u64>> {
@@ -161,7 +224,13 @@ impl HeldParcel {
         if entry.state.is_final() {
             return None;
         }
-        if !judge.free {
+        entry.tries += 1;
+        // What never left for want of a server counts against the deadline alone.
+        let unreached = outcome.failure().is_some_and(|failure| {
+            failure.fate == Fate::NotSent && failure.code == ErrorCode::VendorUnavailable
+        });
+        let free = judge.free || unreached;
+        if !free {
             entry.attempts += 1;
         }
         let guarantee = entry.message.guarantee;
@@ -189,7 +258,7 @@ impl HeldParcel {
             Next::Again { duplicate } => {
                 entry.may_be_duplicate |= duplicate;
                 entry.prior_unknown |= result == Status::Unknown;
-                let pause = decide::backoff_ms(entry.attempts.max(1) + 1, judge.chance);
+                let pause = decide::backoff_ms(entry.tries + 1, judge.chance);
                 let at = judge.now_ms.saturating_add(i64::try_from(pause).unwrap_or(i64::MAX));
                 (Status::Queued, After::Again(at), at)
             }
@@ -211,16 +280,23 @@ impl HeldParcel {
             failure,
             losses: entry.losses.iter().map(|loss| Arc::from(*loss)).collect(),
             may_be_duplicate: entry.may_be_duplicate,
+            free,
             not_before_ms,
         };
         Some((note, after))
     }
 
-    /// Settles a message without an attempt.
-    pub(crate) fn settle(&mut self, position: u16, status: Status, failure: Failure) -> Option<Note> {
+    /// Settles a message without an attempt. One that may have arrived before stays unknown, whatever
+    /// keeps it from being sent again.
+    pub(crate) fn settle(&mut self, position: u16, status: Status, mut failure: Failure) -> Option<Note> {
         let entry = self.entries.get_mut(usize::from(position))?;
         if entry.state.is_final() {
             return None;
+        }
+        let status = if entry.prior_unknown { Status::Unknown } else { status };
+        if status == Status::Unknown && failure.fate != Fate::Unknown {
+            failure.fate = Fate::Unknown;
+            failure.message = format!("an earlier attempt may have arrived; {}", failure.message);
         }
         entry.state = status;
         self.open = self.open.saturating_sub(1);
@@ -241,7 +317,8 @@ impl HeldParcel {
         for record in records.iter().filter(|record| record.attempt) {
             for note in &record.notes {
                 let Some(entry) = self.entries.get_mut(usize::from(note.position)) else { continue };
-                entry.attempts += 1;
+                entry.tries += 1;
+                entry.attempts += u32::from(!note.free);
                 entry.may_be_duplicate |= note.may_be_duplicate;
                 entry.prior_unknown |= note.result.unwrap_or(note.status) == Status::Unknown;
                 if entry.first_sent_ms == 0 {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use interline_core::adapter::{Adapter, Call, CallMessage, Signal};
-use interline_core::draw::{CallLimits, Waiting};
-use interline_core::error::{ErrorCode, Failure};
+use interline_core::decide::backoff_ms;
+use interline_core::draw::{CallLimits, Drawer, Waiting};
+use interline_core::error::{ErrorCode, Failure, Fate};
 use interline_core::options::Results;
 use interline_core::outcome::{Outcome, Status};
 use interline_core::record::{CallRecord, Note};
@@ -20,6 +22,8 @@ use crate::clock;
 
 /// Most bytes in one call, whatever the count allows.
 const CALL_BYTES: usize = 4 * 1024 * 1024;
+/// The longest pause between two calls to a server that cannot be reached.
+const LONGEST_PAUSE_MS: u64 = 5_000;
 /// The pause after which a call goes again that the ledger could not take.
 const LEDGER_PAUSE_MS: i64 = 250;
 
@@ -58,24 +62,37 @@ impl Lane {
         self.finish_if_done(key);
     }
 
-    /// Queues everything that waited for the dialect.
-    pub(super) fn queue_all(&mut self) {
+    /// Queues everything anew after the dialect became known: slots, limits and what can be expressed
+    /// depend on it. Nothing is under way then.
+    pub(super) fn start_over(&mut self) {
         let Some(adapter) = self.provider.adapter() else { return };
-        if !self.drawer.is_empty() {
-            return;
+        let mut before = std::mem::take(&mut self.paces);
+        self.paces = self.provider.paces(adapter.profile());
+        for pace in &mut self.paces {
+            if let Some(index) = before.iter().position(|old| old.class == pace.class) {
+                pace.adopt(before.swap_remove(index));
+            }
         }
-        let tickets: Vec<Ticket> = self
-            .parcels
-            .iter()
-            .flat_map(|(key, parcel)| {
-                let open = (0u16..).zip(&parcel.entries).filter(|(_, entry)| entry.state == Status::Queued);
-                open.map(|(position, _)| (*key, position))
-            })
-            .collect();
-        for (key, position) in tickets {
-            let waits = self.parcels.get(&key).and_then(|parcel| parcel.waiting(key, position, &*adapter));
-            if let Some(waits) = waits {
-                self.drawer.push(waits);
+        self.drawer = Drawer::default();
+        let later = std::mem::take(&mut self.later);
+        let times: HashMap<Ticket, i64> =
+            later.into_iter().map(|((at, _), waiting)| (waiting.ticket, at)).collect();
+        let mut keys: Vec<u32> = self.parcels.keys().copied().collect();
+        keys.sort_unstable();
+        for key in keys {
+            let name = Arc::clone(&self.provider.settings.name);
+            let Some(parcel) = self.parcels.get_mut(&key) else { continue };
+            for (position, failure) in parcel.check(&*adapter, &name) {
+                self.settle_one((key, position), Status::Rejected, failure);
+            }
+            let Some(parcel) = self.parcels.get(&key) else { continue };
+            let open = (0u16..).zip(&parcel.entries).filter(|(_, entry)| entry.state == Status::Queued);
+            let waiting: Vec<_> = open.filter_map(|(at, _)| parcel.waiting(key, at, &*adapter)).collect();
+            for waits in waiting {
+                match times.get(&waits.ticket) {
+                    Some(at_ms) => self.put_later(*at_ms, waits),
+                    None => self.drawer.push(waits),
+                }
             }
         }
     }
@@ -88,7 +105,12 @@ impl Lane {
     /// Lets every call go that may go now. Returns how long to wait for the next, if one waits.
     pub(super) fn depart(&mut self, now_ms: i64) -> Option<Duration> {
         let adapter = self.provider.adapter()?;
-        let limit = self.provider.in_flight();
+        let (failures, try_at_ms) = self.unreached;
+        if try_at_ms > now_ms {
+            return Some(Duration::from_millis(u64::try_from(try_at_ms - now_ms).unwrap_or_default()));
+        }
+        // While no server answers one call at a time asks whether it is back.
+        let limit = if failures > 0 { 1 } else { self.provider.in_flight() };
         let mut soonest: Option<Duration> = None;
         for index in 0..self.paces.len() {
             while self.in_flight < limit {
@@ -121,7 +143,7 @@ impl Lane {
         }
         let limits = CallLimits { messages: pace.messages_per_call, bytes: CALL_BYTES };
         let drawn = self.drawer.draw(class, limits)?;
-        let fresh = self.fresh(drawn, now_ms);
+        let fresh = self.fresh(drawn, now_ms, adapter.profile().dedupe.window_ms(class));
         let ready = self.paced(index, fresh, now_ms);
         if ready.is_empty() {
             return Some(Ok(()));
@@ -136,24 +158,28 @@ impl Lane {
         Some(Ok(()))
     }
 
-    /// Drops what was withdrawn and settles what is too late.
-    fn fresh(&mut self, drawn: Vec<Waiting<Ticket>>, now_ms: i64) -> Vec<Waiting<Ticket>> {
+    /// Drops what was withdrawn, settles what is too late, and what may have arrived before and would no
+    /// longer be recognised.
+    fn fresh(
+        &mut self,
+        drawn: Vec<Waiting<Ticket>>,
+        now_ms: i64,
+        dedupe_window_ms: u64,
+    ) -> Vec<Waiting<Ticket>> {
         let mut fresh = Vec::with_capacity(drawn.len());
         for waiting in drawn {
             let (key, position) = waiting.ticket;
-            let late = self.parcels.get(&key).and_then(|parcel| {
-                let entry =
-                    parcel.entries.get(usize::from(position)).filter(|entry| !entry.state.is_final())?;
-                let expires = entry.message.expires_at_ms.unwrap_or(i64::MAX).min(parcel.batch.deadline_ms);
-                Some(expires <= now_ms)
+            let fate = self.parcels.get_mut(&key).and_then(|parcel| {
+                let deadline_ms = parcel.batch.deadline_ms;
+                let entry = parcel.entries.get_mut(usize::from(position))?;
+                (entry.state == Status::Queued)
+                    .then(|| entry.before_leaving(now_ms, deadline_ms, dedupe_window_ms))
             });
-            match late {
-                Some(false) => fresh.push(waiting),
-                Some(true) => {
+            match fate {
+                Some(Ok(())) => fresh.push(waiting),
+                Some(Err((status, failure))) => {
                     self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
-                    let failure =
-                        Failure::not_sent(ErrorCode::Expired, "it was not sent before it expired").for_good();
-                    self.settle_one(waiting.ticket, Status::Expired, failure);
+                    self.settle_one(waiting.ticket, status, failure);
                 }
                 None => self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered),
             }
@@ -187,11 +213,13 @@ impl Lane {
         let mut messages = Vec::with_capacity(waiting.len());
         let mut starts: Vec<(u32, SendingStart)> = Vec::new();
         let mut results = Results::Each;
+        let mut touched: Vec<u32> = Vec::new();
         for item in &waiting {
             let (key, position) = item.ticket;
             let Some(parcel) = self.parcels.get_mut(&key) else { continue };
             let Some(entry) = parcel.entries.get_mut(usize::from(position)) else { continue };
             entry.state = Status::Sending;
+            entry.sent_ms = now_ms;
             if entry.first_sent_ms == 0 {
                 entry.first_sent_ms = now_ms;
             }
@@ -202,6 +230,10 @@ impl Lane {
                 attempt: entry.attempts + 1,
                 prior_unknown: entry.prior_unknown,
             });
+            if !touched.contains(&key) {
+                touched.push(key);
+                parcel.under_way += 1;
+            }
             let Origin::Stored(claim) = parcel.origin else { continue };
             match starts.iter_mut().rev().find(|(other, _)| *other == key) {
                 Some((_, start)) => start.indexes.push(position),
@@ -232,6 +264,15 @@ impl Lane {
     pub(super) fn arrived(&mut self, arrival: Arrival) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let Arrival { class, waiting, end, sending, at_ms, took_ms } = arrival;
+        let mut touched: Vec<u32> = waiting.iter().map(|waiting| waiting.ticket.0).collect();
+        touched.dedup();
+        touched.sort_unstable();
+        touched.dedup();
+        for key in touched {
+            if let Some(parcel) = self.parcels.get_mut(&key) {
+                parcel.under_way = parcel.under_way.saturating_sub(1);
+            }
+        }
         let verdict = match end {
             End::Verdict(verdict) => verdict,
             End::Held(failure) => {
@@ -254,6 +295,7 @@ impl Lane {
                 return;
             }
         };
+        self.count_unreached(&verdict.outcomes);
         let free = self.heed(&verdict.signal, class);
         let halves =
             (verdict.signal == Signal::Bisect && waiting.len() > 1).then(|| waiting.len().div_ceil(2));
@@ -314,6 +356,31 @@ impl Lane {
             After::Final => self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered),
             After::Again(at_ms) => self.put_later(at_ms, waiting),
         }
+    }
+
+    /// Pauses the lane while no server is there: longer each time, until a call gets through.
+    fn count_unreached(&mut self, outcomes: &[Outcome]) {
+        let unreached = outcomes.iter().all(|outcome| {
+            outcome
+                .failure()
+                .is_some_and(|f| f.fate == Fate::NotSent && f.code == ErrorCode::VendorUnavailable)
+        });
+        if !unreached {
+            if self.unreached.0 > 0 {
+                tracing::info!(provider = %self.provider.settings.name, "the server answers again");
+                self.trouble = None;
+            }
+            self.unreached = (0, 0);
+            return;
+        }
+        let failures = self.unreached.0.saturating_add(1);
+        let pause = backoff_ms(failures, 1.0).min(LONGEST_PAUSE_MS);
+        self.unreached = (failures, clock::now_ms().saturating_add(i64::try_from(pause).unwrap_or(i64::MAX)));
+        let why = outcomes.iter().find_map(Outcome::failure).map(|failure| failure.message.clone());
+        if failures == 1 {
+            tracing::warn!(provider = %self.provider.settings.name, why, "the server cannot be reached; its messages wait");
+        }
+        self.trouble = why;
     }
 
     /// Does what a verdict asks for; true when the attempt does not count against the budget.
@@ -445,22 +512,33 @@ impl Lane {
         });
         let Some(key) = found else { return };
         let Some(parcel) = self.parcels.get_mut(&key) else { return };
-        let mut notes = Vec::new();
+        let (mut unsent, mut under_way) = (Vec::new(), Vec::new());
+        let now_ms = clock::now_ms();
+        let mut sent_ms = now_ms;
         for position in (0u16..).take(parcel.entries.len()) {
-            let state = parcel.entries.get(usize::from(position)).map(|entry| entry.state);
-            let note = if state == Some(Status::Sending) {
+            let entry = parcel.entries.get(usize::from(position));
+            if let Some(entry) = entry.filter(|entry| entry.state == Status::Sending) {
+                sent_ms = sent_ms.min(entry.sent_ms);
                 let failure =
                     Failure::unknown(ErrorCode::Timeout, "no answer came before the caller's timeout");
-                parcel.settle(position, Status::Unknown, failure)
+                under_way.extend(parcel.settle(position, Status::Unknown, failure));
             } else {
                 let failure =
                     Failure::not_sent(ErrorCode::Expired, "it was not sent before the caller's timeout");
-                parcel.settle(position, Status::Expired, failure.for_good())
-            };
-            notes.extend(note);
+                unsent.extend(parcel.settle(position, Status::Expired, failure.for_good()));
+            }
         }
+        let calls = parcel.under_way;
         let (name, vendor) =
-            (Arc::clone(&self.provider.settings.name), self.provider.settings.vendor.name.into());
-        self.write_record(key, CallRecord::decision(name, vendor, clock::now_ms(), notes), Vec::new(), 0);
+            (Arc::clone(&self.provider.settings.name), Arc::from(self.provider.settings.vendor.name));
+        let took_ms = u32::try_from(now_ms - sent_ms).unwrap_or(u32::MAX);
+        let call = CallRecord::call(Arc::clone(&name), Arc::clone(&vendor), sent_ms, took_ms, under_way);
+        let rest = CallRecord::decision(name, vendor, now_ms, unsent);
+        if let Origin::Direct(sink) = &mut parcel.origin {
+            sink.calls += calls;
+            sink.records.extend([call, rest].into_iter().filter(|record| !record.notes.is_empty()));
+            sink.records.iter().rev().take(2).for_each(|record| self.around.metrics.settled(record));
+        }
+        self.finish_if_done(key);
     }
 }

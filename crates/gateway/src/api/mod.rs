@@ -135,13 +135,7 @@ fn answer(status: StatusCode, kind: HeaderValue, body: impl Into<Body>) -> Respo
 
 /// An answer in JSON.
 fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response, Problem> {
-    json_of(status, value, 256)
-}
-
-/// An answer in JSON of about `size` bytes.
-fn json_of<T: Serialize>(status: StatusCode, value: &T, size: usize) -> Result<Response, Problem> {
-    let mut body = Vec::with_capacity(size);
-    serde_json::to_writer(&mut body, value).map_err(|error| {
+    let body = serde_json::to_vec(value).map_err(|error| {
         tracing::error!(%error, "cannot write an answer");
         Problem::internal()
     })?;

@@ -7,13 +7,10 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode};
-use interline_core::outcome::Counts;
-use interline_core::record::MessageResult;
 use interline_engine::Sent;
-use serde::Serialize;
 
 use super::query::Query;
-use super::{REPLAYED, Shared, admit, give_back, idempotency_key, json_of};
+use super::{JSON, REPLAYED, Shared, admit, answer, give_back, idempotency_key};
 use crate::body::{text, whole};
 use crate::config::Scope;
 use crate::problem::Problem;
@@ -23,14 +20,6 @@ const PROVIDERS: HeaderName = HeaderName::from_static("interline-provider");
 
 /// What one result takes in JSON, roughly.
 const RESULT_BYTES: usize = 512;
-
-#[derive(Serialize)]
-struct Answer<'a> {
-    id: &'a str,
-    state: &'static str,
-    counts: Counts,
-    results: &'a [MessageResult],
-}
 
 pub(super) async fn send(State(gateway): Shared, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
@@ -54,9 +43,9 @@ pub(super) async fn send(State(gateway): Shared, request: Request) -> Result<Res
 }
 
 fn render(sent: &Sent) -> Result<Response, Problem> {
-    let answer = Answer { id: &sent.id, state: "settled", counts: sent.counts, results: &sent.results };
-    let size = 256 + sent.results.len() * RESULT_BYTES;
-    let mut response = json_of(StatusCode::OK, &answer, size)?;
+    let mut body = Vec::with_capacity(256 + sent.results.len() * RESULT_BYTES);
+    sent.write(&mut body);
+    let mut response = answer(StatusCode::OK, JSON, body);
     let names = sent.providers.iter().map(|name| &**name).collect::<Vec<_>>().join(", ");
     if let (false, Ok(names)) = (names.is_empty(), HeaderValue::try_from(names)) {
         response.headers_mut().insert(PROVIDERS, names);
