@@ -19,9 +19,12 @@ const LONGEST_PAYLOAD: usize = 32_767;
 
 pub(crate) fn check(dialect: Dialect, account: &Account, message: &Message) -> Result<Vec<Loss>, Refusal> {
     let form = Form::of(dialect, account, message)?;
-    form::check_id(form.from, ErrorCode::SenderInvalid, || "/from".to_owned())?;
+    // The default sender was checked with the settings.
+    if message.from.is_some() {
+        form::check_id(form.from, ErrorCode::SenderInvalid, || "/from".to_owned())?;
+    }
     form::check_id(message.to.id(), ErrorCode::InvalidMessage, || "/to".to_owned())?;
-    if message.client_id.trim().is_empty() || message.client_id.len() > form::LONGEST_ID {
+    if form::is_blank(&message.client_id) || message.client_id.len() > form::LONGEST_ID {
         let detail = format!("must hold 1 to {} bytes, and not only blanks", form::LONGEST_ID);
         return Err(Refusal::new(ErrorCode::InvalidMessage, "/client_id", detail));
     }
@@ -91,6 +94,9 @@ fn check_content(content: &Content) -> Result<(), Refusal> {
         | Body::Custom { .. }
         | Body::Raw { .. } => {}
     }
+    if content::surely_within(content, LONGEST_PAYLOAD) {
+        return Ok(());
+    }
     let length = content::length(content);
     if length > LONGEST_PAYLOAD {
         let detail = format!("is {length} bytes as the vendor's payload; allowed are {LONGEST_PAYLOAD}");
@@ -99,13 +105,18 @@ fn check_content(content: &Content) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn content_losses(content: &Content, losses: &mut Vec<Loss>) {
-    let raw = matches!(content.body, Body::Raw { .. });
-    let mut lost = |condition: bool, name: Loss| {
+/// Notes a name where its condition holds.
+fn losing(losses: &mut Vec<Loss>) -> impl FnMut(bool, Loss) {
+    |condition, name| {
         if condition {
             losses.push(name);
         }
-    };
+    }
+}
+
+fn content_losses(content: &Content, losses: &mut Vec<Loss>) {
+    let raw = matches!(content.body, Body::Raw { .. });
+    let mut lost = losing(losses);
     lost(matches!(content.body, Body::Markdown(_)), "content.type");
     if let Body::Custom { kind: Some(kind), .. } = &content.body {
         lost(content::number_of(kind).is_none(), "content.kind");
@@ -115,15 +126,10 @@ fn content_losses(content: &Content, losses: &mut Vec<Loss>) {
 }
 
 fn sender_losses(sender: &Sender, losses: &mut Vec<Loss>) {
-    for (lost, name) in [
-        (sender.name.is_some(), "from.name"),
-        (sender.avatar_url.is_some(), "from.avatar_url"),
-        (sender.platform.is_some(), "from.platform"),
-    ] {
-        if lost {
-            losses.push(name);
-        }
-    }
+    let mut lost = losing(losses);
+    lost(sender.name.is_some(), "from.name");
+    lost(sender.avatar_url.is_some(), "from.avatar_url");
+    lost(sender.platform.is_some(), "from.platform");
 }
 
 fn option_losses(dialect: Dialect, message: &Message, losses: &mut Vec<Loss>) {
@@ -132,21 +138,16 @@ fn option_losses(dialect: Dialect, message: &Message, losses: &mut Vec<Loss>) {
     // No server acts on a lifetime; the page promises it, in whole seconds.
     let inexact = options.ttl.subsec_nanos() > 0;
     let ignored = dialect != Dialect::Published && !options.ttl.is_zero();
-    for (lost, name) in [
-        (dialect == Dialect::V3 && !options.store, "store"),
-        (dialect == Dialect::V3 && options.online_only, "online_only"),
-        (inexact || ignored, "ttl"),
-        (!push.enabled, "push.enabled"),
-        (push.title.is_some(), "push.title"),
-        (push.body.is_some(), "push.body"),
-        (push.sound.is_some(), "push.sound"),
-        (push.ext.is_some(), "push.ext"),
-        (push.badge.is_some(), "push.badge"),
-    ] {
-        if lost {
-            losses.push(name);
-        }
-    }
+    let mut lost = losing(losses);
+    lost(dialect == Dialect::V3 && !options.store, "store");
+    lost(dialect == Dialect::V3 && options.online_only, "online_only");
+    lost(inexact || ignored, "ttl");
+    lost(!push.enabled, "push.enabled");
+    lost(push.title.is_some(), "push.title");
+    lost(push.body.is_some(), "push.body");
+    lost(push.sound.is_some(), "push.sound");
+    lost(push.ext.is_some(), "push.ext");
+    lost(push.badge.is_some(), "push.badge");
 }
 
 fn extension_losses(dialect: Dialect, form: &Form<'_>, losses: &mut Vec<Loss>) {

@@ -22,6 +22,12 @@ const SYSTEM_NOTICE: u32 = 1000;
 /// What a payload of the app's own weighs beside its strings.
 const AROUND_MEDIA: usize = 160;
 
+/// The most that a text's payload has beside the text.
+const AROUND_TEXT: usize = 32;
+
+/// The most bytes that JSON needs for one.
+const LONGEST_ESCAPE: usize = "\\u001f".len();
+
 /// Writes a payload. The same content always gives the same bytes: v3 recognises repeats by them.
 pub(crate) fn write(content: &Content, payload: &mut Vec<u8>) -> Result<(), Error> {
     let written = match &content.body {
@@ -64,6 +70,19 @@ pub(crate) fn length(content: &Content) -> usize {
         | Body::Custom { .. } => serde_json::to_writer(&mut counted, &Payload(content)),
     }
     .map_or(usize::MAX, |()| counted.0)
+}
+
+/// Whether the payload surely has at most so many bytes, told without writing it.
+pub(crate) fn surely_within(content: &Content, most: usize) -> bool {
+    match content {
+        Content {
+            body: Body::Text(text) | Body::Markdown(text) | Body::Notice(text),
+            ext: None,
+            mentions: None,
+            ..
+        } => text.len().saturating_mul(LONGEST_ESCAPE).saturating_add(AROUND_TEXT) <= most,
+        Content { .. } => false,
+    }
 }
 
 /// The payload's length, roughly where exactness costs.
@@ -328,6 +347,18 @@ mod tests {
     fn data_that_is_no_object_is_wrapped_into_one() {
         assert_eq!(custom_payload(json!([1, 2]), Some("101")), json!({"type": 101, "data": [1, 2]}));
         assert_eq!(custom_payload(Value::Null, None), json!({"data": null}));
+    }
+
+    #[test]
+    fn a_text_that_is_surely_within_a_length_is_within_it() {
+        for body in
+            [Body::Text("\u{1f}".repeat(9)), Body::Notice(String::new()), Body::Markdown("é\"\n".into())]
+        {
+            let content = Content::of(body);
+            let length = length(&content);
+            assert!((0..length).all(|most| !surely_within(&content, most)));
+            assert!(surely_within(&content, 100));
+        }
     }
 
     #[test]

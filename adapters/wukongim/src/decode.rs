@@ -1,7 +1,9 @@
 //! Reads replies into outcomes. Each dialect has its own shape of success, and all of them are told
 //! apart by content: a v1 or v2 answer of `/message/send` has `data`, a v3 answer a `reason`. Answers
-//! other than 2xx are in [`refusal`]. Whatever cannot be read leaves its messages unknown.
+//! other than 2xx are in [`refusal`], the page's array is in [`array`]. Whatever cannot be read leaves its messages unknown.
 
+mod array;
+mod plain;
 mod refusal;
 
 use std::collections::HashMap;
@@ -19,7 +21,7 @@ pub(crate) fn decode(dialect: Dialect, call: &Call, reply: &Reply) -> Verdict {
         return refusal::verdict(dialect, call, reply);
     }
     match dialect {
-        Dialect::Published => array(call, reply),
+        Dialect::Published => array::verdict(call, reply),
         Dialect::V1 | Dialect::V2 if call.class == SENDBATCH => fan_out(dialect, call, reply),
         Dialect::V1 | Dialect::V2 | Dialect::V3 => single(dialect, call, reply),
     }
@@ -29,61 +31,8 @@ fn bad_reply(why: &str) -> Failure {
     Failure::unknown(ErrorCode::BadVendorReply, format!("the vendor's answer {why}"))
 }
 
-/// How often a client id stands in a call and in its answer, and where in the answer.
-#[derive(Default)]
-struct Named {
-    messages: usize,
-    answers: usize,
-    at: usize,
-}
-
-/// An array of ids, matched by the client's. Two messages may carry the same one: then all or none
-/// of them arrived, and whose id is whose cannot be told.
-fn array(call: &Call, reply: &Reply) -> Verdict {
-    let Ok(mut answers) = serde_json::from_slice::<Vec<Option<Ids>>>(&reply.body) else {
-        return Verdict::all(call, &bad_reply("is no array of messages"));
-    };
-    let mut named: HashMap<&str, Named> = HashMap::with_capacity(call.messages.len());
-    for message in &call.messages {
-        named.entry(&message.message.client_id).or_default().messages += 1;
-    }
-    for (at, answer) in answers.iter().enumerate() {
-        let Some(Ids { client_msg_no: Some(Id(Some(client_id))), message_id: Some(_), .. }) = answer else {
-            continue;
-        };
-        if let Some(named) = named.get_mut(&**client_id) {
-            *named = Named { answers: named.answers + 1, at, ..*named };
-        }
-    }
-    let outcome = |message: &CallMessage| {
-        let client_id = &*message.message.client_id;
-        match named.get(client_id) {
-            Some(Named { messages: 1, answers: 1, at }) => {
-                answers.get_mut(*at).and_then(Option::take).map_or_else(unnamed, told)
-            }
-            Some(named) if named.answers >= named.messages => {
-                Outcome::Accepted(Receipt { client_id: Some(client_id.into()), ..Receipt::default() })
-            }
-            Some(_) | None => unnamed(),
-        }
-    };
-    Verdict { outcomes: call.messages.iter().map(outcome).collect(), signal: Signal::None }
-}
-
-fn unnamed() -> Outcome {
-    Outcome::Unknown(bad_reply("does not name the message"))
-}
-
-/// The page has no form for a refused message; a `reason` is what the vendor's newer servers use.
-fn told(ids: Ids) -> Outcome {
-    match ids.reason {
-        None | Some(reason::SUCCESS) => Outcome::Accepted(receipt(ids)),
-        Some(code) => Outcome::failed(reason::failure(code)),
-    }
-}
-
-fn receipt(ids: Ids) -> Receipt {
-    let text = |id: Option<Id>| id.and_then(|id| id.0);
+fn receipt(ids: Ids<'_>) -> Receipt {
+    let text = |id: Option<Id<'_>>| id.and_then(|id| id.0).map(Into::into);
     Receipt {
         message_id: text(ids.message_id),
         client_id: text(ids.client_msg_no),
@@ -109,7 +58,8 @@ fn fan_out(dialect: Dialect, call: &Call, reply: &Reply) -> Verdict {
 }
 
 fn single(dialect: Dialect, call: &Call, reply: &Reply) -> Verdict {
-    let ([message], Ok(answer)) = (&*call.messages, serde_json::from_slice::<SendAnswer>(&reply.body)) else {
+    let ([message], Ok(answer)) = (&*call.messages, serde_json::from_slice::<SendAnswer<'_>>(&reply.body))
+    else {
         return Verdict::all(call, &bad_reply("to a single send cannot be read"));
     };
     let (outcome, speaks) = match answer {
@@ -143,12 +93,12 @@ fn single(dialect: Dialect, call: &Call, reply: &Reply) -> Verdict {
     Verdict { outcomes: vec![outcome], signal }
 }
 
-fn enveloped(message: &CallMessage, ids: Ids) -> Outcome {
+fn enveloped(message: &CallMessage, ids: Ids<'_>) -> Outcome {
     if ids.message_id.is_none() {
         return Outcome::Unknown(bad_reply("holds no message id"));
     }
     match &ids.client_msg_no {
-        Some(Id(Some(echoed))) if *echoed != message.message.client_id => {
+        Some(Id(Some(echoed))) if **echoed != *message.message.client_id => {
             Outcome::Unknown(bad_reply("is for another message"))
         }
         Some(_) | None => Outcome::Accepted(receipt(ids)),

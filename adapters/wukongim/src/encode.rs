@@ -14,7 +14,7 @@ use std::ops::Range;
 use crate::dialect::Dialect;
 use crate::form::{Flags, Form};
 use crate::settings::Account;
-use crate::{SENDBATCH, content};
+use crate::{SENDBATCH, content, escape};
 
 const JSON: &str = "application/json";
 const SEND_PATH: &str = "/message/send";
@@ -274,7 +274,7 @@ impl<'c> Body<'c> {
 
     /// Writes a string, quoted; ids without anything to escape take the short way.
     fn text(&mut self, text: &str) -> Result<(), Error> {
-        if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        if escape::plain(text.as_bytes()) < text.len() {
             return self.json(text);
         }
         self.bytes.push(b'"');

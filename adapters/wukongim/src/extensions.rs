@@ -1,6 +1,7 @@
 //! The vendor's own fields of a message, under `extensions.wukongim`. They are checked when a batch is
 //! taken, and read again with the same function when its calls are written.
 
+use interline_core::content::Object;
 use interline_core::error::FieldError;
 use interline_core::message::Message;
 use interline_core::read::{Fields, Path, Problems};
@@ -23,8 +24,16 @@ pub(crate) struct Extensions {
 
 impl Extensions {
     /// Reads what the message says for this vendor.
+    #[inline]
     pub(crate) fn of(message: &Message) -> Result<Self, Vec<FieldError>> {
-        let Some(own) = message.extension(NAME) else { return Ok(Self::default()) };
+        // Most batches have no vendor's fields at all: then there is nothing to look up.
+        if message.extensions.is_empty() {
+            return Ok(Self::default());
+        }
+        message.extension(NAME).map_or_else(|| Ok(Self::default()), Self::read)
+    }
+
+    fn read(own: &Object) -> Result<Self, Vec<FieldError>> {
         let value =
             Value::Object(own.iter().map(|(key, value)| (key.as_str(), Value::from(value))).collect());
         let mut problems = Problems::default();

@@ -46,6 +46,7 @@ pub(crate) struct Form<'m> {
 
 impl<'m> Form<'m> {
     /// The form of a message, or why it has none.
+    #[inline]
     pub(crate) fn of(dialect: Dialect, account: &'m Account, message: &'m Message) -> Result<Self, Refusal> {
         let from = &message.sender(account.default_sender.as_deref())?.id;
         let extensions =
@@ -99,12 +100,17 @@ fn expire(message: &Message) -> Result<u32, Refusal> {
     })
 }
 
+/// Whether a text has nothing but white space, if anything.
+pub(crate) fn is_blank(text: &str) -> bool {
+    text.chars().all(char::is_whitespace)
+}
+
 /// What is wrong with an id of a user or channel, if anything is.
 pub(crate) fn wrong_id(id: &str) -> Option<String> {
-    if id.trim().is_empty() {
+    if is_blank(id) {
         return Some("must not be blank".to_owned());
     }
-    if id.contains(['@', '#', '&']) {
+    if id.bytes().any(|byte| matches!(byte, b'@' | b'#' | b'&')) {
         return Some("must not hold any of @ # &: the server joins ids with them".to_owned());
     }
     (id.len() > LONGEST_ID).then(|| format!("has {} bytes; allowed are {LONGEST_ID}", id.len()))

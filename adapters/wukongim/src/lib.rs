@@ -20,6 +20,7 @@ mod content;
 mod decode;
 mod dialect;
 mod encode;
+mod escape;
 mod extensions;
 mod form;
 mod lookup;

@@ -48,15 +48,15 @@ fn read(reply: &Reply) -> Result<Finding, Error> {
     if reply.status != 200 {
         return Ok(Finding::CannotTell);
     }
-    let Ok(stored) = serde_json::from_slice::<wire::Stored>(&reply.body) else {
+    let Ok(stored) = serde_json::from_slice::<wire::Stored<'_>>(&reply.body) else {
         return Ok(Finding::CannotTell);
     };
     let id = [stored.message_idstr, stored.message_id].into_iter().flatten().find_map(|id| id.0);
     Ok(match (id, stored.status) {
         (Some(id), None) => Finding::Arrived(Receipt {
-            message_id: Some(id),
-            client_id: stored.client_msg_no.and_then(|id| id.0),
-            seq: stored.message_seq.and_then(|id| id.0),
+            message_id: Some(id.into()),
+            client_id: stored.client_msg_no.and_then(|id| id.0).map(Into::into),
+            seq: stored.message_seq.and_then(|id| id.0).map(Into::into),
             time_ms: stored.timestamp.and_then(|seconds| seconds.checked_mul(1000)),
             ..Receipt::default()
         }),

@@ -85,13 +85,16 @@ pub struct FanOutAnswer {
 /// and v2, the whole answer of v3.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
-pub struct Ids {
+pub struct Ids<'a> {
     /// The server's id.
-    pub message_id: Option<Id>,
+    #[serde(borrow)]
+    pub message_id: Option<Id<'a>>,
     /// Position in the channel; absent in v2.
-    pub message_seq: Option<Id>,
+    #[serde(borrow)]
+    pub message_seq: Option<Id<'a>>,
     /// The id at the client, given back; absent in v3.
-    pub client_msg_no: Option<Id>,
+    #[serde(borrow)]
+    pub client_msg_no: Option<Id<'a>>,
     /// v3: 1 is success.
     pub reason: Option<i64>,
 }
@@ -99,15 +102,18 @@ pub struct Ids {
 /// The answer to `/message/send`, of any version.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
-pub struct SendAnswer {
+pub struct SendAnswer<'a> {
     /// v1 and v2: 200, or the code of a failure under HTTP 200.
     pub status: Option<i64>,
     /// v1 and v2: the ids.
-    pub data: Option<Ids>,
+    #[serde(borrow)]
+    pub data: Option<Ids<'a>>,
     /// v3.
-    pub message_id: Option<Id>,
+    #[serde(borrow)]
+    pub message_id: Option<Id<'a>>,
     /// v3.
-    pub message_seq: Option<Id>,
+    #[serde(borrow)]
+    pub message_seq: Option<Id<'a>>,
     /// v3: 1 is success.
     pub reason: Option<i64>,
 }
@@ -115,17 +121,21 @@ pub struct SendAnswer {
 /// A stored message, as far as a lookup reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
-pub struct Stored {
+pub struct Stored<'a> {
     /// 404 under HTTP 200 when there is none.
     pub status: Option<i64>,
     /// The id.
-    pub message_id: Option<Id>,
+    #[serde(borrow)]
+    pub message_id: Option<Id<'a>>,
     /// The id as a string, the same.
-    pub message_idstr: Option<Id>,
+    #[serde(borrow)]
+    pub message_idstr: Option<Id<'a>>,
     /// Position in the channel.
-    pub message_seq: Option<Id>,
+    #[serde(borrow)]
+    pub message_seq: Option<Id<'a>>,
     /// The id at the client.
-    pub client_msg_no: Option<Id>,
+    #[serde(borrow)]
+    pub client_msg_no: Option<Id<'a>>,
     /// Unix seconds.
     pub timestamp: Option<i64>,
 }
@@ -146,48 +156,60 @@ pub struct Complaint {
 
 /// An id as text, whether it came as a number or a string. What is neither, a fraction or 0 is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Id(pub Option<Box<str>>);
+pub struct Id<'a>(pub Option<Cow<'a, str>>);
 
-impl<'de> Deserialize<'de> for Id {
+impl<'a> Id<'a> {
+    /// The id that stands for this text.
+    #[must_use]
+    pub fn of(text: impl Into<Cow<'a, str>>) -> Self {
+        Self(Some(text.into()).filter(|text| !text.is_empty() && text != "0"))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Id<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Any;
         impl<'de> Visitor<'de> for Any {
-            type Value = Id;
+            type Value = Id<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an id")
             }
 
-            fn visit_u64<E>(self, number: u64) -> Result<Id, E> {
-                Ok(Id((number != 0).then(|| number.to_string().into_boxed_str())))
+            fn visit_u64<E>(self, number: u64) -> Result<Id<'de>, E> {
+                Ok(Id::of(number.to_string()))
             }
 
-            fn visit_i64<E>(self, number: i64) -> Result<Id, E> {
-                Ok(Id((number != 0).then(|| number.to_string().into_boxed_str())))
+            fn visit_i64<E>(self, number: i64) -> Result<Id<'de>, E> {
+                Ok(Id::of(number.to_string()))
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Id, E> {
-                Ok(Id((!text.is_empty() && text != "0").then(|| text.into())))
+            fn visit_str<E>(self, text: &str) -> Result<Id<'de>, E> {
+                Ok(Id::of(text.to_owned()))
             }
 
-            fn visit_f64<E>(self, _: f64) -> Result<Id, E> {
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Id<'de>, E> {
+                Ok(Id::of(text))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Id<'de>, E> {
                 Ok(Id(None))
             }
 
-            fn visit_bool<E>(self, _: bool) -> Result<Id, E> {
+            fn visit_bool<E>(self, _: bool) -> Result<Id<'de>, E> {
                 Ok(Id(None))
             }
 
-            fn visit_unit<E>(self) -> Result<Id, E> {
+            fn visit_unit<E>(self) -> Result<Id<'de>, E> {
                 Ok(Id(None))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Id, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Id<'de>, A::Error> {
                 while items.next_element::<IgnoredAny>()?.is_some() {}
                 Ok(Id(None))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Id, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Id<'de>, A::Error> {
                 while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 Ok(Id(None))
             }
