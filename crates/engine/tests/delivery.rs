@@ -171,3 +171,74 @@ async fn a_plan_sends_nothing() {
     engine.shutdown(Duration::from_secs(5)).await;
     assert_eq!(twin.calls(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_changes_its_dialect_gets_each_message_once() {
+    let twin = twin("v2").await;
+    let (engine, _folder) = engine(&twin, None).await;
+    let one = json!({"messages": [{"to": "user:first", "content": {"type": "text", "text": "x"}}]});
+    engine.send(&caller(), &one.to_string(), Duration::from_secs(10), None).await.unwrap();
+    assert!(twin.speak("v3"));
+    twin.set_fault(Fault::new(FaultKind::Slow).value(50).times(40));
+    let messages: Vec<_> =
+        (0..40).map(|n| json!({"id": format!("m{n}"), "to": format!("user:u{n}")})).collect();
+    let body = json!({"content": {"type": "text", "text": "hi"}, "ordered": false, "messages": messages});
+    let sent = engine.send(&caller(), &body.to_string(), Duration::from_secs(15), None).await.unwrap();
+    assert!(sent.results.iter().all(|result| result.status == Status::Accepted), "{:#?}", sent.results);
+    assert_eq!(engine.providers()[0].dialect.as_deref(), Some("v3"));
+    engine.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(twin.total(), 41);
+    assert_eq!(sent.counts.calls, twin.calls() - 1, "every call is counted, none is made twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_have_arrived_is_unknown_and_not_expired() {
+    let twin = twin("published").await;
+    twin.set_fault(Fault::new(FaultKind::CloseAfterRead));
+    let (engine, _folder) = engine(&twin, Some("published")).await;
+    let body = json!({"guarantee": "at_least_once", "content": {"type": "text", "text": "x"},
+                      "messages": [{"to": "user:ann"}]});
+    let sent = engine.send(&caller(), &body.to_string(), Duration::from_secs(2), None).await.unwrap();
+    let result = &sent.results[0];
+    assert_eq!(result.status, Status::Unknown, "{result:#?}");
+    assert_eq!(result.error.as_ref().unwrap().fate, interline_core::error::Fate::Unknown);
+    assert!(result.may_be_duplicate && result.attempts.len() > 1);
+    engine.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_fails_no_message_before_its_deadline() {
+    let twin = twin("published").await;
+    twin.set_fault(Fault::new(FaultKind::Refuse).value(4_000));
+    let (engine, _folder) = engine(&twin, Some("published")).await;
+    let accepted = engine.accept(&caller(), &many(500), None).await.unwrap();
+    assert!(engine.settled(&accepted.batch.id, Duration::from_secs(19)).await.unwrap());
+    let batch = engine.batch(&accepted.batch.id).await.unwrap().unwrap();
+    assert_eq!(batch.counts.accepted, 500, "{batch:#?}");
+    engine.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(twin.total(), 500);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_cut_off_by_the_callers_timeout_is_an_attempt() {
+    let twin = twin("published").await;
+    twin.set_fault(Fault::new(FaultKind::Hang));
+    let (engine, _folder) = engine(&twin, Some("published")).await;
+    let sent = engine.send(&caller(), &many(3), Duration::from_secs(1), None).await.unwrap();
+    assert!(sent.results.iter().all(|result| result.status == Status::Unknown && result.attempts.len() == 1));
+    assert_eq!(sent.counts.calls, 1);
+    engine.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_answers_a_second_time_without_sending() {
+    let twin = twin("published").await;
+    let (engine, _folder) = engine(&twin, Some("published")).await;
+    let timeout = Duration::from_secs(10);
+    let first = engine.send(&caller(), &many(3), timeout, Some("k")).await.unwrap();
+    let again = engine.send(&caller(), &many(3), timeout, Some("k")).await.unwrap();
+    assert!(again.replayed && again.id == first.id && again.results == first.results);
+    assert!(matches!(engine.send(&caller(), &many(4), timeout, Some("k")).await, Err(Denied::Mismatch)));
+    engine.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(twin.total(), 3);
+}

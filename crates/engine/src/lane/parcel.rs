@@ -328,3 +328,40 @@ impl HeldParcel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use interline_testkit::build::message;
+    use serde_json::json;
+
+    fn repeat(guarantee: &str) -> Entry {
+        let message = message(&json!({
+            "to": "room:1", "content": {"type": "text", "text": "x"}, "guarantee": guarantee
+        }));
+        let mut entry = Entry::new(message, Results::Each, OnLoss::Degrade);
+        entry.prior_unknown = true;
+        entry.first_sent_ms = 1_000;
+        entry
+    }
+
+    #[test]
+    fn a_repeat_leaves_only_inside_the_vendors_window() {
+        let mut entry = repeat("at_most_once");
+        assert!(entry.before_leaving(1_999, i64::MAX, 1_000).is_ok());
+        let Err((status, failure)) = entry.before_leaving(2_000, i64::MAX, 1_000) else { panic!("it left") };
+        assert_eq!((status, failure.fate), (Status::Unknown, Fate::Unknown));
+    }
+
+    #[test]
+    fn a_repeat_outside_the_window_says_that_it_may_double_where_that_was_asked_for() {
+        let mut entry = repeat("at_least_once");
+        assert!(entry.before_leaving(2_000, i64::MAX, 1_000).is_ok() && entry.may_be_duplicate);
+    }
+
+    #[test]
+    fn what_expired_does_not_leave() {
+        let mut entry = repeat("at_most_once");
+        assert!(matches!(entry.before_leaving(1_500, 1_500, 1_000), Err((Status::Expired, _))));
+    }
+}
