@@ -1,7 +1,7 @@
 //! The limits of one quota class: calls and messages per period, messages per recipient, and the
 //! vendor's penalties. Spacing is even (burst 1), so that no window ever holds more than the contract.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -31,7 +31,8 @@ pub(crate) struct Pace {
     permit: bool,
     message_limiter: Option<DefaultDirectRateLimiter>,
     per_recipient: Option<Rate>,
-    next_for: HashMap<u64, i64>,
+    /// When each recipient got its latest messages, Unix milliseconds.
+    latest: HashMap<u64, VecDeque<i64>>,
     clock: DefaultClock,
 }
 
@@ -53,7 +54,7 @@ impl Pace {
             permit: false,
             message_limiter: messages.and_then(|rate| limiter(rate, burst)),
             per_recipient: own.per_recipient.or(class.per_recipient),
-            next_for: HashMap::new(),
+            latest: HashMap::new(),
             clock: DefaultClock::default(),
         }
     }
@@ -66,7 +67,7 @@ impl Pace {
             self.permit = before.permit;
         }
         self.frozen_until_ms = before.frozen_until_ms;
-        self.next_for = before.next_for;
+        self.latest = before.latest;
     }
 
     /// Keeps a permit for one call ready.
@@ -115,17 +116,20 @@ impl Pace {
     pub(crate) fn recipient(&mut self, recipient: u64, now_ms: i64) -> Result<(), i64> {
         let Some(rate) = self.per_recipient else { return Ok(()) };
         let period = i64::try_from(rate.per.as_millis()).unwrap_or(i64::MAX);
-        let spacing = period / i64::from(rate.count.max(1));
-        if self.next_for.len() > RECIPIENTS {
-            self.next_for.retain(|_, next| *next > now_ms);
+        if self.latest.len() > RECIPIENTS {
+            self.latest.retain(|_, latest| latest.back().is_some_and(|last| last + period > now_ms));
         }
-        // The vendor counts within a period: its whole count may come at once, then evenly.
-        let next = self.next_for.entry(recipient).or_insert(now_ms - period);
-        let earliest = (*next).max(now_ms - period + spacing);
-        if earliest > now_ms {
-            return Err(earliest);
+        // The vendor counts within a period: its whole count may come at once, and no more in any period.
+        let latest = self.latest.entry(recipient).or_default();
+        while latest.front().is_some_and(|first| first + period <= now_ms) {
+            latest.pop_front();
         }
-        *next = earliest + spacing;
+        if let Some(first) = latest.front()
+            && latest.len() >= rate.count.max(1) as usize
+        {
+            return Err(first + period);
+        }
+        latest.push_back(now_ms);
         Ok(())
     }
 
@@ -182,9 +186,9 @@ mod tests {
         }
         for window in 0..4_000 {
             let inside = sent.iter().filter(|at| (window..window + 1_000).contains(*at)).count();
-            assert!(inside <= 40, "{inside} within a second from {window}");
+            assert!(inside <= 20, "{inside} within a second from {window}");
         }
         let steady = sent.iter().filter(|at| (2_000..4_000).contains(*at)).count();
-        assert!((39..=41).contains(&steady), "{steady}");
+        assert_eq!(steady, 40, "no more, and no less either");
     }
 }
