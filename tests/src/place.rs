@@ -1,8 +1,9 @@
 //! A folder with a configuration and a ledger. Servers come and go in it; the ledger stays.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
@@ -12,7 +13,7 @@ use crate::server::Server;
 /// A folder in which the program runs.
 #[derive(Debug)]
 pub struct Place {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     environment: Vec<(String, String)>,
 }
 
@@ -55,7 +56,7 @@ impl Place {
     /// A folder with nothing in it.
     pub fn empty() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder, environment: Vec::new() }
+        Self { folder: Arc::new(folder), environment: Vec::new() }
     }
 
     /// Sets a variable of the environment for everything that runs here.
@@ -127,8 +128,8 @@ impl Place {
         Server::start(self)
     }
 
-    /// The folder.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    /// The folder, to be kept as long as anything runs in it.
+    pub(crate) fn folder(&self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
     }
 }

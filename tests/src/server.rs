@@ -7,9 +7,11 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::place::Place;
@@ -21,6 +23,7 @@ pub struct Server {
     child: Child,
     client: Client,
     log: PathBuf,
+    _folder: Arc<TempDir>,
 }
 
 impl Deref for Server {
@@ -66,7 +69,7 @@ impl Server {
             child.wait().ok();
             panic!("the server did not start: {}", std::fs::read_to_string(&log).unwrap_or_default());
         };
-        let server = Self { child, client: Client::new(addr), log };
+        let server = Self { child, client: Client::new(addr), log, _folder: place.folder() };
         eventually("the server is ready", Duration::from_secs(30), || {
             let ready = server.client.ask("GET", "/readyz", "", b"").ok()?;
             (ready.status == 200).then_some(())

@@ -345,6 +345,41 @@ fn at_least_once_sends_again_and_says_so() {
 }
 
 #[test]
+fn a_message_says_for_itself_what_its_batch_says_for_all() {
+    let stage = stage();
+    let (_place, server) = open(&stage);
+    let mut batch = batch_of(2);
+    batch["messages"][0]["expires_at"] = json!("2020-01-01T00:00:00Z");
+    let sent = server.post("/v1/send", &batch).of(200);
+    let statuses: Vec<_> = (0..2).map(|place| sent["results"][place]["status"].clone()).collect();
+    assert_eq!(statuses, ["expired", "accepted"], "{sent}");
+
+    let mut lossy = json!({"messages": [text("a", "room:7"), text("b", "room:8")], "options": {"ttl": "1h"}});
+    lossy["messages"][1]["on_loss"] = json!("reject");
+    let refused = server.post("/v1/send", &lossy).of(400);
+    assert_eq!(refused["errors"].as_array().map(Vec::len), Some(1), "{refused}");
+    assert!(refused["errors"][0]["path"].as_str().is_some_and(|path| path.starts_with("/messages/1")));
+
+    stage.wukongim().set_fault(Fault::new(FaultKind::CloseAfterRead).times(1));
+    let mut twice = batch_of(1);
+    twice["messages"][0]["guarantee"] = json!("at_least_once");
+    let sent = server.post("/v1/send", &twice).of(200);
+    assert_eq!(sent["results"][0]["may_be_duplicate"], true, "{sent}");
+
+    let provider = config::wukongim("wk", &stage.wukongim().url(), "published", "");
+    let routes = config::route("vip", "label = { tier = \"gold\" }", "wk") + &config::route("rest", "", "wk");
+    let server = Place::new(&format!("{provider}{routes}")).serve();
+    let mut labelled = batch_of(2);
+    labelled["labels"] = json!({"tier": "none"});
+    labelled["messages"][1]["labels"] = json!({"tier": "gold"});
+    let plan = server.post("/v1/plan", &labelled).of(200);
+    assert_eq!(
+        (&plan["messages"][0]["route"], &plan["messages"][1]["route"]),
+        (&json!("rest"), &json!("vip"))
+    );
+}
+
+#[test]
 fn a_client_id_reaches_the_vendor_as_it_was_given() {
     let stage = stage();
     let (_place, server) = open(&stage);

@@ -226,3 +226,125 @@ fn no_field_of_a_content_is_dropped_in_silence() {
     });
     none_dropped(fields);
 }
+
+/// Every extension with a value that says something; a field that needs another stands beside it.
+fn extensions() -> Vec<(&'static str, Value, &'static str, Value)> {
+    let none = json!({});
+    let custom = json!({"type": 1, "data": "words"});
+    let mut all = vec![
+        ("wukongim", none.clone(), "sync_once", json!(1)),
+        ("wukongim", none.clone(), "channel_type", json!(3)),
+        ("wukongim", none.clone(), "stream_no", json!("s")),
+        ("wukongim", none.clone(), "tag_key", json!("t")),
+        ("openim", none.clone(), "sessionType", json!(4)),
+        ("openim", none.clone(), "contentType", json!(101)),
+        (
+            "openim",
+            none.clone(),
+            "notification",
+            json!({"notificationName": "n", "notificationType": 1, "text": "hi"}),
+        ),
+        ("openim", none.clone(), "ex", json!("own")),
+        ("openim", none.clone(), "sendTime", json!(1_700_000_000_000_u64)),
+        ("openim", none.clone(), "operationID", json!("op-1")),
+        ("imkit", none.clone(), "messageType", json!("card")),
+        ("imkit", none.clone(), "skipTotalBadge", json!(true)),
+        ("imkit", none.clone(), "extra", json!({"a": 1})),
+        ("netease", json!({"antispamCustom": custom}), "antispam", json!(true)),
+        ("netease", none.clone(), "antispamCustom", custom),
+    ];
+    for (field, value) in [
+        ("ignoreMute", json!(true)),
+        ("abandonRatio", json!(50)),
+        ("highPriority", json!(true)),
+        ("needHighPriorityMsgResend", json!(false)),
+        ("forbiddenIfHighPriorityMsgFreq", json!(1)),
+        ("chatMsgPriority", json!(1)),
+        ("notifyTargetTags", json!("{\"tag\":\"vip\"}")),
+        ("route", json!(0)),
+        ("useYidun", json!(0)),
+        ("yidunAntiCheating", json!({"a": "b"})),
+        ("yidunAntiSpamExt", json!({"a": "b"})),
+        ("bid", json!("b")),
+        ("env", json!("e")),
+        ("msgType", json!(10)),
+        ("subType", json!(2)),
+        ("resendFlag", json!(1)),
+        ("locX", json!(1.5)),
+        ("locY", json!(1.5)),
+        ("locZ", json!(1.5)),
+    ] {
+        all.push(("netease", none.clone(), field, value));
+    }
+    all
+}
+
+#[test]
+fn no_extension_is_dropped_in_silence() {
+    let place = place();
+    let server = place.serve();
+    let mut odd = Vec::new();
+    for (vendor, beside, field, value) in extensions() {
+        let prefix = match vendor {
+            "wukongim" => "wk",
+            "openim" => "oim",
+            "imkit" => "kit",
+            _ => "ne",
+        };
+        let mut said = false;
+        // These two say what a content is that the vendor knows and this model does not.
+        let contents = match field {
+            "contentType" => vec![json!({"type": "custom", "data": {"content": "hi"}})],
+            "msgType" => vec![json!({"type": "raw", "vendor": vendor, "body": {"a": 1}})],
+            _ => vec![json!({"type": "text", "text": "hi"}), json!({"type": "custom", "data": {"a": 1}})],
+        };
+        for content in contents {
+            for to in ["user:alice", "group:g1", "room:7"] {
+                let mut base = message(to, &content);
+                base["extensions"] = json!({vendor: beside});
+                let more = with(&base, &format!("/extensions/{vendor}/{field}"), &value);
+                for speaker in SPEAKERS.iter().filter(|speaker| speaker.starts_with(prefix)) {
+                    let (plain, told) = (told(&server, speaker, &base), told(&server, speaker, &more));
+                    if told == Told::Refused {
+                        continue;
+                    }
+                    if plain == told {
+                        odd.push(format!(
+                            "{vendor}.{field} = {value} of {} to {to} at {speaker}",
+                            content["type"]
+                        ));
+                    }
+                    said |= plain != told;
+                }
+            }
+        }
+        if !said {
+            odd.push(format!("{vendor}.{field} = {value} is refused everywhere"));
+        }
+    }
+    assert!(odd.is_empty(), "{} dropped in silence:\n{}", odd.len(), odd.join("\n"));
+}
+
+#[test]
+fn a_raw_payload_reaches_its_vendor_as_it_is() {
+    let place = place();
+    let server = place.serve();
+    let body = json!({"type": 7777, "anything": ["at", "all"]});
+    let raw = |vendor: &str, key: &str, value: Value| {
+        message("user:alice", &json!({"type": "raw", "vendor": vendor, key: value}))
+    };
+    // base64 of {"type":7777,"anything":["at","all"]}
+    let as_base64 = json!("eyJ0eXBlIjo3Nzc3LCJhbnl0aGluZyI6WyJhdCIsImFsbCJdfQ==");
+    for (key, value) in [("body", body), ("body_base64", as_base64)] {
+        let Told::Requests(requests, losses) = told(&server, "wk-v2", &raw("wukongim", key, value.clone()))
+        else {
+            panic!("the vendor's own payload is refused");
+        };
+        assert!(losses.is_empty(), "{losses:?}");
+        let sent = requests.concat();
+        assert!(sent.contains("7777") || sent.contains("eyJ"), "{sent}");
+        for other in ["oim-old", "kit", "ne"] {
+            assert_eq!(told(&server, other, &raw("wukongim", key, value.clone())), Told::Refused, "{other}");
+        }
+    }
+}
