@@ -1,13 +1,16 @@
 //! Measures the ledger on this machine's disk: `cargo run --release -p interline-ledger --example measure`.
 //!
-//! Takes the number of messages (default 1,000,000) and a folder (default: the temporary one).
+//! Takes the number of messages (default 1,000,000; 0 for direct sends and small batches alone) and a folder
+//! (default: the temporary one). The processor time is that of the whole process, the work of making what is
+//! stored included, and after it that of the threads which run SQLite.
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use interline_ledger::{
-    ClaimRequest, Ledger, NewBatch, NewParcel, RecipientQuery, Result, SendingStart, Settled, Status,
+    ClaimRequest, DirectResult, Ledger, NewBatch, NewParcel, RecipientQuery, Result, SendingStart, Settled,
+    Status,
 };
 
 const PER_PARCEL: usize = 256;
@@ -21,9 +24,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from).join("interline-measure");
     std::fs::create_dir_all(&folder)?;
     let ledger = Ledger::open(&format!("sqlite:{}", folder.join("ledger.db").display())).await?;
-    uploads(&ledger, messages).await?;
-    lane(&ledger).await?;
+    directs(&ledger).await?;
     submits(&ledger).await?;
+    if messages > 0 {
+        uploads(&ledger, messages).await?;
+        lane(&ledger).await?;
+    }
     ledger.close().await;
     std::fs::remove_dir_all(&folder)?;
     Ok(())
@@ -60,47 +66,148 @@ fn request(max_parcels: usize) -> ClaimRequest {
     }
 }
 
-fn report(what: &str, count: usize, since: Instant) {
-    let seconds = since.elapsed().as_secs_f64();
+/// Time and processor time at a start.
+struct Meter {
+    at: Instant,
+    spent: Spent,
+}
+
+/// Microseconds on a processor.
+#[derive(Clone, Copy, Default)]
+struct Spent {
+    all: f64,
+    sqlite: f64,
+}
+
+impl Meter {
+    fn start() -> Self {
+        Self { at: Instant::now(), spent: Spent::now() }
+    }
+}
+
+impl Spent {
+    /// Nothing on systems that do not tell.
+    fn now() -> Self {
+        let mut spent = Self::default();
+        for thread in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+            let read = |name| std::fs::read_to_string(thread.path().join(name)).unwrap_or_default();
+            let nanoseconds = read("schedstat").split(' ').next().and_then(|text| text.parse::<f64>().ok());
+            let micros = nanoseconds.unwrap_or_default() / 1000.0;
+            spent.all += micros;
+            if read("comm").starts_with("sqlx") {
+                spent.sqlite += micros;
+            }
+        }
+        spent
+    }
+}
+
+fn report(what: &str, count: usize, since: &Meter) {
+    let seconds = since.at.elapsed().as_secs_f64();
+    let spent = Spent::now();
     let rate = count as f64 / seconds;
-    writeln!(std::io::stdout(), "{what:<44} {count:>9} in {seconds:>7.3} s = {rate:>10.0}/s").ok();
+    let each = |now: f64, then: f64| (now - then) / count as f64;
+    writeln!(
+        std::io::stdout(),
+        "{what:<44} {count:>9} in {seconds:>7.3} s = {rate:>10.0}/s, {:>8.1} us each, {:>8.1} in sqlite",
+        each(spent.all, since.spent.all),
+        each(spent.sqlite, since.spent.sqlite),
+    )
+    .ok();
+}
+
+/// Sixty-four callers that together send about 1,100 times a second, a hundred messages a time.
+async fn directs(ledger: &Ledger) -> Result<()> {
+    const CALLERS: usize = 64;
+    const SENDS: usize = 70;
+    const PAUSE: Duration = Duration::from_millis(58);
+    let since = Meter::start();
+    let mut callers = Vec::new();
+    for caller in 0..CALLERS {
+        let ledger = ledger.clone();
+        callers.push(tokio::spawn(async move {
+            let mut pace = tokio::time::interval(PAUSE);
+            for send in 0..SENDS {
+                pace.tick().await;
+                ledger.post_direct(direct(caller, send)).await?;
+            }
+            Result::<()>::Ok(())
+        }));
+    }
+    for caller in callers {
+        caller.await.map_err(lost)??;
+    }
+    // Waits until all of it is on the disk.
+    ledger.forget("measure", "none").await?;
+    report("direct sends of 100 messages, 64 callers", CALLERS * SENDS, &since);
+    let stored = ledger.status().await?;
+    let each = stored.bytes / stored.batches.max(1);
+    writeln!(std::io::stdout(), "bytes in the file for each direct send: {each}").ok();
+    Ok(())
+}
+
+fn direct(caller: usize, send: usize) -> DirectResult {
+    let first = (caller * 1000 + send) * 100;
+    let parcel = NewParcel {
+        provider: "p".to_owned(),
+        states: vec![Status::Accepted; 100],
+        body: vec![b'x'; 6_000],
+        recipients: (first..first + 100).map(hash).collect(),
+        record: Some(vec![b'r'; 15_000]),
+        ..NewParcel::default()
+    };
+    DirectResult {
+        batch: batch(format!("{send:06}-direct-{caller}")),
+        parcels: vec![parcel],
+        calls: 1,
+        now_ms: 2,
+        answer: None,
+    }
+}
+
+fn lost(error: tokio::task::JoinError) -> interline_ledger::Error {
+    interline_ledger::Error::new(interline_ledger::ErrorKind::Unavailable, "cannot measure").caused_by(error)
 }
 
 async fn uploads(ledger: &Ledger, messages: usize) -> Result<()> {
     let parcels = messages.div_ceil(PER_PARCEL);
     ledger.stage(batch("big".to_owned())).await?;
-    let since = Instant::now();
+    let since = Meter::start();
     for first in (0..parcels).step_by(PARCELS_PER_STAGE) {
         let slice = (first..parcels.min(first + PARCELS_PER_STAGE)).map(parcel).collect();
         ledger.stage_parcels("big", slice).await?;
     }
-    report("messages staged", messages, since);
-    let since = Instant::now();
+    report("messages staged", messages, &since);
+    let since = Meter::start();
     let duplicates = ledger.duplicate_ids("big").await?;
-    report("message ids checked for duplicates", messages, since);
+    report("message ids checked for duplicates", messages, &since);
     assert_eq!(duplicates.total, 0);
-    let since = Instant::now();
+    let since = Meter::start();
     ledger.publish("big", 5, None).await?;
-    report("upload published", 1, since);
-    let since = Instant::now();
+    report("upload published", 1, &since);
+    let since = Meter::start();
     let query = RecipientQuery { hash: hash(0), limit: 1, ..RecipientQuery::default() };
     assert_eq!(ledger.find_recipient(query).await?.len(), 1);
-    report("messages searched for the oldest recipient", messages, since);
+    report("messages searched for the oldest recipient", messages, &since);
     Ok(())
 }
 
 async fn lane(ledger: &Ledger) -> Result<()> {
     const PARCELS: usize = 400;
-    let since = Instant::now();
+    let since = Meter::start();
     let mut claimed = Vec::new();
     while claimed.len() < PARCELS {
-        claimed.extend(ledger.claim(request(16)).await?);
+        let more = ledger.claim(request(16)).await?;
+        if more.is_empty() {
+            break;
+        }
+        claimed.extend(more);
     }
-    report("parcels claimed, 16 at a time", claimed.len(), since);
+    report("parcels claimed, 16 at a time", claimed.len(), &since);
 
     // Sixteen workers, each sending a parcel in calls of ten messages.
     const CALLS: usize = 10;
-    let since = Instant::now();
+    let since = Meter::start();
     let mut workers = Vec::new();
     for share in claimed.chunks(claimed.len().div_ceil(16)) {
         let (ledger, share) = (ledger.clone(), share.iter().map(|parcel| parcel.claim).collect::<Vec<_>>());
@@ -132,18 +239,15 @@ async fn lane(ledger: &Ledger) -> Result<()> {
         }));
     }
     for worker in workers {
-        worker.await.map_err(|error| {
-            interline_ledger::Error::new(interline_ledger::ErrorKind::Unavailable, "cannot measure")
-                .caused_by(error)
-        })??;
+        worker.await.map_err(lost)??;
     }
-    report("calls begun and settled, 16 workers", claimed.len() * CALLS, since);
+    report("calls begun and settled, 16 workers", claimed.len() * CALLS, &since);
     Ok(())
 }
 
 async fn submits(ledger: &Ledger) -> Result<()> {
     const SUBMITS: usize = 5000;
-    let since = Instant::now();
+    let since = Meter::start();
     let mut tasks = Vec::new();
     for worker in 0..64 {
         let ledger = ledger.clone();
@@ -166,6 +270,6 @@ async fn submits(ledger: &Ledger) -> Result<()> {
             done += SUBMITS / 64;
         }
     }
-    report("batches of one message, 64 callers", done, since);
+    report("batches of one message, 64 callers", done, &since);
     Ok(())
 }

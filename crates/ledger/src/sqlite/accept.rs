@@ -2,13 +2,14 @@
 //!
 //! [`Rows`] is also what staging and direct sends insert with.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::codec::{hashes_to_blob, states_to_blob};
 use super::script::Script;
-use super::share::{Delta, apply_all};
+use super::share::{Delta, apply_shares};
 use super::writer::Work;
 use super::{failed, keys};
 use crate::error::Result;
@@ -32,7 +33,6 @@ impl Work for Accept {
     async fn run_all(works: &[&Self], conn: &mut SqliteConnection) -> Result<Vec<Accepted>> {
         let mut keys = keys::Lookup::of(conn, works.iter().filter_map(|work| work.key.as_ref())).await?;
         let mut rows = Rows::begin(conn).await?;
-        let mut created: HashMap<i64, i64> = HashMap::new();
         let mut deltas = BTreeMap::new();
         let mut answers = Vec::with_capacity(works.len());
         for Self { batch, parcels, key } in works {
@@ -44,17 +44,18 @@ impl Work for Accept {
                 keys.take(key, &batch.id);
                 keys::write(&mut rows.script, key, &batch.id, false);
             }
-            let state = waiting_state(batch.send_at_ms, batch.created_ms);
-            let row = rows.add_batch(batch, state, false);
-            let mut delta = Delta::default();
-            rows.add_parcels(&row, parcels, &mut delta);
-            deltas.insert(row.no, delta);
-            created.insert(row.no, batch.created_ms);
+            let form = Form {
+                state: waiting_state(batch.send_at_ms, batch.created_ms),
+                direct: false,
+                calls: 0,
+                now_ms: batch.created_ms,
+            };
+            let (no, delta) = rows.add_whole(batch, parcels, form);
+            deltas.insert(no, delta);
             answers.push(Accepted::Stored);
         }
-        let when = |batch_no: i64| created.get(&batch_no).copied().unwrap_or_default();
         rows.script.run(conn, "cannot store batch").await?;
-        apply_all(conn, &deltas, when).await?;
+        apply_shares(conn, &deltas).await?;
         Ok(answers)
     }
 
@@ -81,6 +82,17 @@ pub(super) struct BatchRow {
     pub(super) direct: bool,
 }
 
+/// How a batch is stored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    /// Its state, unless it is settled already.
+    pub(super) state: BatchState,
+    pub(super) direct: bool,
+    pub(super) calls: u32,
+    /// When it settled, if it is.
+    pub(super) now_ms: i64,
+}
+
 /// New rows, numbered here so that rows that belong together travel in one script.
 pub(super) struct Rows {
     pub(super) script: Script,
@@ -105,27 +117,57 @@ impl Rows {
         })
     }
 
-    pub(super) fn add_batch(&mut self, batch: &NewBatch, state: BatchState, direct: bool) -> BatchRow {
+    /// Adds a batch with all its parcels, its counts written as they come out: what is left to store is what
+    /// waits at providers.
+    pub(super) fn add_whole(
+        &mut self,
+        batch: &NewBatch,
+        parcels: &[NewParcel],
+        mut form: Form,
+    ) -> (i64, Delta) {
+        let no = self.last_batch + 1;
+        let mut delta = Delta::of_calls(form.calls);
+        let Form { direct, now_ms, .. } = form;
+        let row = BatchRow { no, created_ms: batch.created_ms, send_at_ms: batch.send_at_ms, direct };
+        self.add_parcels(&row, parcels, &mut delta);
+        let settled_ms = (delta.open() == 0).then_some(now_ms);
+        if settled_ms.is_some() {
+            form.state = BatchState::Settled;
+        }
+        self.add_batch(batch, form, (&delta, settled_ms));
+        (no, delta)
+    }
+
+    /// Adds a batch whose parcels come later.
+    pub(super) fn add_empty(&mut self, batch: &NewBatch) {
+        let form = Form { state: BatchState::Receiving, direct: false, calls: 0, now_ms: batch.created_ms };
+        self.add_batch(batch, form, (&Delta::default(), None));
+    }
+
+    fn add_batch(&mut self, batch: &NewBatch, form: Form, (delta, settled_ms): (&Delta, Option<i64>)) {
         self.last_batch += 1;
-        let labels: serde_json::Map<String, serde_json::Value> =
-            batch.labels.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
-        self.script
+        let mut binder = self
+            .script
             .add(
-                "INSERT INTO batch (no, id, app, state, direct, created_ms, send_at_ms, expires_at_ms, priority,
-                    labels, head) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                "INSERT INTO batch (no, id, app, state, direct, created_ms, send_at_ms, expires_at_ms, settled_ms,
+                    priority, labels, head, total, accepted, rejected, unknown, cancelled, expired, calls)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(self.last_batch)
             .bind(&batch.id)
             .bind(&batch.app)
-            .bind(state.number())
-            .bind(direct)
+            .bind(form.state.number())
+            .bind(form.direct)
             .bind(batch.created_ms)
             .bind(batch.send_at_ms)
             .bind(batch.expires_at_ms)
+            .bind(settled_ms)
             .bind(batch.priority)
-            .bind(serde_json::Value::Object(labels).to_string())
+            .bind(labels(batch))
             .bind(batch.head.as_slice());
-        BatchRow { no: self.last_batch, created_ms: batch.created_ms, send_at_ms: batch.send_at_ms, direct }
+        for count in delta.counts() {
+            binder = binder.bind(count);
+        }
     }
 
     pub(super) fn add_parcels(&mut self, batch: &BatchRow, parcels: &[NewParcel], delta: &mut Delta) {
@@ -148,7 +190,7 @@ impl Rows {
         self.script
             .add(
                 "INSERT INTO parcel (id, batch_no, seq, provider, done, due_ms, first_index, bytes, states)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(id)
             .bind(batch.no)
@@ -159,20 +201,27 @@ impl Rows {
             .bind(parcel.first_index)
             .bind(parcel.body.len() as i64)
             .bind(states_to_blob(&parcel.states));
-        self.script.add("INSERT INTO parcel_body VALUES ($1, $2)").bind(id).bind(parcel.body.as_slice());
         self.script
-            .add("INSERT INTO parcel_index VALUES ($1, $2, $3, $4)")
+            .add("INSERT INTO parcel_body VALUES (?, ?, ?)")
+            .bind(id)
+            .bind(parcel.body.as_slice())
+            .bind(parcel.record.as_deref());
+        self.script
+            .add("INSERT INTO parcel_index VALUES (?, ?, ?, ?)")
             .bind(id)
             .bind(batch.created_ms)
             .bind(hashes_to_blob(&parcel.recipients))
             .bind(hashes_to_blob(&parcel.ids));
-        if let Some(record) = &parcel.record {
-            self.script
-                .add("INSERT INTO record (parcel_id, blob) VALUES ($1, $2)")
-                .bind(id)
-                .bind(record.as_slice());
-        }
     }
+}
+
+fn labels(batch: &NewBatch) -> Cow<'static, str> {
+    if batch.labels.is_empty() {
+        return Cow::Borrowed("{}");
+    }
+    let labels: serde_json::Map<String, serde_json::Value> =
+        batch.labels.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    Cow::Owned(serde_json::Value::Object(labels).to_string())
 }
 
 /// Roughly what the parcels take on disk.

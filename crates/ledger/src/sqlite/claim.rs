@@ -214,7 +214,7 @@ impl Work for Begin {
             last += 1;
             ids.push(Some(last));
             script
-                .add("INSERT INTO sending VALUES ($1, $2, $3, $4, $5, $6, $7)")
+                .add("INSERT INTO sending VALUES (?, ?, ?, ?, ?, ?, ?)")
                 .bind(last)
                 .bind(start.claim.parcel)
                 .bind(batch_no)

@@ -3,7 +3,7 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::accept::{BatchRow, Rows, parcel_bytes};
+use super::accept::{BatchRow, Form, Rows, parcel_bytes};
 use super::codec::{states_from_blob, states_to_blob};
 use super::share::{Delta, apply};
 use super::writer::Work;
@@ -28,11 +28,8 @@ impl Work for BeginDirect {
         }
         let mut rows = Rows::begin(conn).await?;
         keys::write(&mut rows.script, &self.key, &self.batch.id, true);
-        let row = rows.add_batch(&self.batch, BatchState::Sending, true);
-        let mut delta = Delta::default();
-        rows.add_parcels(&row, &self.parcels, &mut delta);
+        rows.add_whole(&self.batch, &self.parcels, form(0, self.batch.created_ms));
         rows.script.run(conn, "cannot store direct send").await?;
-        apply(conn, row.no, delta, self.batch.created_ms).await?;
         Ok(Accepted::Stored)
     }
 
@@ -50,33 +47,56 @@ impl Work for RecordDirect {
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
         let DirectResult { batch, parcels, calls, now_ms, answer } = &self.0;
-        let mut delta = Delta::default();
-        delta.calls = i64::from(*calls);
         let mut rows = Rows::begin(conn).await?;
-        let row = match begun(conn, batch).await? {
+        match begun(conn, batch).await? {
             Some(row) => {
+                let mut delta = Delta::of_calls(*calls);
                 for parcel in parcels {
                     finish_parcel(conn, (&row, &mut rows), parcel, &mut delta).await?;
                 }
-                row
+                rows.script.run(conn, "cannot record direct send").await?;
+                apply(conn, row.no, delta, *now_ms).await?;
             }
             None => {
-                let row = rows.add_batch(batch, BatchState::Sending, true);
-                rows.add_parcels(&row, parcels, &mut delta);
-                row
+                rows.add_whole(batch, parcels, form(*calls, *now_ms));
+                rows.script.run(conn, "cannot record direct send").await?;
             }
-        };
-        rows.script.run(conn, "cannot record direct send").await?;
-        apply(conn, row.no, delta, *now_ms).await?;
+        }
         if let Some((key, answer)) = answer {
             keys::answer(conn, &batch.app, key, answer).await?;
         }
         Ok(())
     }
 
-    fn bytes(&self) -> usize {
-        parcel_bytes(&self.0.parcels)
+    /// Takes it that what answers no key was not begun, and stores it without looking: if it was begun, its
+    /// id is taken, so this fails and each is run by itself.
+    async fn run_all(works: &[&Self], conn: &mut SqliteConnection) -> Result<Vec<()>> {
+        if let [work] = works {
+            return Ok(vec![work.run(conn).await?]);
+        }
+        let (answering, new): (Vec<&Self>, Vec<&Self>) =
+            works.iter().partition(|work| work.0.answer.is_some());
+        if !new.is_empty() {
+            let mut rows = Rows::begin(conn).await?;
+            for Self(DirectResult { batch, parcels, calls, now_ms, .. }) in new {
+                rows.add_whole(batch, parcels, form(*calls, *now_ms));
+            }
+            rows.script.run(conn, "cannot record direct send").await?;
+        }
+        for work in answering {
+            work.run(conn).await?;
+        }
+        Ok(vec![(); works.len()])
     }
+
+    fn bytes(&self) -> usize {
+        let records = self.0.parcels.iter().filter_map(|parcel| parcel.record.as_ref()).map(Vec::len);
+        self.0.batch.head.len() + parcel_bytes(&self.0.parcels) + records.sum::<usize>()
+    }
+}
+
+fn form(calls: u32, now_ms: i64) -> Form {
+    Form { state: BatchState::Sending, direct: true, calls, now_ms }
 }
 
 /// The row of a direct send that was written down before it started.

@@ -39,7 +39,7 @@ impl Lookup {
             script
                 .add(
                     "SELECT app, key, body_hash, batch_id, running, answer FROM idempotency
-                     WHERE app = $1 AND key = $2 AND expires_ms > $3",
+                     WHERE app = ? AND key = ? AND expires_ms > ?",
                 )
                 .bind(&key.app)
                 .bind(&key.key)
@@ -85,7 +85,7 @@ pub(super) async fn look_up(conn: &mut SqliteConnection, key: &IdempotencyKey) -
 /// Writes the key down; the caller has looked it up in the same transaction.
 pub(super) fn write(script: &mut Script, key: &IdempotencyKey, batch_id: &str, running: bool) {
     script
-        .add("INSERT OR REPLACE INTO idempotency VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+        .add("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
         .bind(&key.app)
         .bind(&key.key)
         .bind(&key.body_hash)

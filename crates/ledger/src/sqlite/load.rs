@@ -14,10 +14,10 @@ use interline_core::outcome::Status;
 
 /// Reads parcels, in the order of `ids`, with the number of the batch of each. Missing ones are left out.
 pub(super) async fn parcels(conn: &mut SqliteConnection, ids: &[i64]) -> Result<Vec<(i64, StoredParcel)>> {
-    type Row = (i64, i64, i64, i64, String, Vec<u8>, Vec<u8>);
+    type Row = (i64, i64, i64, i64, String, Vec<u8>, Vec<u8>, Option<Vec<u8>>);
     let list = id_list(ids);
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT p.batch_no, p.id, p.seq, p.first_index, p.provider, p.states, b.body
+        "SELECT p.batch_no, p.id, p.seq, p.first_index, p.provider, p.states, b.body, b.record
          FROM json_each($1) AS wanted JOIN parcel AS p ON p.id = wanted.value
             JOIN parcel_body AS b ON b.parcel_id = p.id
          ORDER BY wanted.key",
@@ -26,10 +26,12 @@ pub(super) async fn parcels(conn: &mut SqliteConnection, ids: &[i64]) -> Result<
     .fetch_all(&mut *conn)
     .await
     .map_err(failed("cannot read parcels"))?;
-    let mut records = records(conn, &list).await?;
+    let mut later = records(conn, &list).await?;
     let mut sending = sending(conn, &list).await?;
     rows.into_iter()
-        .map(|(batch_no, id, seq, first_index, provider, states, body)| {
+        .map(|(batch_no, id, seq, first_index, provider, states, body, record)| {
+            let mut records = Vec::from_iter(record);
+            records.extend(later.remove(&id).unwrap_or_default());
             let parcel = StoredParcel {
                 parcel: id,
                 seq: narrow(seq, "seq")?,
@@ -37,7 +39,7 @@ pub(super) async fn parcels(conn: &mut SqliteConnection, ids: &[i64]) -> Result<
                 provider,
                 body,
                 states: states_from_blob(&states)?,
-                records: records.remove(&id).unwrap_or_default(),
+                records,
                 sending: sending.remove(&id).unwrap_or_default(),
             };
             Ok((batch_no, parcel))

@@ -21,6 +21,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// Slices of broken uploads that opening deletes itself; the rest goes while the ledger is in use.
 const SLICES_AT_OPEN: usize = 16;
 const READERS: u32 = 4;
+/// Statements that the writer keeps prepared: more than there are.
+const STATEMENTS: usize = 256;
 
 impl Store {
     /// Opens a file and makes it if need be.
@@ -129,6 +131,7 @@ fn writer_options(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .pragma("cache_size", "-32768")
         .pragma("temp_store", "memory")
         .foreign_keys(false)
+        .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging()
 }
 

@@ -1,7 +1,7 @@
 //! The tables, and how a file of an older version is brought up to date.
 //!
 //! Rows that change often are small: the parcel row holds the states, while bodies, search hashes and
-//! records live beside it and are written once. A `share` is what one batch has waiting at one provider;
+//! records live beside it and are written once; the record that comes with a body lies with it. A `share` is what one batch has waiting at one provider;
 //! opening, pausing or closing it hides or shows all its parcels at once, however many there are.
 
 use sqlx::sqlite::SqliteConnection;
@@ -69,7 +69,7 @@ CREATE UNIQUE INDEX parcel_by_seq ON parcel (batch_no, seq);
 CREATE INDEX parcel_waiting ON parcel (batch_no, provider, seq, due_ms) WHERE done = 0;
 CREATE INDEX parcel_claimed ON parcel (id) WHERE claimed = 1;
 
-CREATE TABLE parcel_body (parcel_id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE parcel_body (parcel_id INTEGER PRIMARY KEY, body BLOB NOT NULL, record BLOB);
 CREATE TABLE parcel_index (
     parcel_id INTEGER PRIMARY KEY,
     created_ms INTEGER NOT NULL,

@@ -144,15 +144,15 @@ impl Changes {
     fn write_parcel(&mut self, settled: &Settled, (done, claimed): (bool, bool)) {
         let id = settled.claim.parcel;
         self.script
-            .add("UPDATE parcel SET states = $2, done = $3, claimed = $4, due_ms = coalesce($5, due_ms) WHERE id = $1")
-            .bind(id)
+            .add("UPDATE parcel SET states = ?, done = ?, claimed = ?, due_ms = coalesce(?, due_ms) WHERE id = ?")
             .bind(states_to_blob(&settled.states))
             .bind(done)
             .bind(claimed)
-            .bind(settled.release_at_ms);
+            .bind(settled.release_at_ms)
+            .bind(id);
         if !settled.record.is_empty() {
             self.script
-                .add("INSERT INTO record (parcel_id, blob) VALUES ($1, $2)")
+                .add("INSERT INTO record (parcel_id, blob) VALUES (?, ?)")
                 .bind(id)
                 .bind(settled.record.as_slice());
         }

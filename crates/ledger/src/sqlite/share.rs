@@ -41,6 +41,11 @@ impl Default for ShareDelta {
 }
 
 impl Delta {
+    /// Nothing yet but calls made.
+    pub(super) fn of_calls(calls: u32) -> Self {
+        Self { calls: i64::from(calls), ..Self::default() }
+    }
+
     /// Counts messages that were not there before.
     pub(super) fn add_messages(&mut self, states: &[Status]) {
         for status in states {
@@ -73,6 +78,26 @@ impl Delta {
         share.due_ms = share.due_ms.min(due_ms);
     }
 
+    /// How many of the messages are not final.
+    pub(super) fn open(&self) -> i64 {
+        let [total, accepted, rejected, unknown, cancelled, expired, _] = self.counts();
+        total - accepted - rejected - unknown - cancelled - expired
+    }
+
+    /// All messages, those of each final status, and calls: as the batch row has them.
+    pub(super) fn counts(&self) -> [i64; 7] {
+        let of = |status: Status| self.by_status[status as usize];
+        [
+            self.total,
+            of(Status::Accepted),
+            of(Status::Rejected),
+            of(Status::Unknown),
+            of(Status::Cancelled),
+            of(Status::Expired),
+            self.calls,
+        ]
+    }
+
     fn count(&mut self, status: Status) -> &mut i64 {
         &mut self.by_status[status as usize]
     }
@@ -82,10 +107,6 @@ impl Delta {
             self.shares.insert(provider.to_owned(), ShareDelta::default());
         }
         self.shares.entry(provider.to_owned()).or_default()
-    }
-
-    fn count_of(&self, status: Status) -> i64 {
-        self.by_status[status as usize]
     }
 }
 
@@ -112,16 +133,8 @@ pub(super) async fn apply_all(
     let changes: Vec<serde_json::Value> = deltas
         .iter()
         .map(|(no, delta)| {
-            json!([
-                no,
-                delta.total,
-                delta.count_of(Status::Accepted),
-                delta.count_of(Status::Rejected),
-                delta.count_of(Status::Unknown),
-                delta.count_of(Status::Cancelled),
-                delta.count_of(Status::Expired),
-                delta.calls,
-            ])
+            let [total, accepted, rejected, unknown, cancelled, expired, calls] = delta.counts();
+            json!([no, total, accepted, rejected, unknown, cancelled, expired, calls])
         })
         .collect();
     let rows: Vec<(i64, String, bool)> = sqlx::query_as(

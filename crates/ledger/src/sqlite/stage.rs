@@ -20,7 +20,7 @@ impl Work for Stage {
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
         let mut rows = Rows::begin(conn).await?;
-        rows.add_batch(&self.0, BatchState::Receiving, false);
+        rows.add_empty(&self.0);
         rows.script.run(conn, "cannot store batch").await.map(drop)
     }
 }

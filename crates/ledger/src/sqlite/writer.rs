@@ -4,6 +4,9 @@
 //! after its commit. If anything in a group fails, the group is undone and every command is tried again by
 //! itself, so that a bad one fails alone. The task outlives full disks and I/O errors.
 //!
+//! What nobody waits for is left to gather for a few milliseconds, or until somebody waits for anything: a
+//! commit costs far more than a command.
+//!
 //! Callers wait for their answers, so commands that wait at the same time do not depend on each other, and
 //! those of one kind run together.
 
@@ -11,12 +14,14 @@ use std::any::{Any, TypeId};
 use std::error::Error as _;
 use std::fs::File;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::failed;
 use crate::error::{Error, ErrorKind, Result};
@@ -27,6 +32,11 @@ const QUEUE: usize = 1024;
 const GROUP: usize = 512;
 /// Bytes after which a group takes no more commands.
 const GROUP_BYTES: usize = 8 << 20;
+/// How long commands that nobody waits for gather.
+const GATHERING: Duration = Duration::from_millis(15);
+/// Commands, and bytes of one of them, that end the gathering.
+const GATHERED: usize = 128;
+const GATHERED_BYTES: usize = 256 << 10;
 
 /// Something to do inside a transaction. It may run twice (the first run is then undone), so it only reads
 /// what it carries.
@@ -61,6 +71,8 @@ pub(crate) trait Work: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Message>,
+    /// Rung when the task is not to let commands gather any longer. The queue alone does not wake it then.
+    bell: Arc<Notify>,
 }
 
 enum Message {
@@ -76,29 +88,38 @@ impl Writer {
         lock: Option<File>,
     ) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE);
-        tokio::spawn(Task { conn, reopen, lock }.serve(messages));
-        Self { queue }
+        let bell = Arc::new(Notify::new());
+        tokio::spawn(Task { conn, reopen, lock, bell: Arc::clone(&bell) }.serve(messages));
+        Self { queue, bell }
     }
 
     /// Queues the work and waits until it is committed.
     pub(super) async fn submit<W: Work>(&self, work: W) -> Result<W::Answer> {
         let (reply, answer) = oneshot::channel();
-        let command = Box::new(Pending { work, answer: None, reply });
-        self.queue.send(Message::Work(command)).await.map_err(|_| closed())?;
+        self.send(Pending { work, answer: None, reply: Some(reply) }).await?;
+        self.bell.notify_one();
         answer.await.map_err(|_| closed())?
     }
 
     /// Queues the work and leaves it to the task.
     pub(super) async fn post<W: Work>(&self, work: W) -> Result<()> {
-        let (reply, _) = oneshot::channel();
-        let command = Box::new(Pending { work, answer: None, reply });
-        self.queue.send(Message::Work(command)).await.map_err(|_| closed())
+        let large = work.bytes() > GATHERED_BYTES;
+        self.send(Pending { work, answer: None, reply: None }).await?;
+        if large || self.queue.max_capacity() - self.queue.capacity() >= GATHERED {
+            self.bell.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn send<W: Work>(&self, command: Pending<W>) -> Result<()> {
+        self.queue.send(Message::Work(Box::new(command))).await.map_err(|_| closed())
     }
 
     /// Commits what is queued and lets go of the file.
     pub(super) async fn close(&self) {
         let (reply, done) = oneshot::channel();
         if self.queue.send(Message::Close(reply)).await.is_ok() {
+            self.bell.notify_one();
             // An error here means that the task is gone, which is what was wanted.
             drop(done.await);
         }
@@ -121,12 +142,14 @@ trait Command: Any + Send {
     fn run(&self) -> Run;
     fn finish(self: Box<Self>, outcome: Result<()>);
     fn bytes(&self) -> usize;
+    /// Whether somebody waits for the answer.
+    fn awaited(&self) -> bool;
 }
 
 struct Pending<W: Work> {
     work: W,
     answer: Option<W::Answer>,
-    reply: oneshot::Sender<Result<W::Answer>>,
+    reply: Option<oneshot::Sender<Result<W::Answer>>>,
 }
 
 impl<W: Work> Command for Pending<W> {
@@ -154,13 +177,58 @@ impl<W: Work> Command for Pending<W> {
         let Self { answer, reply, .. } = *self;
         let answer = outcome.and_then(|()| answer.ok_or_else(closed));
         // The caller may have gone; what was committed stays, what failed must not go unnoticed.
-        if let Err(Err(error)) = reply.send(answer) {
+        let unheard = match reply {
+            Some(reply) => reply.send(answer).err(),
+            None => Some(answer),
+        };
+        if let Some(Err(error)) = unheard {
             tracing::error!(%error, cause = error.source(), "ledger command failed and nobody waits for it");
         }
     }
 
     fn bytes(&self) -> usize {
         self.work.bytes()
+    }
+
+    fn awaited(&self) -> bool {
+        self.reply.is_some()
+    }
+}
+
+/// What goes into the next commit.
+#[derive(Default)]
+struct Group {
+    commands: Vec<Box<dyn Command>>,
+    bytes: usize,
+    /// Somebody waits for one of the commands, or for the end.
+    awaited: bool,
+    closers: Vec<oneshot::Sender<()>>,
+}
+
+impl Group {
+    fn add(&mut self, message: Message) {
+        match message {
+            Message::Work(command) => {
+                self.bytes += command.bytes();
+                self.awaited |= command.awaited();
+                self.commands.push(command);
+            }
+            Message::Close(reply) => {
+                self.awaited = true;
+                self.closers.push(reply);
+            }
+        }
+    }
+
+    /// Takes what is there, as far as there is room; says whether more should gather.
+    fn fill(&mut self, messages: &mut mpsc::Receiver<Message>) -> bool {
+        while self.commands.len() < GROUP && self.bytes < GROUP_BYTES {
+            let Ok(message) = messages.try_recv() else {
+                return !self.awaited && self.commands.len() < GATHERED;
+            };
+            self.add(message);
+        }
+        false
     }
 }
 
@@ -173,39 +241,44 @@ struct Task {
     conn: SqliteConnection,
     reopen: Option<SqliteConnectOptions>,
     lock: Option<File>,
+    bell: Arc<Notify>,
 }
 
 impl Task {
     async fn serve(mut self, mut messages: mpsc::Receiver<Message>) {
-        let mut closers = Vec::new();
-        let mut group = Vec::new();
+        let mut group = Group::default();
         while let Some(message) = messages.recv().await {
-            let mut bytes = 0;
-            let mut next = Some(message);
-            while let Some(message) = next.take() {
-                match message {
-                    Message::Work(command) => {
-                        bytes += command.bytes();
-                        group.push(command);
-                    }
-                    Message::Close(reply) => {
-                        messages.close();
-                        closers.push(reply);
-                    }
-                }
-                if group.len() < GROUP && bytes < GROUP_BYTES {
-                    next = messages.try_recv().ok();
-                }
+            group.add(message);
+            self.gather(&mut group, &mut messages).await;
+            if !group.closers.is_empty() {
+                messages.close();
             }
-            self.commit(&mut group).await;
+            self.commit(&mut group.commands).await;
+            group = Group { closers: group.closers, ..Group::default() };
         }
         if let Err(error) = self.conn.close().await {
             tracing::warn!(%error, "ledger connection did not close cleanly");
         }
         drop(self.lock);
-        for closer in closers {
+        for closer in group.closers {
             // An error means that the closer has gone; nothing is owed to it.
             closer.send(()).ok();
+        }
+    }
+
+    /// Adds what is queued; if nobody waits for any of it, also what comes in the next milliseconds.
+    async fn gather(&self, group: &mut Group, messages: &mut mpsc::Receiver<Message>) {
+        // Whoever rings does so after queueing: what was rung for before this is in the queue by now, and what
+        // is rung for from here on ends the wait.
+        let mut rung = pin!(self.bell.notified());
+        if rung.as_mut().enable() {
+            rung.set(self.bell.notified());
+            rung.as_mut().enable();
+        }
+        if group.fill(messages) {
+            // Over when the bell rings or the time is up; either way, what is there is taken.
+            tokio::time::timeout(GATHERING, rung).await.ok();
+            group.fill(messages);
         }
     }
 
