@@ -1,6 +1,6 @@
 //! The shapes of the API's answers, as programs depend on them.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a broken expectation ends the test")]
+#![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;

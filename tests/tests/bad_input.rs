@@ -1,7 +1,7 @@
 //! What is wrong is refused before anything is sent or stored, by a message that names the place, what
 //! is wrong there and what is allowed.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a broken expectation ends the test")]
+#![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
 
 use interline_tests::{Place, Ran, Server, Stage, config};
 use interline_twins::{TwinsConfig, Vendor};

@@ -1,7 +1,5 @@
 //! `interline demo --once`: the command of the README, as a script runs it.
 
-#![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
-
 use interline_tests::Place;
 use serde_json::Value;
 

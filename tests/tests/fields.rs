@@ -1,7 +1,7 @@
 //! Every field of a body and every key of the configuration has a test of what it does. The program
 //! itself says which there are; the tables here name the tests, and the tests have to exist.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a broken expectation ends the test")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a broken expectation ends the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Vendor servers that answer nonsense. Whatever a server says after it has read a message, that message
 //! is unknown and is not sent again; nothing of it brings Interline down.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a broken expectation ends the test")]
+#![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
 
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Whatever a message says changes what a vendor is told, or is listed as lost, or is refused: at every
 //! dialect and for every kind of recipient. Nothing is parsed and ignored.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a broken expectation ends the test")]
+#![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
 
 use interline_tests::{Place, Server, config};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! A plan shows the exact requests and sends nothing: on the command line, with and without a server,
 //! and over the API. No secret is ever in it.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a broken expectation ends the test")]
+#![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
 
 use interline_tests::{Place, Stage, config, eventually};
 use interline_twins::{TwinsConfig, Vendor};

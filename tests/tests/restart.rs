@@ -1,7 +1,7 @@
 //! Kills the server with SIGKILL and starts it again on the same ledger, then counts at the twin what
 //! arrived. Nothing is ever sent twice, and what may have left is said to be unknown.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a broken expectation ends the test")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a broken expectation ends the test")]
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! What the keys of the configuration do, seen from outside.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a broken expectation ends the test")]
-
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
