@@ -62,7 +62,7 @@ fn single(dialect: Dialect, call: &Call, reply: &Reply) -> Verdict {
     else {
         return Verdict::all(call, &bad_reply("to a single send cannot be read"));
     };
-    let (outcome, speaks) = match answer {
+    let (mut outcome, speaks) = match answer {
         SendAnswer { reason: Some(reason::SUCCESS), message_id: Some(id), message_seq, .. } => {
             let ids = Ids { message_id: Some(id), message_seq, ..Ids::default() };
             (Outcome::Accepted(receipt(ids)), Some(Dialect::V3))
@@ -89,6 +89,10 @@ fn single(dialect: Dialect, call: &Call, reply: &Reply) -> Verdict {
     let mut signal = if other { Signal::WrongDialect } else { Signal::None };
     if answer_is_rate_limit(&outcome) {
         signal = Signal::Freeze(call.class, refusal::pause(reply));
+    }
+    // A single send always carries the client id, whether the dialect echoes it or not.
+    if let Outcome::Accepted(receipt) = &mut outcome {
+        receipt.client_id.get_or_insert_with(|| message.message.client_id.clone());
     }
     Verdict { outcomes: vec![outcome], signal }
 }
