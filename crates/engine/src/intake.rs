@@ -146,6 +146,9 @@ impl Seen {
     }
 }
 
+/// A provider's name and the adapter for what it speaks.
+type Spoken = (Arc<str>, Arc<dyn Adapter>);
+
 /// Reads the messages of one batch.
 #[derive(Debug)]
 pub(crate) struct Intake<'a> {
@@ -153,7 +156,8 @@ pub(crate) struct Intake<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) batch_id: &'a str,
     pub(crate) head: &'a Head,
-    adapter: RefCell<Option<(Arc<str>, Arc<dyn Adapter>)>>,
+    /// The provider asked last, and its adapter.
+    adapter: RefCell<Option<Spoken>>,
 }
 
 /// Reads the head of a batch, with everything that is wrong with it alone.

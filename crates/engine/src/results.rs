@@ -214,7 +214,8 @@ impl Engine {
         Ok(page(found, None))
     }
 
-    /// Results for a recipient over batches, newest batch first, each with its batch's id.
+    /// Results for a recipient over batches, newest batch first, each with its batch's id; of one app's
+    /// batches, or of all.
     ///
     /// # Errors
     /// The ledger's.
@@ -223,6 +224,7 @@ impl Engine {
         to: &Recipient,
         since_ms: i64,
         limit: usize,
+        app: Option<&str>,
     ) -> Result<Vec<(String, MessageResult)>, Denied> {
         let wanted = to.to_string();
         let mut found = Vec::new();
@@ -234,11 +236,14 @@ impl Engine {
                 return Ok(found);
             }
             for (batch, parcel) in &parcels {
+                before_parcel = Some(parcel.parcel);
+                if app.is_some_and(|app| app != batch.app) {
+                    continue;
+                }
                 let results = fold(&batch.id, parcel).into_iter().map(|(_, result)| result);
                 found.extend(
                     results.filter(|result| *result.to == *wanted).map(|result| (batch.id.clone(), result)),
                 );
-                before_parcel = Some(parcel.parcel);
             }
             if found.len() >= limit {
                 found.truncate(limit);

@@ -1,7 +1,6 @@
 //! What can be read: batches and their results, providers, vendors, routes, the configuration. An app
 //! sees its own batches; one with the scope `admin` sees all. What belongs to others is not there.
 
-use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Request, State};
@@ -45,6 +44,11 @@ struct Batch {
 struct Messages {
     messages: Vec<MessageResult>,
     next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct FoundMessages {
+    messages: Vec<Found>,
 }
 
 #[derive(Serialize)]
@@ -123,6 +127,12 @@ pub(super) async fn messages(
     let asked = MessageQuery { status: status.transpose()?, limit: query.limit()? };
     let batch = readable(&gateway, &app, &id).await?;
     if let Some((form, kind)) = form(request.headers()) {
+        if let Some(paging) = ["cursor", "limit"].into_iter().find(|name| query.get(name).is_some()) {
+            return Err(Problem::parameter(
+                paging,
+                "lines and CSV hold all results; leave it out, or ask for JSON",
+            ));
+        }
         let export = Export::new(gateway.engine.clone(), batch.id, asked);
         return Ok(answer(StatusCode::OK, kind, export.body(form)));
     }
@@ -143,25 +153,11 @@ pub(super) async fn find(State(gateway): Shared, request: Request) -> Result<Res
         })
     })?;
     let limit = query.limit()?;
-    // What others sent is taken out below; more is asked for than may be shown.
-    let asked = if app.reads_all() { limit } else { 1_000 };
-    let mut apps: HashMap<String, bool> = HashMap::new();
-    let mut messages = Vec::new();
-    for (batch_id, result) in gateway.engine.find(&to, since, asked).await? {
-        let readable = match apps.get(&batch_id) {
-            Some(readable) => *readable,
-            None => {
-                let batch = gateway.engine.batch(&batch_id).await?;
-                let readable = batch.is_some_and(|batch| app.may_read(&batch.app));
-                apps.insert(batch_id.clone(), readable);
-                readable
-            }
-        };
-        if readable && messages.len() < limit {
-            messages.push(Found { batch_id, result });
-        }
-    }
-    json(StatusCode::OK, &json!({ "messages": messages }))
+    let own = (!app.reads_all()).then_some(&*app.caller.app);
+    let found = gateway.engine.find(&to, since, limit, own).await?;
+    let messages: Vec<Found> =
+        found.into_iter().map(|(batch_id, result)| Found { batch_id, result }).collect();
+    json(StatusCode::OK, &FoundMessages { messages })
 }
 
 /// Unix milliseconds of a point in time, or of so long ago.
