@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, ErrorKind};
+use crate::json;
 use crate::message::default_results;
 use crate::options::Results;
 
@@ -84,7 +85,10 @@ impl Packer {
             }),
         };
         parcel.count += 1;
-        parcel.body.extend_from_slice(format!("{} {} ", item.index, item.json.len()).as_bytes());
+        json::whole(&mut parcel.body, i64::try_from(item.index).unwrap_or(i64::MAX));
+        parcel.body.push(b' ');
+        json::whole(&mut parcel.body, i64::try_from(item.json.len()).unwrap_or(i64::MAX));
+        parcel.body.push(b' ');
         parcel.body.extend_from_slice(item.json.as_bytes());
         parcel.body.push(b'\n');
         parcel.recipients.push(item.recipient);

@@ -1,10 +1,12 @@
 //! The plain forwarder that Interline is measured against: what one would write in an afternoon.
 //!
 //! It takes the same body as `/v1/send`, writes WuKongIM's published array, forwards it and answers
-//! one result a message. No limits, no retry, no ledger, no honesty about lost answers.
+//! in the shape of `/v1/send`, so that both do the same work for their caller. No checks, no limits, no
+//! retry, no ledger, no honesty about lost answers.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -57,11 +59,14 @@ struct Header {
 #[derive(Deserialize)]
 struct Incoming {
     message_id: i64,
+    message_seq: i64,
     client_msg_no: String,
 }
 
 #[derive(Serialize)]
 struct Answer {
+    id: String,
+    state: &'static str,
     results: Vec<Outcome>,
 }
 
@@ -70,8 +75,26 @@ struct Outcome {
     id: String,
     to: String,
     status: &'static str,
-    vendor_message_id: String,
-    vendor_client_id: String,
+    provider: String,
+    vendor: &'static str,
+    vendor_message_id: Option<String>,
+    vendor_client_id: Option<String>,
+    vendor_seq: Option<String>,
+    vendor_time_ms: Option<i64>,
+    vendor_batch_id: Option<String>,
+    vendor_data: BTreeMap<String, String>,
+    losses: Vec<String>,
+    may_be_duplicate: bool,
+    error: Option<String>,
+    attempts: Vec<Attempt>,
+}
+
+#[derive(Serialize)]
+struct Attempt {
+    provider: String,
+    at: String,
+    duration_ms: u64,
+    result: &'static str,
 }
 
 #[derive(Clone)]
@@ -109,19 +132,36 @@ async fn forward(
             payload: STANDARD.encode(&payload),
         })
         .collect();
+    let (at, started) = (jiff::Timestamp::now().to_string(), Instant::now());
     let sent = upstream.client.post(&upstream.url).json(&outgoing).send().await;
     let incoming: Vec<Incoming> = match sent.and_then(reqwest::Response::error_for_status) {
         Ok(response) => response.json().await.map_err(bad_gateway)?,
         Err(error) => return Err(bad_gateway(error)),
     };
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let results = batch.messages.into_iter().zip(incoming).map(|(message, taken)| Outcome {
         id: message.id,
         to: message.to,
         status: "accepted",
-        vendor_message_id: taken.message_id.to_string(),
-        vendor_client_id: taken.client_msg_no,
+        provider: "wk".to_owned(),
+        vendor: "wukongim",
+        vendor_message_id: Some(taken.message_id.to_string()),
+        vendor_client_id: Some(taken.client_msg_no),
+        vendor_seq: Some(taken.message_seq.to_string()),
+        vendor_time_ms: None,
+        vendor_batch_id: None,
+        vendor_data: BTreeMap::new(),
+        losses: Vec::new(),
+        may_be_duplicate: false,
+        error: None,
+        attempts: vec![Attempt {
+            provider: "wk".to_owned(),
+            at: at.clone(),
+            duration_ms,
+            result: "accepted",
+        }],
     });
-    Ok(Json(Answer { results: results.collect() }))
+    Ok(Json(Answer { id: at.clone(), state: "settled", results: results.collect() }))
 }
 
 fn bad_gateway(error: reqwest::Error) -> (StatusCode, String) {

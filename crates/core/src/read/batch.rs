@@ -162,7 +162,7 @@ pub fn read_head(
         content: content.map(Shared::new),
         options: options.map(Shared::new).unwrap_or_default(),
         extensions: extensions.map(Shared::new).unwrap_or_default(),
-        vars: Arc::new(vars(&mut fields, problems)),
+        vars: Arc::new(vars(&mut fields, problems).unwrap_or_default()),
         labels: Arc::new(fields.string_map("labels", problems).unwrap_or_default()),
         route: fields.string("route", problems),
         guarantee: fields.one_of("guarantee", &guarantees(), problems).unwrap_or(identity.guarantee),
@@ -180,13 +180,13 @@ pub fn read_head(
     Some(head)
 }
 
-fn vars(fields: &mut Fields<'_>, problems: &mut Problems) -> Vars {
-    let vars = fields.string_map("vars", problems).unwrap_or_default();
+fn vars(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Vars> {
+    let vars = fields.string_map("vars", problems)?;
     for name in vars.keys().filter(|name| !template::is_name(name)) {
         let detail = format!("{name:?} is no name; names match [A-Za-z_][A-Za-z0-9_]{{0,63}}");
         problems.add(&Path::Key(&Path::Key(fields.path(), "vars"), name), detail);
     }
-    vars
+    Some(vars)
 }
 
 /// Reads one message over its head. `index` counts from 0 in the batch.
@@ -228,7 +228,7 @@ pub fn read_message(
         extensions(value, Path::Key(&path, "extensions"), (&head.extensions, identity.vendors), problems)
     });
     let vars = merged(&head.vars, vars(&mut fields, problems));
-    let labels = merged(&head.labels, fields.string_map("labels", problems).unwrap_or_default());
+    let labels = merged(&head.labels, fields.string_map("labels", problems));
     let guarantee = fields.one_of("guarantee", &guarantees(), problems).unwrap_or(head.guarantee);
     let on_loss = fields.one_of("on_loss", &losses(), problems).or(head.on_loss);
     let expires_at_ms = fields.time("expires_at", problems).or(head.expires_at_ms);
@@ -288,13 +288,11 @@ fn reserved(id: &str, index: u64) -> bool {
     number.is_some_and(|number| number != index && made_id(number) == id)
 }
 
-fn merged<M>(base: &Arc<M>, own: M) -> Arc<M>
+fn merged<M>(base: &Arc<M>, own: Option<M>) -> Arc<M>
 where
-    M: IntoIterator + Clone + Extend<M::Item> + Default + PartialEq,
+    M: IntoIterator + Clone + Extend<M::Item>,
 {
-    if own == M::default() {
-        return Arc::clone(base);
-    }
+    let Some(own) = own else { return Arc::clone(base) };
     let mut map = M::clone(base);
     map.extend(own);
     Arc::new(map)
@@ -304,16 +302,16 @@ where
 #[must_use]
 pub fn derived_client_id(batch_id: &str, index: u64) -> String {
     let digest = xxhash_rust::xxh3::xxh3_128_with_seed(batch_id.as_bytes(), index);
-    let mut text = String::with_capacity(32);
-    for byte in digest.to_be_bytes() {
-        text.push(hex_digit(byte >> 4));
-        text.push(hex_digit(byte & 15));
+    let mut text = vec![0; 32];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(digest.to_be_bytes()) {
+        pair.copy_from_slice(&[hex_digit(byte >> 4), hex_digit(byte & 15)]);
     }
-    text
+    // Hex digits are text.
+    String::from_utf8(text).unwrap_or_default()
 }
 
-const fn hex_digit(nibble: u8) -> char {
-    (if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }) as char
+const fn hex_digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }
 }
 
 fn check_template(
