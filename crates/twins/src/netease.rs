@@ -33,9 +33,15 @@ struct Route {
     handler: fn(&NetEase, &Call<'_>, &Form<'_>) -> Result<Answer, Refused>,
 }
 
-const ROUTES: [Route; 5] = [
+const ROUTES: [Route; 7] = [
     Route { path: "/chatroom/batchSendMsg.action", allowance: PER_SECOND, handler: room::send_batch },
     Route { path: "/chatroom/sendMsg.action", allowance: PER_SECOND, handler: room::send },
+    Route {
+        path: "/chatroom/batchSendMsgToSomeone.action",
+        allowance: PER_SECOND,
+        handler: room::send_batch_to_some,
+    },
+    Route { path: "/chatroom/sendMsgToSomeone.action", allowance: PER_SECOND, handler: room::send_to_some },
     Route { path: "/msg/sendMsg.action", allowance: PER_SECOND, handler: user::send },
     Route { path: "/msg/sendBatchMsg.action", allowance: USER_BATCH, handler: user::send_batch },
     Route { path: "/msg/broadcastMsg.action", allowance: BROADCAST, handler: user::broadcast },

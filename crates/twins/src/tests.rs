@@ -7,4 +7,5 @@ mod faults;
 mod imkit;
 mod netease;
 mod openim;
+mod soup;
 mod wukongim;

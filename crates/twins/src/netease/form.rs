@@ -68,6 +68,19 @@ impl<'a> Form<'a> {
         self.text(name, 32)
     }
 
+    /// A JSON array of one to `most` account ids.
+    pub(crate) fn accounts(&self, name: &str, most: usize) -> Result<Vec<String>, Refused> {
+        let invalid = || Refused::parameter(format!("{name} is invalid"));
+        let accids: Vec<String> = serde_json::from_str(self.required(name)?).map_err(|_| invalid())?;
+        if accids.is_empty() || accids.iter().any(String::is_empty) {
+            return Err(invalid());
+        }
+        if accids.len() > most {
+            return Err(Refused::parameter(format!("{name} size exceeded")));
+        }
+        Ok(accids)
+    }
+
     /// A whole number within `[least, most]`; none when absent.
     pub(crate) fn int(&self, name: &str, least: i64, most: i64) -> Result<Option<i64>, Refused> {
         let Some(value) = self.get(name).filter(|value| !value.is_empty()) else { return Ok(None) };

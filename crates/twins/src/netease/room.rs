@@ -1,4 +1,4 @@
-//! Chat rooms: the batch of up to ten messages and the single send.
+//! Chat rooms: the batch of up to ten messages and the single send, each also for some members only.
 //!
 //! One room, one sender and one set of flags per request. Results are keyed by `msgId`, failures are
 //! prose without a code, and `code` is 200 even when all of them failed.
@@ -31,17 +31,33 @@ struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
+    /// The calls for everybody in the room.
     fn read(form: &'a Form<'_>) -> Result<Self, Refused> {
+        form.int("skipHistory", 0, 1)?;
+        form.int("chatMsgPriority", 0, 3)?;
+        form.bool("needHighPriorityMsgResend", true)?;
+        form.text("notifyTargetTags", 128)?;
+        let plain = Self::plain(form, form.bool("ignoreMute", false)?)?;
+        let abandon_ratio = form.int("abandonRatio", 0, 9999)?;
+        let high_priority = form.bool("highPriority", false)? && abandon_ratio.is_none();
+        let forbid_surplus = form.int("forbiddenIfHighPriorityMsgFreq", 0, 1)? == Some(1);
+        Ok(Self { abandon_ratio, high_priority, forbid_surplus, ..plain })
+    }
+
+    /// The calls for some members, which have no mute, priority, history and tag fields: like any
+    /// field that a call does not have, they do nothing.
+    fn directed(form: &'a Form<'_>) -> Result<Self, Refused> {
+        form.accounts("toAccids", 100)?;
+        Self::plain(form, false)
+    }
+
+    /// The fields that every room call has.
+    fn plain(form: &'a Form<'_>, ignore_mute: bool) -> Result<Self, Refused> {
         let room_text = form.required("roomid")?;
         let room = form.int("roomid", 1, i64::MAX)?.unwrap_or_default();
         let from = form.account("fromAccid")?;
-        let ignore_mute = form.bool("ignoreMute", false)?;
-        form.int("skipHistory", 0, 1)?;
         form.int("route", 0, 1)?;
-        form.int("chatMsgPriority", 0, 3)?;
         form.int("useYidun", i64::MIN, i64::MAX)?;
-        form.bool("needHighPriorityMsgResend", true)?;
-        form.text("notifyTargetTags", 128)?;
         form.text("env", 32)?;
         form.json("yidunAntiCheating", 1024)?;
         form.json("yidunAntiSpamExt", 1024)?;
@@ -58,10 +74,7 @@ impl<'a> Envelope<'a> {
         if from.starts_with("muted-") && !ignore_mute {
             return Err(Refused::new(13004, "sender is muted in this room"));
         }
-        let abandon_ratio = form.int("abandonRatio", 0, 9999)?;
-        let high_priority = form.bool("highPriority", false)? && abandon_ratio.is_none();
-        let forbid_surplus = form.int("forbiddenIfHighPriorityMsgFreq", 0, 1)? == Some(1);
-        Ok(Self { room, room_text, from, abandon_ratio, high_priority, forbid_surplus })
+        Ok(Self { room, room_text, from, abandon_ratio: None, high_priority: false, forbid_surplus: false })
     }
 }
 
@@ -205,13 +218,30 @@ impl<T: Serialize> Serialize for Keyed<'_, T> {
 
 /// `POST /chatroom/batchSendMsg.action`.
 pub(crate) fn send_batch(server: &NetEase, call: &Call<'_>, form: &Form<'_>) -> Result<Answer, Refused> {
+    batch(server, call, form, &Envelope::read(form)?)
+}
+
+/// `POST /chatroom/batchSendMsgToSomeone.action`.
+pub(crate) fn send_batch_to_some(
+    server: &NetEase,
+    call: &Call<'_>,
+    form: &Form<'_>,
+) -> Result<Answer, Refused> {
+    batch(server, call, form, &Envelope::directed(form)?)
+}
+
+fn batch(
+    server: &NetEase,
+    call: &Call<'_>,
+    form: &Form<'_>,
+    envelope: &Envelope<'_>,
+) -> Result<Answer, Refused> {
     #[derive(Serialize)]
     struct Reply<'a> {
         fail: Vec<Keyed<'a, &'static str>>,
         code: u16,
         success: Vec<Keyed<'a, Record<'a>>>,
     }
-    let envelope = Envelope::read(form)?;
     let list = form.required("msgList")?;
     let items: Vec<Item<'_>> = serde_json::from_str(list)
         .map_err(|error| Refused::parameter(format!("msgList is invalid: {error}")))?;
@@ -226,10 +256,10 @@ pub(crate) fn send_batch(server: &NetEase, call: &Call<'_>, form: &Form<'_>) -> 
     }
     let mut reply = Reply { fail: Vec::new(), code: 200, success: Vec::with_capacity(items.len()) };
     let mut seen = server.seen();
-    refuse_surplus(call, &envelope, &mut seen)?;
+    refuse_surplus(call, envelope, &mut seen)?;
     let mut page = call.page();
     for item in &items {
-        match take(server, call, &envelope, item, &mut seen) {
+        match take(server, call, envelope, item, &mut seen) {
             Ok(taken) => {
                 if taken.delivered {
                     page.push_text("room:", envelope.room_text, Some(&item.msg_id.0), taken.record.attach);
@@ -256,7 +286,20 @@ fn refuse_surplus(call: &Call<'_>, envelope: &Envelope<'_>, seen: &mut Seen) -> 
 /// `POST /chatroom/sendMsg.action`: the same fields flat; `desc` is an object on success and a text
 /// on failure.
 pub(crate) fn send(server: &NetEase, call: &Call<'_>, form: &Form<'_>) -> Result<Answer, Refused> {
-    let envelope = Envelope::read(form)?;
+    single(server, call, form, &Envelope::read(form)?)
+}
+
+/// `POST /chatroom/sendMsgToSomeone.action`.
+pub(crate) fn send_to_some(server: &NetEase, call: &Call<'_>, form: &Form<'_>) -> Result<Answer, Refused> {
+    single(server, call, form, &Envelope::directed(form)?)
+}
+
+fn single(
+    server: &NetEase,
+    call: &Call<'_>,
+    form: &Form<'_>,
+    envelope: &Envelope<'_>,
+) -> Result<Answer, Refused> {
     let borrowed = |name: &str| form.get(name).map(|value| Text(Cow::Borrowed(value)));
     form.required("msgType")?;
     let item = Item {
@@ -272,8 +315,8 @@ pub(crate) fn send(server: &NetEase, call: &Call<'_>, form: &Form<'_>) -> Result
     };
     item.check()?;
     let mut seen = server.seen();
-    refuse_surplus(call, &envelope, &mut seen)?;
-    let taken = take(server, call, &envelope, &item, &mut seen).map_err(|why| {
+    refuse_surplus(call, envelope, &mut seen)?;
+    let taken = take(server, call, envelope, &item, &mut seen).map_err(|why| {
         let code = if why == RESEND { 414 } else { 403 };
         Refused::new(code, why)
     })?;

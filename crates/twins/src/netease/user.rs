@@ -109,14 +109,7 @@ pub(crate) fn send(server: &NetEase, call: &Call<'_>, form: &Form<'_>) -> Result
 pub(crate) fn send_batch(server: &NetEase, call: &Call<'_>, form: &Form<'_>) -> Result<Answer, Refused> {
     known_sender(form, "fromAccid")?;
     let return_ids = form.bool("returnMsgid", false)?;
-    let accids: Vec<String> = serde_json::from_str(form.required("toAccids")?)
-        .map_err(|_| Refused::parameter("toAccids is invalid"))?;
-    if accids.is_empty() || accids.iter().any(String::is_empty) {
-        return Err(Refused::parameter("toAccids is invalid"));
-    }
-    if accids.len() > if return_ids { 100 } else { 500 } {
-        return Err(Refused::parameter("toAccids size exceeded"));
-    }
+    let accids = form.accounts("toAccids", if return_ids { 100 } else { 500 })?;
     let body = message_text(form)?;
     let mut unregister = Vec::new();
     let mut ids = Map::new();

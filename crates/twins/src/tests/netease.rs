@@ -224,3 +224,106 @@ async fn an_abandon_ratio_cancels_high_priority() {
     let cancelled = call(&twin, ROOM_BATCH, &fields).await;
     assert_eq!(cancelled["success"][0]["m2"]["highPriorityFlag"], "0");
 }
+
+const SOME_BATCH: &str = "/nimserver/chatroom/batchSendMsgToSomeone.action";
+const SOME: &str = "/chatroom/sendMsgToSomeone.action";
+
+/// A directed batch; of two fields with one name the first counts.
+async fn some(twin: &Twin, id: &str, fields: &[(&str, &str)]) -> Value {
+    let list = json!([item(id)]).to_string();
+    let rest = [("roomid", "72"), ("fromAccid", "a"), ("toAccids", r#"["b","c"]"#), ("msgList", &*list)];
+    call(twin, SOME_BATCH, &[fields, &rest].concat()).await
+}
+
+#[tokio::test]
+async fn a_batch_to_some_members_answers_and_is_logged_as_a_room_batch() {
+    let twin = twin(Vendor::NetEase, "").await;
+    let reply = some(&twin, "m1", &[]).await;
+    assert_eq!((&reply["code"], &reply["fail"]), (&json!(200), &json!([])));
+    assert_eq!(reply["success"][0]["m1"]["roomId"], "72");
+    let again = some(&twin, "m1", &[]).await;
+    assert_eq!(again["fail"][0]["m1"], "parameter resendFlag should be used for RESEND!");
+    let received = twin.received();
+    assert_eq!((received.total, received.calls), (1, 2));
+    let message = &received.messages[0];
+    assert_eq!((&*message.to, message.client_id.as_deref(), &*message.text), ("room:72", Some("m1"), "hi"));
+}
+
+#[tokio::test]
+async fn a_single_send_to_some_members_nests_its_record_under_desc() {
+    let twin = twin(Vendor::NetEase, "").await;
+    let fields = [
+        ("roomid", "72"),
+        ("fromAccid", "a"),
+        ("toAccids", r#"["b"]"#),
+        ("msgId", "m1"),
+        ("msgType", "0"),
+        ("attach", "psst"),
+    ];
+    let reply = call(&twin, SOME, &fields).await;
+    assert_eq!((&reply["desc"]["msgid_client"], &reply["desc"]["attach"]), (&json!("m1"), &json!("psst")));
+    assert_eq!(twin.received().messages[0].to, "room:72");
+    let nobody = fields.map(|(name, value)| (name, if name == "toAccids" { "" } else { value }));
+    let refused = call(&twin, SOME, &nobody).await;
+    assert_eq!((&refused["code"], &refused["desc"]), (&json!(414), &json!("toAccids is required")));
+}
+
+#[tokio::test]
+async fn some_members_are_one_to_a_hundred_in_a_json_array() {
+    let twin = twin(Vendor::NetEase, "").await;
+    let many = |n: usize| Value::from_iter((0..n).map(|n| format!("u{n}"))).to_string();
+    let cases = [
+        (many(1), 200),
+        (many(100), 200),
+        (many(101), 414),
+        (many(0), 414),
+        ("b,c".to_owned(), 414),
+        (r#"[1]"#.to_owned(), 414),
+        (r#"[""]"#.to_owned(), 414),
+        (String::new(), 414),
+    ];
+    for (place, (accids, code)) in cases.iter().enumerate() {
+        let reply = some(&twin, &format!("m{place}"), &[("toAccids", accids)]).await;
+        assert_eq!(reply["code"], *code, "{accids}");
+    }
+    assert_eq!(twin.total(), 2);
+}
+
+#[tokio::test]
+async fn mute_and_priority_fields_do_nothing_in_a_send_to_some_members() {
+    let twin = twin(Vendor::NetEase, "").await;
+    let muted = some(&twin, "m1", &[("fromAccid", "muted-1"), ("ignoreMute", "true")]).await;
+    assert_eq!(muted["code"], 13004);
+    let tags = "x".repeat(129);
+    let idle = [
+        ("highPriority", "true"),
+        ("abandonRatio", "9999"),
+        ("skipHistory", "7"),
+        ("notifyTargetTags", &*tags),
+    ];
+    let record = some(&twin, "m2", &idle).await["success"][0]["m2"].clone();
+    assert_eq!((&record["highPriorityFlag"], &record["msgAbandonFlag"]), (&json!("0"), &json!("0")));
+    assert_eq!(twin.total(), 1);
+}
+
+#[tokio::test]
+async fn each_room_call_has_a_limit_of_its_own() {
+    const PATHS: [&str; 4] = [ROOM_BATCH, "/chatroom/sendMsg.action", SOME_BATCH, SOME];
+    let twin = twin(Vendor::NetEase, "").await;
+    let code = async |path| call(&twin, path, &[]).await["code"].clone();
+    for full in PATHS {
+        twin.reset();
+        // The real clock runs: calls go on until the hundred of one second are used up.
+        let mut calls = 0;
+        while code(full).await != 416 {
+            calls += 1;
+            assert!(calls < 10_000, "{full} has no limit");
+        }
+        assert!(calls >= 100, "{full} let {calls} calls through");
+        for other in PATHS.into_iter().filter(|other| *other != full) {
+            assert_eq!(code(other).await, 414, "{other} while {full} is blocked");
+        }
+        twin.advance(Duration::from_secs(11));
+        assert_eq!(code(full).await, 414, "{full} after the block");
+    }
+}

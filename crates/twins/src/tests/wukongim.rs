@@ -122,11 +122,86 @@ async fn illegal_characters_are_refused_in_the_target() {
 }
 
 #[tokio::test]
-async fn a_channel_type_of_zero_is_taken_and_lost_and_300_is_refused() {
+async fn a_channel_type_of_zero_is_stored_and_300_is_refused() {
     let twin = twin(Vendor::WuKongIm, "").await;
-    assert_eq!(send(&twin, &with(message("b"), "channel_type", json!(0))).await.status, 200);
+    for zero in [json!(0), Value::Null] {
+        assert_eq!(send(&twin, &with(message("b"), "channel_type", zero)).await.status, 200);
+    }
     assert_eq!(send(&twin, &with(message("b"), "channel_type", json!(300))).await.status, 400);
-    assert_eq!(twin.total(), 0);
+    assert_eq!((twin.total(), &*twin.received().messages[0].to), (2, "channel:0:b"));
+    let sync = json!({"login_uid": "c", "channel_id": "b", "channel_type": 0, "limit": 9});
+    let stored = post(&twin, "/channel/messagesync", &sync.to_string()).await.json();
+    assert_eq!(stored["messages"][1]["message_seq"], 2);
+}
+
+#[tokio::test]
+async fn a_lookup_by_number_names_what_it_misses_and_refuses_type_zero() {
+    let twin = twin(Vendor::WuKongIm, "").await;
+    send(&twin, &with(message("b"), "channel_type", json!(0))).await;
+    let cases = [
+        ("channel_type=2&client_msg_no=n1", "channel_id不能为空"),
+        ("channel_id=b&channel_type=2", "client_msg_no不能为空"),
+        ("channel_id=b&client_msg_no=n1", "channel_type不能为0"),
+        ("channel_id=b&channel_type=0&client_msg_no=n1", "channel_type不能为0"),
+    ];
+    for (query, why) in cases {
+        let refused = get(&twin, &format!("/message/byclientmsgno?{query}")).await;
+        assert_eq!((refused.status, refused.json()), (400, json!({"msg": why, "status": 400})), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_channel_never_used_is_404_under_status_200() {
+    let twin = twin(Vendor::WuKongIm, "").await;
+    let path = "/message/byclientmsgno?channel_id=never&channel_type=2&client_msg_no=n1";
+    let absent = get(&twin, path).await;
+    assert_eq!((absent.status, absent.json()), (200, json!({"status": 404})));
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_bind_is_answered_with_json_labelled_as_text() {
+    let twin = twin(Vendor::WuKongIm, "").await;
+    for path in ["/message/send", "/message/sendbatch"] {
+        for body in ["[]", "{", r#"{"from_uid":1}"#, r#"{"payload":"_-8="}"#] {
+            let refused = post(&twin, path, body).await;
+            assert_eq!((refused.status, &refused.json()["status"]), (400, &json!(400)), "{path} {body}");
+            assert_eq!(refused.headers["content-type"], "text/plain; charset=utf-8", "{path} {body}");
+        }
+    }
+    let ruled = post(&twin, "/message/sendbatch", r#"{"from_uid":" "}"#).await;
+    assert_eq!(ruled.headers["content-type"], "application/json; charset=utf-8");
+}
+
+#[tokio::test]
+async fn commands_are_found_in_the_shadow_channel_only() {
+    let twin = twin(Vendor::WuKongIm, "").await;
+    let command = with(message("bob"), "header", json!({"sync_once": 1, "red_dot": 1}));
+    let sent = send(&twin, &command).await.json();
+    let lookup = async |channel: &str| {
+        let query = format!("channel_id={channel}&channel_type=1&client_msg_no=n1");
+        get(&twin, &format!("/message/byclientmsgno?{query}")).await.json()
+    };
+    let channel = joined("alice", "bob");
+    assert_eq!(lookup(&channel).await, json!({"status": 404}));
+    let found = lookup(&format!("{channel}____cmd")).await;
+    assert_eq!(found["message_id"], sent["data"]["message_id"]);
+    assert_eq!(found["header"], json!({"no_persist": 0, "red_dot": 0, "sync_once": 0}));
+}
+
+#[tokio::test]
+async fn reads_show_the_first_header_as_zeros() {
+    let twin = twin(Vendor::WuKongIm, "").await;
+    for number in ["n1", "n2"] {
+        let dotted = with(message("bob"), "header", json!({"red_dot": 1}));
+        send(&twin, &with(dotted, "client_msg_no", json!(number))).await;
+    }
+    let sync = json!({"login_uid": "bob", "channel_id": "alice", "channel_type": 1, "limit": 9});
+    let shown = post(&twin, "/channel/messagesync", &sync.to_string()).await.json();
+    let dots = [0, 1].map(|row| shown["messages"][row]["header"]["red_dot"].clone());
+    assert_eq!(dots, [json!(0), json!(1)]);
+    let channel = joined("alice", "bob");
+    let path = format!("/message/byclientmsgno?channel_id={channel}&channel_type=1&client_msg_no=n2");
+    assert_eq!(get(&twin, &path).await.json()["header"]["red_dot"], 0);
 }
 
 #[tokio::test]

@@ -19,6 +19,9 @@ use crate::gojson::{Fields, Mismatch, Text};
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
+/// What the id of a channel ends in where its commands are kept.
+const COMMANDS: &str = "____cmd";
+
 /// A message that bound.
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
@@ -81,11 +84,16 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// The key of a channel; command messages live in a shadow channel beside it.
 pub(crate) fn channel(from: &str, channel_type: u8, channel_id: &str, command: bool) -> u64 {
+    let mut id = Cow::Borrowed(channel_id);
     if channel_type == 1 {
-        return channel_key(1, &joined(from, channel_id), command);
+        id = Cow::Owned(joined(from, channel_id));
     }
-    channel_key(channel_type, channel_id, command)
+    if command {
+        id.to_mut().push_str(COMMANDS);
+    }
+    channel_key(channel_type, &id)
 }
 
 /// The three flags: up to v2 exactly 1 is true, in v3 whatever is not 0; booleans do not bind.

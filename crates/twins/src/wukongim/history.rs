@@ -54,6 +54,13 @@ pub(crate) struct Shown<'a> {
     payload: &'a str,
 }
 
+impl Shown<'_> {
+    /// Reads of v2 skip the header of the first row that they visit: its flags show as zeros.
+    pub(crate) fn lose_header(&mut self) {
+        self.header = Header::default();
+    }
+}
+
 impl Stored {
     /// The message as a reader of `channel_id` sees it; the system's own sender is shown as blank.
     pub(crate) fn shown<'a>(&'a self, channel_id: &'a str) -> Shown<'a> {
@@ -90,9 +97,9 @@ pub(crate) fn hash(parts: impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// The key of a channel; command messages live in a shadow channel of their own.
-pub(crate) fn channel_key(channel_type: u8, channel_id: &str, command: bool) -> u64 {
-    hash((channel_type, channel_id, command))
+/// The key of a channel.
+pub(crate) fn channel_key(channel_type: u8, channel_id: &str) -> u64 {
+    hash((channel_type, channel_id))
 }
 
 impl History {

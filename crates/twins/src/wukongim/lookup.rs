@@ -1,7 +1,7 @@
 //! Reading back what was stored: by client message number, and by channel.
 //!
 //! Both have a trap: a lookup by number wants the joined id of a person channel, and a channel sync
-//! without a limit returns nothing.
+//! without a limit returns nothing. Neither can be trusted about the header flags.
 
 use form_urlencoded::parse;
 use serde_json::json;
@@ -23,14 +23,24 @@ pub(crate) fn by_client_msg_no(server: &WuKongIm, call: &Call<'_>) -> Answer {
             _ => {}
         }
     }
-    if channel_id.is_empty() || number.is_empty() {
-        return refusal(Dialect::V2, 400, "channel_id和client_msg_no不能为空！");
+    let missing = match () {
+        () if channel_id.trim().is_empty() => Some("channel_id不能为空"),
+        () if channel_type == 0 => Some("channel_type不能为0"),
+        () if number.trim().is_empty() => Some("client_msg_no不能为空"),
+        () => None,
+    };
+    if let Some(why) = missing {
+        return refusal(Dialect::V2, 400, why);
     }
     let history = server.history();
-    let mut messages = history.channel(channel_key(channel_type, &channel_id, false));
+    let mut messages = history.channel(channel_key(channel_type, &channel_id));
     let found = messages.find(|message| *message.client_msg_no == *number);
     match found {
-        Some(message) => Answer::json(200, &message.shown(&channel_id)),
+        Some(message) => {
+            let mut shown = message.shown(&channel_id);
+            shown.lose_header();
+            Answer::json(200, &shown)
+        }
         None => Answer::json(200, &json!({"status": 404})),
     }
 }
@@ -43,7 +53,7 @@ pub(crate) fn message_sync(server: &WuKongIm, call: &Call<'_>) -> Answer {
         Ok(sync) if sync.login_uid.is_empty() && (sync.channel_type == 1 || dialect == Dialect::V3) => {
             refusal(dialect, 400, "login_uid不能为空！")
         }
-        Ok(sync) => sync.answer(server),
+        Ok(sync) => sync.answer(server, dialect),
         Err(Mismatch(why)) => refusal(dialect, 400, &why),
     }
 }
@@ -81,7 +91,7 @@ impl Sync {
         (self.start == 0 || sequence <= self.start) && sequence > self.end
     }
 
-    fn answer(&self, server: &WuKongIm) -> Answer {
+    fn answer(&self, server: &WuKongIm, dialect: Dialect) -> Answer {
         let key = channel(&self.login_uid, self.channel_type, &self.channel_id, false);
         let history = server.history();
         let matching = history.channel(key).filter(|message| self.takes(i64::from(message.message_seq)));
@@ -95,8 +105,11 @@ impl Sync {
         if !self.upwards {
             taken.reverse();
         }
-        let messages: Vec<Shown<'_>> =
+        let mut messages: Vec<Shown<'_>> =
             taken.into_iter().map(|message| message.shown(&self.channel_id)).collect();
+        if let Some(oldest) = messages.first_mut().filter(|_| dialect == Dialect::V2) {
+            oldest.lose_header();
+        }
         Answer::json(
             200,
             &json!({

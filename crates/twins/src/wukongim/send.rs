@@ -12,7 +12,7 @@ use serde_json::json;
 use super::draft::{self, Draft, is_illegal, payload_text, target_kind};
 use super::history::Stored;
 use super::{Dialect, SYSTEM_UID, WuKongIm, refusal};
-use crate::call::{Answer, Call};
+use crate::call::{Answer, Call, TEXT};
 use crate::gojson::{Fields, Mismatch, kind_of};
 
 const ILLEGAL_CHANNEL: &str = "频道ID不合法！";
@@ -35,7 +35,7 @@ pub(crate) fn send(server: &WuKongIm, call: &Call<'_>, dialect: Dialect) -> Answ
     let bound = Fields::parse(call.body).and_then(|fields| Draft::bind(&fields, dialect));
     let mut draft = match bound {
         Ok(draft) => draft,
-        Err(Mismatch(why)) => return refusal(dialect, 400, &why),
+        Err(mismatch) => return unbound(dialect, &mismatch),
     };
     if draft.decoded.is_empty() {
         return refusal(dialect, 400, NO_PAYLOAD);
@@ -86,7 +86,7 @@ fn send_command(call: &Call<'_>, draft: &Draft<'_>, dialect: Dialect) -> Answer 
     Answer::json(200, &json!({"status": 200}))
 }
 
-/// Stores and logs one message. A channel type of 0 is taken and lost, as on the real server.
+/// Stores and logs one message. A channel type of 0 is stored too; only lookups refuse it.
 fn deliver<'a>(server: &WuKongIm, call: &Call<'_>, draft: &'a Draft<'_>) -> Ids<'a> {
     let client_msg_no = match &*draft.client_msg_no {
         "" => Cow::Owned(server.made_client_msg_no()),
@@ -94,9 +94,6 @@ fn deliver<'a>(server: &WuKongIm, call: &Call<'_>, draft: &'a Draft<'_>) -> Ids<
     };
     let mut history = server.history();
     let message_id = history.issue();
-    if draft.channel_type == 0 {
-        return Ids { message_id, message_seq: Some(0), client_msg_no };
-    }
     let mut sequence = 0;
     if draft.header.no_persist == 0 {
         sequence = history.store(draft.stored(message_id, &client_msg_no, call.now_ms));
@@ -106,6 +103,16 @@ fn deliver<'a>(server: &WuKongIm, call: &Call<'_>, draft: &'a Draft<'_>) -> Ids<
     let kind = target_kind(draft.channel_type);
     call.page().push_text(&kind, &draft.channel_id, given, &draft.text());
     Ids { message_id, message_seq: Some(sequence), client_msg_no }
+}
+
+/// A body that does not bind. Up to v2 the label of the answer is out before its JSON is written, and
+/// stays the plain text that it was.
+fn unbound(dialect: Dialect, Mismatch(why): &Mismatch) -> Answer {
+    let answer = refusal(dialect, 400, why);
+    match dialect {
+        Dialect::V1 | Dialect::V2 => Answer::new(400, TEXT, answer.body),
+        Dialect::Published | Dialect::V3 => answer,
+    }
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -120,7 +127,7 @@ pub(crate) fn send_batch(server: &WuKongIm, call: &Call<'_>) -> Answer {
         Fields::parse(call.body).and_then(|fields| Draft::bind(&without_ignored(fields), Dialect::V2));
     let draft = match bound {
         Ok(draft) => draft,
-        Err(Mismatch(why)) => return refusal(Dialect::V2, 400, &why),
+        Err(mismatch) => return unbound(Dialect::V2, &mismatch),
     };
     if draft.from_uid.trim().is_empty() {
         return refusal(Dialect::V2, 400, NO_FROM);
