@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::ledger::{Ledger, Store};
 use crate::model::{
     BatchFilter, BatchHead, Fact, LedgerStatus, ParcelQuery, RecipientQuery, StoredBatch, StoredParcel,
@@ -10,11 +10,19 @@ use crate::model::{
 use crate::sqlite;
 
 impl Ledger {
-    /// Reads one batch with its counts.
+    /// Reads one batch with its counts. A direct send that was posted is found at once.
     pub async fn batch(&self, batch_id: &str) -> Result<Option<StoredBatch>> {
         let id = batch_id.to_owned();
         match &self.store {
-            Store::Sqlite(store) => store.read(sqlite::ReadBatch { id }).await,
+            Store::Sqlite(store) => {
+                let found = store.read(sqlite::ReadBatch { id: id.clone() }).await?;
+                if found.is_some() {
+                    return Ok(found);
+                }
+                // It may have been posted and not be committed yet.
+                store.settle_queue().await?;
+                store.read(sqlite::ReadBatch { id }).await
+            }
         }
     }
 
@@ -32,9 +40,15 @@ impl Ledger {
 
     /// Reads a page of a batch's parcels in order.
     pub async fn parcels_of(&self, batch_id: &str, query: ParcelQuery) -> Result<Vec<StoredParcel>> {
-        let batch_id = batch_id.to_owned();
+        let read = || sqlite::ReadParcels { batch_id: batch_id.to_owned(), query: query.clone() };
         match &self.store {
-            Store::Sqlite(store) => store.read(sqlite::ReadParcels { batch_id, query }).await,
+            Store::Sqlite(store) => match store.read(read()).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    store.settle_queue().await?;
+                    store.read(read()).await
+                }
+                answer => answer,
+            },
         }
     }
 

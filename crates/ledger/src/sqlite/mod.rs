@@ -27,7 +27,7 @@ mod stage;
 mod state;
 mod writer;
 
-use sqlx::sqlite::SqlitePool;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use crate::error::{Error, ErrorKind, Result};
 use writer::{Work, Writer};
@@ -77,12 +77,29 @@ impl Store {
         Ok(answer)
     }
 
+    /// Waits until what was queued before is committed.
+    pub(crate) async fn settle_queue(&self) -> Result<()> {
+        self.writer.submit(Nothing).await
+    }
+
     /// Commits what is queued and lets go of the file.
     pub(crate) async fn close(&self) {
         if let Some(readers) = &self.readers {
             readers.close().await;
         }
         self.writer.close().await;
+    }
+}
+
+/// Asks only for its turn.
+#[derive(Debug)]
+struct Nothing;
+
+impl Work for Nothing {
+    type Answer = ();
+
+    async fn run(&self, _: &mut SqliteConnection) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -121,12 +121,12 @@ fn lock(path: &Path) -> Result<File> {
 
 fn writer_options(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
-        .page_size(8192)
+        .page_size(16384)
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
-        .pragma("wal_autocheckpoint", "4000")
+        .pragma("wal_autocheckpoint", "2000")
         .pragma("journal_size_limit", "67108864")
         .pragma("cache_size", "-32768")
         .pragma("temp_store", "memory")

@@ -1,6 +1,5 @@
 //! Tests that need to reach below the handle: bad commands and full disks inside the writer.
 
-use sqlx::sqlite::SqliteConnection;
 use tempfile::TempDir;
 
 use super::*;

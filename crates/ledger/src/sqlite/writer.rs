@@ -291,6 +291,8 @@ impl Task {
             }
             return;
         }
+        // Whoever waits may count on what was queued before and nobody waits for.
+        group.sort_by_key(|command| command.awaited());
         for command in group.drain(..) {
             let mut alone = [command];
             let outcome = self.attempt(&mut alone).await;

@@ -37,6 +37,37 @@ async fn posted_direct_send_is_stored_without_waiting() {
 }
 
 #[tokio::test]
+async fn posted_direct_sends_are_found_at_once() {
+    let bench = Bench::new().await;
+    for id in ["a", "b", "c"] {
+        let posted = DirectResult { batch: batch(id), ..result(vec![direct(0, &[Status::Accepted])]) };
+        bench.ledger.post_direct(posted).await.unwrap();
+    }
+    let query = ParcelQuery { limit: 9, ..ParcelQuery::default() };
+    let parcels = bench.ledger.parcels_of("c", query).await.unwrap();
+    assert_eq!((parcels.len(), parcels[0].records.len()), (1, 1));
+    assert_eq!(bench.batch("a").await.counts.accepted, 1);
+}
+
+#[tokio::test]
+async fn posted_end_of_a_begun_send_completes_it_among_others() {
+    let bench = Bench::new().await;
+    let begun = vec![direct(0, &[Status::Sending])];
+    bench.ledger.begin_direct(batch("d"), begun, key("k", b"x")).await.unwrap();
+    for id in ["a", "d", "e"] {
+        let posted = DirectResult { batch: batch(id), ..result(vec![direct(0, &[Status::Accepted])]) };
+        bench.ledger.post_direct(posted).await.unwrap();
+    }
+    for id in ["e", "d", "a"] {
+        let stored = bench.batch(id).await;
+        assert_eq!((stored.head.state, stored.counts.total), (BatchState::Settled, 1));
+    }
+    let read =
+        bench.ledger.parcels_of("d", ParcelQuery { limit: 9, ..ParcelQuery::default() }).await.unwrap();
+    assert_eq!(read[0].records.len(), 2);
+}
+
+#[tokio::test]
 async fn begun_direct_send_is_in_progress_then_replays_its_answer() {
     let bench = Bench::new().await;
     let begun = vec![direct(0, &[Status::Sending, Status::Sending])];
