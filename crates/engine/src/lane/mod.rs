@@ -202,14 +202,7 @@ impl Lane {
     fn turn(&mut self) -> Duration {
         let now_ms = clock::now_ms();
         let mut next_ms = now_ms + POLL_MS;
-        while let Some(entry) = self.later.first_entry() {
-            if entry.key().0 > now_ms {
-                next_ms = next_ms.min(entry.key().0);
-                break;
-            }
-            let waiting = entry.remove();
-            self.drawer.put_back(waiting);
-        }
+        self.put_back_due(now_ms);
         if self.stopping.is_some() {
             return Duration::from_millis(100);
         }
@@ -219,8 +212,19 @@ impl Lane {
         next_ms = next_ms.min(self.ask_ledger(now_ms));
         self.renew(now_ms);
         let wait = self.depart(now_ms);
+        // Departing may have held messages back for later, too.
+        if let Some(((later_ms, _), _)) = self.later.first_key_value() {
+            next_ms = next_ms.min((*later_ms).max(now_ms));
+        }
         let pause = Duration::from_millis(u64::try_from(next_ms - now_ms).unwrap_or_default());
         wait.map_or(pause, |wait| wait.min(pause))
+    }
+
+    /// Puts what waited for its time back in front, in its order.
+    fn put_back_due(&mut self, now_ms: i64) {
+        let not_due = self.later.split_off(&(now_ms.saturating_add(1), 0));
+        let due = std::mem::replace(&mut self.later, not_due);
+        due.into_values().rev().for_each(|waiting| self.drawer.put_back(waiting));
     }
 
     /// Finds out the dialect where it is not known. Returns when to ask again.
