@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use interline_tests::{Place, Stage, config};
-use interline_twins::{TwinsConfig, Vendor};
+use interline_twins::{Fault, FaultKind, TwinsConfig, Vendor};
 use serde_json::{Value, json};
 
 /// What the vendors allow in one call, from their own pages, not from the planner.
@@ -169,10 +169,12 @@ fn ten_thousand_mixed_messages_arrive_once_in_as_few_calls_as_the_limits_allow()
         assert_eq!(arrived.get(&(to, text.as_str())), Some(&1), "{to}: {text}");
     }
     assert_eq!(stage.total(), MESSAGES, "nothing arrived that was not sent");
-    // A fan-out of OpenIM has one id for all of it; elsewhere each message has its own.
-    let own: Vec<_> = results.iter().filter(|result| result["vendor"] != "openim").collect();
-    let client_ids: HashSet<_> = own.iter().map(|result| result["vendor_client_id"].to_string()).collect();
-    assert_eq!(client_ids.len(), own.len(), "client ids differ");
+    // Where a wire has a place for it, each message has a client id of its own.
+    let own = results.iter().filter(|result| {
+        result["vendor"] == "wukongim" || result["to"].as_str().is_some_and(|to| to.starts_with("room:"))
+    });
+    let own: Vec<_> = own.map(|result| result["vendor_client_id"].as_str().expect("a client id")).collect();
+    assert_eq!(own.iter().collect::<HashSet<_>>().len(), own.len(), "client ids differ");
 
     let (calls, fewest) = (stage.calls(), fewest_calls());
     let by_vendor = Vendor::ALL.map(|vendor| (vendor.name(), stage.of(vendor).calls()));
@@ -202,6 +204,48 @@ fn messages_for_one_person_arrive_in_the_order_of_the_batch() {
         assert_eq!(numbers.len(), 50);
         assert!(numbers.is_sorted(), "{to}: {numbers:?}");
     }
+}
+
+/// Sends numbered messages to one room; the numbers in the order in which they arrived.
+fn arrived_in_a_room(stage: &Stage, limits: &str, count: u64) -> Vec<u64> {
+    let provider = config::netease("ne", &stage.netease().url(), &format!("[providers.ne.limits]\n{limits}"));
+    let place = Place::new(&format!("{provider}{}", config::route("all", "", "ne")));
+    let server = place.serve();
+    let messages: Vec<Value> =
+        (0..count).map(|number| json!({"to": "room:7", "content": text(number.to_string())})).collect();
+    let accepted = server.post("/v1/batches", &json!({"messages": messages})).of(202);
+    let settled = server.settled(accepted["id"].as_str().expect("an id"), Duration::from_secs(60));
+    assert_eq!(settled["counts"]["accepted"], count, "{settled}");
+    stage
+        .netease()
+        .received()
+        .messages
+        .iter()
+        .map(|message| message.text.parse().expect("a number"))
+        .collect()
+}
+
+#[test]
+fn a_room_that_is_paced_gets_its_messages_in_order_and_no_second_holds_too_many() {
+    let stage = Stage::start(TwinsConfig::ephemeral().unlimited());
+    let began = Instant::now();
+    let numbers = arrived_in_a_room(&stage, "room = { per_recipient_per_second = 10 }", 35);
+    assert_eq!(numbers, (0..35).collect::<Vec<_>>());
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(6), "three seconds of pace took {took:?}");
+    let at: Vec<_> = stage.netease().received().messages.iter().map(|message| message.at_ms).collect();
+    // Arrivals may lie a little closer than departures.
+    let most = at.iter().map(|from| at.iter().filter(|at| (*from..from + 950).contains(*at)).count()).max();
+    assert!(most.is_some_and(|most| most <= 10), "{most:?} within a second: {at:?}");
+}
+
+#[test]
+fn messages_that_were_refused_for_now_keep_their_order() {
+    let stage = Stage::start(TwinsConfig::ephemeral().unlimited());
+    stage.netease().set_fault(Fault::new(FaultKind::Code).value(500).times(1));
+    stage.netease().set_fault(Fault::new(FaultKind::Refuse).value(700).after(1));
+    let numbers = arrived_in_a_room(&stage, "room = { per_recipient_per_second = 1000 }", 40);
+    assert_eq!(numbers, (0..40).collect::<Vec<_>>());
 }
 
 fn place_of_singles(stage: &Stage) -> Place {

@@ -41,13 +41,14 @@ fn the_defaults_of_delivery_hold_where_a_batch_says_nothing() {
     let again = sent(&server, &[hi("user:a")]);
     assert_eq!(again["results"][0]["may_be_duplicate"], true, "{again}");
 
-    let gone = config::wukongim("wk", NOWHERE, "published", "");
-    let server = one("[delivery]\nattempts = 2\n", &gone, "wk").serve();
-    let accepted = server.post("/v1/batches", &json!({"messages": [hi("user:a")]})).of(202);
-    let id = accepted["id"].as_str().expect("an id");
-    server.settled(id, SECONDS);
-    assert_eq!(server.results(id)[0]["attempts"].as_array().map(Vec::len), Some(2));
+    let settings = "[delivery]\nguarantee = \"at_least_once\"\nattempts = 2\n";
+    let server = one(settings, &wk, "wk").serve();
+    stage.wukongim().set_fault(Fault::new(FaultKind::CloseAfterRead));
+    let twice = server.post("/v1/send?timeout=20", &json!({"messages": [hi("user:a")]})).of(200);
+    assert_eq!(twice["results"][0]["attempts"].as_array().map(Vec::len), Some(2), "{twice}");
+    assert_eq!(twice["results"][0]["status"], "unknown", "{twice}");
 
+    let gone = config::wukongim("wk", NOWHERE, "published", "");
     let server = one("[delivery]\nattempts = 100\ndeadline = \"1s\"\n", &gone, "wk").serve();
     let accepted = server.post("/v1/batches", &json!({"messages": [hi("user:a")]})).of(202);
     let settled = server.settled(accepted["id"].as_str().expect("an id"), SECONDS);
