@@ -2,6 +2,8 @@
 //! one content, several senders. Every message has one outcome, what was accepted arrived once, and the
 //! vendors were called as often as their limits demand, and no more.
 
+#![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
+
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
