@@ -1,7 +1,5 @@
 //! `dialect = "auto"` finds out what each vendor's server speaks, with requests that reach nobody.
 
-#![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
-
 use std::time::Duration;
 
 use interline_tests::{Place, Stage, config, eventually};
