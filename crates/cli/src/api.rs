@@ -101,5 +101,5 @@ pub(crate) struct Problem {
     #[serde(default)]
     pub(crate) errors: Vec<Field>,
     #[serde(default)]
-    pub(crate) errors_total: Option<u64>,
+    pub(crate) total: Option<u64>,
 }

@@ -196,7 +196,7 @@ fn refused(answer: &Answer, base: &str) -> Failed {
         let path = if field.path.is_empty() { "/" } else { &field.path };
         said.push_str(&format!("\n  {path}: {}", field.detail));
     }
-    let total = problem.errors_total.unwrap_or(problem.errors.len() as u64);
+    let total = problem.total.unwrap_or(problem.errors.len() as u64);
     if total > FIELDS_SHOWN as u64 {
         said.push_str(&format!("\n  … {} errors in all", crate::output::grouped(total)));
     }

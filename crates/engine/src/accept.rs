@@ -4,7 +4,9 @@
 use interline_core::error::FieldError;
 use interline_core::id;
 use interline_core::message::Head;
-use interline_core::options::Validation;
+use std::sync::Arc;
+
+use interline_core::options::{Results, Validation};
 use interline_core::outcome::Status;
 use interline_core::pack::{Item, Packer};
 use interline_core::read::{self, Path};
@@ -118,7 +120,7 @@ impl Engine {
         let permissive = head.validation == Validation::Permissive;
         let intake = Intake::new(book, caller, &batch_id, &head);
         let mut rows = Rows { send_at_ms: head.send_at_ms, now_ms, ..Rows::default() };
-        let mut seen = Seen::default();
+        let mut seen = Seen::of(&head, texts.iter().map(|text| text.get()));
         let root = Path::Root("/messages");
         for (index, text) in (0u64..).zip(texts) {
             let path = Path::Index(&root, index);
@@ -175,6 +177,7 @@ impl Engine {
             hash: Sha256::new().chain_update(head),
             rows,
             wrong: Wrong::default(),
+            wrong_if_many: Vec::new(),
             lines: 1,
         })
     }
@@ -213,6 +216,8 @@ pub struct Upload {
     hash: Sha256,
     rows: Rows,
     wrong: Wrong,
+    /// What is wrong with the first messages if more than a few share the batch's content.
+    wrong_if_many: Vec<Bad>,
     lines: u64,
 }
 
@@ -239,15 +244,27 @@ impl Upload {
         let intake = Intake::new(book, &self.caller, &self.batch_id, &self.head);
         let prefix = format!("line {} ", self.lines);
         let path = Path::Root(&prefix);
-        match intake.read_and_route(text, index, path, self.rows.packer.results()) {
-            Ok(routed) => self.rows.good(&routed.provider.settings.name, item(text, &routed.message)),
+        let results = self.rows.packer.results();
+        match intake.read_and_route(text, index, path, results) {
+            Ok(routed) => {
+                // Until there are many, nobody knows whether these will be sent as few or as many.
+                if results == Results::Each && routed.message.inherits_content {
+                    let many = intake.route(Arc::clone(&routed.message), Results::Fast, path);
+                    self.wrong_if_many.extend(many.err());
+                }
+                self.rows.good(&routed.provider.settings.name, item(text, &routed.message));
+            }
             Err(bad) if self.head.validation == Validation::Permissive => {
-                self.rows.bad(bad_item(text, index), bad)
+                self.rows.bad(bad_item(text, index), bad);
             }
             Err(bad) => {
                 self.wrong.add(bad);
                 self.rows.messages += 1;
             }
+        }
+        // Under `permissive` the lane refuses what cannot be sent as one of many.
+        if self.rows.packer.results() == Results::Fast && self.head.validation == Validation::Strict {
+            std::mem::take(&mut self.wrong_if_many).into_iter().for_each(|bad| self.wrong.add(bad));
         }
         if self.rows.done.len() >= STAGE_AT_ONCE {
             self.stage().await?;

@@ -158,7 +158,7 @@ impl Engine {
                 bytes: 0,
             };
             if let Some(lane) = self.inner.lanes.get(name) {
-                // A lane that has stopped drops the parcel, and its messages settle as not sent.
+                // A lane that has stopped drops the parcel without a word: its messages are unknown.
                 drop(lane.events.send(Event::Direct(Box::new(parcel))));
             }
             shares.push(Share { provider: Arc::clone(provider), members, id, done: wait });
@@ -276,7 +276,7 @@ fn prepare<'t>(
     wrong: &mut Wrong,
 ) -> Prepared<'t> {
     let permissive = validation == Validation::Permissive;
-    let mut seen = Seen::default();
+    let mut seen = Seen::of(intake.head, texts.iter().copied());
     let mut routed = Vec::with_capacity(texts.len());
     let root = Path::Root("/messages");
     for (index, text) in (0u64..).zip(&texts) {

@@ -62,6 +62,14 @@ impl Engine {
                 tracing::warn!(provider = fact.name, error = %error, "the remembered dialect is not usable; asking the server");
             }
         }
+        let queues = ledger.status().await.map_err(unreadable)?.queues;
+        for queue in queues.iter().filter(|queue| !book.providers.contains_key(&*queue.provider)) {
+            tracing::error!(
+                provider = queue.provider,
+                messages = queue.messages,
+                "messages wait for a provider that the configuration no longer has; add it again to have them sent"
+            );
+        }
         let (announce, _) = broadcast::channel(1024);
         let metrics = Arc::new(Metrics::new());
         let around = Surroundings {

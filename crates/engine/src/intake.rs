@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use interline_core::adapter::{Adapter, Loss};
 use interline_core::error::{ErrorCode, Failure, FieldError};
-use interline_core::message::{Head, Message, default_results};
+use interline_core::message::{FAST_ABOVE, Head, Message, default_results};
 use interline_core::options::{OnLoss, Results, Sender};
 use interline_core::read::{self, Identity, Path, Problems};
 use interline_core::recipient::RecipientKind;
@@ -132,17 +132,31 @@ impl Wrong {
     }
 }
 
-/// What was seen of a whole body so far.
-#[derive(Debug, Default)]
+/// What is known of a whole body: the ids so far, and what `results` defaults to in it.
+#[derive(Debug)]
 pub(crate) struct Seen {
     ids: HashMap<Box<str>, u64>,
-    sharing: u64,
+    results: Results,
 }
 
 impl Seen {
-    /// What `results` defaults to, once all messages were seen.
+    /// Counts who shares the batch's content, where there are enough messages for it to matter: every
+    /// message is checked with the default that it will be sent with.
+    pub(crate) fn of<'t>(head: &Head, texts: impl ExactSizeIterator<Item = &'t str>) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Shape {
+            content: Option<serde::de::IgnoredAny>,
+        }
+        let matters = head.content.is_some() && texts.len() as u64 > FAST_ABOVE;
+        let shares =
+            |text: &str| serde_json::from_str::<Shape>(text).is_ok_and(|shape| shape.content.is_none());
+        let sharing = if matters { texts.filter(|text| shares(text)).count() } else { 0 };
+        Self { ids: HashMap::new(), results: default_results(sharing as u64) }
+    }
+
+    /// What `results` defaults to.
     pub(crate) const fn results(&self) -> Results {
-        default_results(self.sharing)
+        self.results
     }
 }
 
@@ -288,18 +302,36 @@ impl<'a> Intake<'a> {
         seen: &mut Seen,
     ) -> Result<Routed, Bad> {
         let message = self.read(text, index, path)?;
-        seen.sharing += u64::from(message.inherits_content);
         if message.id_given
             && let Some(first) = seen.ids.insert(message.id.clone(), index)
         {
             let detail = format!("{:?} is the id of /messages/{first} already", message.id);
             return Err(Bad::one(ErrorCode::InvalidMessage, &Path::Key(&path, "id"), detail));
         }
-        self.route(message, default_results(seen.sharing), path)
+        self.route(message, seen.results, path)
     }
 }
 
 /// Where the batch stands whose message stands at `path`.
 fn batch_path(path: &Path<'_>) -> &'static str {
     if path.to_string().starts_with("line ") { "line 1 " } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use interline_core::content::Content;
+    use interline_core::shared::Shared;
+
+    #[test]
+    fn all_messages_of_a_body_are_judged_with_the_results_they_are_sent_with() {
+        let head = Head { content: Some(Shared::new(Content::text("hi"))), ..Head::default() };
+        let sharing = [r#"{"to":"user:a"}"#, r#"{"to":"user:a","content":null}"#];
+        let own = r#"{"to":"user:a","content":{"type":"text","text":"x"}}"#;
+        for (count, more, results) in [(100, 50, Results::Each), (101, 0, Results::Fast)] {
+            let texts: Vec<&str> =
+                sharing.iter().copied().cycle().take(count).chain(vec![own; more]).collect();
+            assert_eq!(Seen::of(&head, texts.into_iter()).results(), results);
+        }
+    }
 }

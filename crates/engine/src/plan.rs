@@ -39,9 +39,9 @@ impl Engine {
         let intake = Intake::new(book, caller, &batch_id, &head);
         let mut plan =
             Plan { messages: Vec::new(), calls: Vec::new(), totals: Totals::default(), errors: Vec::new() };
-        let mut seen = Seen::default();
         let mut routed = Vec::new();
         let texts = document.messages.unwrap_or_default();
+        let mut seen = Seen::of(&head, texts.iter().map(|text| text.get()));
         plan.totals.messages = texts.len() as u64;
         if texts.is_empty() {
             let error = Bad::missing_messages();
@@ -130,6 +130,7 @@ fn calls_of(provider: &Provider, routed: &[Routed], results: Results, ordered: b
             flow: 0,
             ordered,
             priority: good.message.options.priority,
+            order: 0,
         });
     }
     for pace in provider.paces(adapter.profile()) {

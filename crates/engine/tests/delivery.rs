@@ -242,3 +242,18 @@ async fn a_key_answers_a_second_time_without_sending() {
     engine.shutdown(Duration::from_secs(5)).await;
     assert_eq!(twin.total(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_for_one_recipient_keep_their_order_over_an_outage() {
+    let twin = twin("published").await;
+    twin.set_fault(Fault::new(FaultKind::Refuse).value(1_500));
+    let (engine, _folder) = engine(&twin, Some("published")).await;
+    let messages: Vec<_> = (0..30)
+        .map(|n| json!({"to": "user:ann", "content": {"type": "text", "text": format!("t{n}")}}))
+        .collect();
+    let accepted = engine.accept(&caller(), &json!({"messages": messages}).to_string(), None).await.unwrap();
+    assert!(engine.settled(&accepted.batch.id, Duration::from_secs(19)).await.unwrap());
+    engine.shutdown(Duration::from_secs(5)).await;
+    let texts: Vec<String> = twin.received().messages.into_iter().map(|message| message.text).collect();
+    assert_eq!(texts, (0..30).map(|n| format!("t{n}")).collect::<Vec<_>>());
+}

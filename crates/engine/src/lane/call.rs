@@ -20,6 +20,8 @@ pub(crate) struct Departure {
     pub(crate) call: Call,
     /// What must be committed before bytes leave, with the lane's key of each parcel.
     pub(crate) starts: Vec<(u32, SendingStart)>,
+    /// Not to leave after this, Unix milliseconds: what was true when it was drawn may not be any more.
+    pub(crate) leave_by_ms: i64,
 }
 
 /// A call that came back.
@@ -41,6 +43,8 @@ pub(crate) enum End {
     Verdict(Verdict),
     /// The ledger could not take *sending*: nothing left, nothing counts as an attempt.
     Held(Failure),
+    /// It was written down too late: nothing left, and it is to be judged again.
+    Late,
     /// Some parcels are no longer this lane's: nothing left.
     Fenced(Vec<u32>),
 }
@@ -52,7 +56,7 @@ pub(crate) async fn make(
     ledger: Ledger,
     departure: Departure,
 ) -> Arrival {
-    let Departure { waiting, call, starts } = departure;
+    let Departure { waiting, call, starts, leave_by_ms } = departure;
     let class = call.class;
     let began_ms = clock::now_ms();
     let mut arrival = Arrival {
@@ -76,6 +80,10 @@ pub(crate) async fn make(
     }
     let nonce = clock::nonce();
     arrival.at_ms = clock::now_ms();
+    if arrival.at_ms > leave_by_ms {
+        arrival.end = End::Late;
+        return arrival;
+    }
     let seal = Seal { now_ms: arrival.at_ms, nonce: &nonce, token: token.as_deref() };
     let started = tokio::time::Instant::now();
     let verdict = match adapter.encode(&call, &seal) {

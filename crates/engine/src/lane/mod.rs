@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use interline_core::draw::{Drawer, Waiting};
-use interline_ledger::{Claim, ClaimRequest, Ledger, Settled};
+use interline_ledger::{Claim, ClaimRequest, Held, Ledger, Settled};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -50,6 +50,8 @@ pub(crate) enum Event {
     Wake,
     /// Parcels came from the ledger, opened; none when it could not be asked.
     Claimed(Option<Vec<claim::Opened>>),
+    /// Leases were renewed; these parcels are no longer this lane's.
+    Renewed(Vec<u32>),
     /// A call came back.
     Arrived(Box<call::Arrival>),
     /// When the ledger has work next, Unix milliseconds.
@@ -108,6 +110,7 @@ pub(crate) struct Lane {
     woken: bool,
     claim_at_ms: i64,
     renew_at_ms: i64,
+    renewing: bool,
     probing: bool,
     probe_at_ms: i64,
     stopping: Option<oneshot::Sender<()>>,
@@ -143,6 +146,7 @@ impl Lane {
             woken: false,
             claim_at_ms: 0,
             renew_at_ms: clock::now_ms() + RENEW_MS,
+            renewing: false,
             probing: false,
             probe_at_ms: 0,
             stopping: None,
@@ -191,6 +195,7 @@ impl Lane {
                     self.claim_at_ms = due.unwrap_or(i64::MAX).clamp(now_ms, now_ms + POLL_MS);
                 }
             }
+            Event::Renewed(lost) => self.renewed(lost),
             Event::Arrived(arrival) => self.arrived(*arrival),
             Event::Probed(dialect) => self.probed(dialect),
             Event::Stop(done) => self.stopping = Some(done),
@@ -209,8 +214,9 @@ impl Lane {
         if let Some(dialect_at) = self.ask_dialect(now_ms) {
             next_ms = next_ms.min(dialect_at);
         }
-        next_ms = next_ms.min(self.ask_ledger(now_ms));
+        // First the leases: a lane that slept must not claim its own parcels.
         self.renew(now_ms);
+        next_ms = next_ms.min(self.ask_ledger(now_ms));
         let wait = self.depart(now_ms);
         // Departing may have held messages back for later, too.
         if let Some(((later_ms, _), _)) = self.later.first_key_value() {
@@ -288,7 +294,7 @@ impl Lane {
     /// Claims where there is room. Returns when to look again.
     fn ask_ledger(&mut self, now_ms: i64) -> i64 {
         let room = self.window.0 < WINDOW_MESSAGES && self.window.1 < WINDOW_BYTES;
-        if self.claiming || !room || self.provider.adapter().is_none() {
+        if self.claiming || self.renewing || !room || self.provider.adapter().is_none() {
             return now_ms + POLL_MS;
         }
         if self.claim_at_ms > now_ms {
@@ -348,28 +354,43 @@ impl Lane {
             return;
         }
         self.renew_at_ms = now_ms + RENEW_MS;
-        let claims: Vec<Claim> = self.claims().collect();
-        if claims.is_empty() {
+        let held: Vec<(u32, Claim)> = self.claims().collect();
+        if held.is_empty() {
             return;
         }
-        let ledger = self.around.ledger.clone();
+        self.renewing = true;
+        let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
         tokio::spawn(async move {
-            if let Err(error) = ledger.renew(claims, now_ms + LEASE_MS).await {
+            let (keys, claims): (Vec<u32>, Vec<Claim>) = held.into_iter().unzip();
+            let renewed = ledger.renew(claims, now_ms + LEASE_MS).await;
+            if let Err(error) = &renewed {
                 tracing::warn!(error = %error, "leases could not be renewed");
             }
+            let lost =
+                keys.into_iter().zip(renewed.unwrap_or_default()).filter(|(_, held)| *held == Held::Lost);
+            // The lane may be gone by now.
+            drop(events.send(Event::Renewed(lost.map(|(key, _)| key).collect())));
         });
     }
 
-    fn claims(&self) -> impl Iterator<Item = Claim> {
-        self.parcels.values().filter_map(|parcel| match parcel.origin {
-            Origin::Stored(claim) => Some(claim),
+    fn renewed(&mut self, lost: Vec<u32>) {
+        self.renewing = false;
+        for key in lost {
+            tracing::warn!(provider = %self.provider.settings.name, "a lease ran out; whoever claimed the parcel goes on with it");
+            self.forget(key);
+        }
+    }
+
+    fn claims(&self) -> impl Iterator<Item = (u32, Claim)> {
+        self.parcels.iter().filter_map(|(key, parcel)| match parcel.origin {
+            Origin::Stored(claim) => Some((*key, claim)),
             Origin::Direct(_) => None,
         })
     }
 
     /// Gives back what is not under way, after the last call came back.
     async fn leave(mut self) {
-        let claims: Vec<Claim> = self.claims().collect();
+        let claims: Vec<Claim> = self.claims().map(|(_, claim)| claim).collect();
         let withdrawn: Vec<u64> = self
             .parcels
             .values()
@@ -401,7 +422,7 @@ impl Lane {
 
     fn show(&self) {
         let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        view.waiting = self.drawer.len() + self.later.len();
+        view.waiting = self.parcels.values().map(|parcel| parcel.open).sum();
         view.in_flight = self.in_flight;
         if view.trouble != self.trouble {
             view.trouble.clone_from(&self.trouble);

@@ -66,6 +66,14 @@ impl Entry {
 }
 
 impl Entry {
+    /// When it must have left, or be judged again, Unix milliseconds.
+    pub(crate) fn leave_by_ms(&self, dedupe_window_ms: u64) -> i64 {
+        let window = i64::try_from(dedupe_window_ms).unwrap_or(i64::MAX);
+        let repeat = self.prior_unknown && self.message.guarantee == Guarantee::AtMostOnce;
+        let recognised = if repeat { self.first_sent_ms.saturating_add(window) } else { i64::MAX };
+        recognised.min(self.message.expires_at_ms.unwrap_or(i64::MAX))
+    }
+
     /// Whether the message may leave now, or what it settles as instead.
     pub(crate) fn before_leaving(
         &mut self,
@@ -166,6 +174,7 @@ impl HeldParcel {
             flow: self.batch.flow,
             ordered: self.batch.head.ordered,
             priority: entry.message.options.priority,
+            order: 0,
         })
     }
 

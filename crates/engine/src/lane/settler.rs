@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use interline_ledger::{Ledger, Settled};
+use interline_ledger::{ErrorKind, Ledger, Settled};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::clock;
@@ -19,21 +19,50 @@ pub(crate) async fn run(
 ) {
     let mut batch = Vec::with_capacity(AT_ONCE);
     while settled.recv_many(&mut batch, AT_ONCE).await > 0 {
-        loop {
-            match ledger.settle(batch.clone(), clock::now_ms()).await {
-                Ok(settlement) => {
-                    for id in settlement.batches_settled {
-                        // Nobody may be waiting; then nobody needs to hear it.
-                        drop(announce.send(id));
-                    }
-                    break;
-                }
-                Err(error) => {
-                    tracing::error!(error = %error, results = batch.len(), "the ledger cannot take results; offering them again");
-                    tokio::time::sleep(PAUSE).await;
+        if !offer(&ledger, &batch, &announce).await {
+            // One of them cannot be stored at all; the others must not wait for it.
+            for settled in &batch {
+                if !offer(&ledger, std::slice::from_ref(settled), &announce).await {
+                    tracing::error!(
+                        parcel = settled.claim.parcel,
+                        "a result cannot be stored; its messages will be unknown"
+                    );
                 }
             }
         }
         batch.clear();
+    }
+}
+
+/// Offers results until the ledger takes them; false when it never will.
+async fn offer(ledger: &Ledger, settled: &[Settled], announce: &broadcast::Sender<String>) -> bool {
+    loop {
+        match ledger.settle(settled.to_vec(), clock::now_ms()).await {
+            Ok(settlement) => {
+                for (settled, held) in settled.iter().zip(&settlement.held) {
+                    if !held {
+                        tracing::warn!(
+                            parcel = settled.claim.parcel,
+                            "a result came after its lease ran out and was not stored"
+                        );
+                    }
+                }
+                for id in settlement.batches_settled {
+                    // Nobody may be waiting; then nobody needs to hear it.
+                    drop(announce.send(id));
+                }
+                return true;
+            }
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Conflict | ErrorKind::NotFound) =>
+            {
+                tracing::error!(error = %error, results = settled.len(), "the ledger refuses results");
+                return false;
+            }
+            Err(error) => {
+                tracing::error!(error = %error, results = settled.len(), "the ledger cannot take results; offering them again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
     }
 }

@@ -22,6 +22,10 @@ use crate::clock;
 
 /// Most bytes in one call, whatever the count allows.
 const CALL_BYTES: usize = 4 * 1024 * 1024;
+/// A call that could not be written down within this time is judged anew before it leaves.
+const LONGEST_STALL_MS: i64 = 5_000;
+/// The longest freeze that a reply can ask for.
+const LONGEST_FREEZE: Duration = Duration::from_secs(60 * 60);
 /// The longest pause between two calls to a server that cannot be reached.
 const LONGEST_PAUSE_MS: u64 = 5_000;
 /// The pause after which a call goes again that the ledger could not take.
@@ -51,11 +55,7 @@ impl Lane {
                 let Some(mut waits) = parcel.waiting(key, *position, &*adapter) else { continue };
                 // A direct parcel is alone with its flow: who stands in it once waits for nobody.
                 waits.ordered &= repeated.as_ref().is_none_or(|repeated| repeated.contains(&waits.recipient));
-                if *not_before_ms > now_ms {
-                    self.put_later(*not_before_ms, waits);
-                } else {
-                    self.drawer.push(waits);
-                }
+                self.push(waits, *not_before_ms, now_ms);
             }
         }
         self.parcels.insert(key, parcel);
@@ -74,6 +74,7 @@ impl Lane {
             }
         }
         self.drawer = Drawer::default();
+        let now_ms = clock::now_ms();
         let later = std::mem::take(&mut self.later);
         let times: HashMap<Ticket, i64> =
             later.into_iter().map(|((at, _), waiting)| (waiting.ticket, at)).collect();
@@ -89,11 +90,17 @@ impl Lane {
             let open = (0u16..).zip(&parcel.entries).filter(|(_, entry)| entry.state == Status::Queued);
             let waiting: Vec<_> = open.filter_map(|(at, _)| parcel.waiting(key, at, &*adapter)).collect();
             for waits in waiting {
-                match times.get(&waits.ticket) {
-                    Some(at_ms) => self.put_later(*at_ms, waits),
-                    None => self.drawer.push(waits),
-                }
+                let not_before_ms = times.get(&waits.ticket).copied().unwrap_or_default();
+                self.push(waits, not_before_ms, now_ms);
             }
+        }
+    }
+
+    fn push(&mut self, waiting: Waiting<Ticket>, not_before_ms: i64, now_ms: i64) {
+        if not_before_ms <= now_ms {
+            self.drawer.push(waiting);
+        } else if let Some(waiting) = self.drawer.push_later(waiting) {
+            self.put_later(not_before_ms, waiting);
         }
     }
 
@@ -213,6 +220,8 @@ impl Lane {
         let mut messages = Vec::with_capacity(waiting.len());
         let mut starts: Vec<(u32, SendingStart)> = Vec::new();
         let mut results = Results::Each;
+        let mut leave_by_ms = now_ms + LONGEST_STALL_MS;
+        let dedupe_window_ms = adapter.profile().dedupe.window_ms(class);
         let mut touched: Vec<u32> = Vec::new();
         for item in &waiting {
             let (key, position) = item.ticket;
@@ -224,6 +233,7 @@ impl Lane {
                 entry.first_sent_ms = now_ms;
             }
             results = entry.results;
+            leave_by_ms = leave_by_ms.min(entry.leave_by_ms(dedupe_window_ms));
             messages.push(CallMessage {
                 message: Arc::clone(&entry.message),
                 mapped: None,
@@ -250,7 +260,7 @@ impl Lane {
             }
         }
         self.in_flight += 1;
-        let departure = Departure { waiting, call: Call { class, results, messages }, starts };
+        let departure = Departure { waiting, call: Call { class, results, messages }, starts, leave_by_ms };
         let (provider, adapter) = (Arc::clone(&self.provider), Arc::clone(adapter));
         let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
         tokio::spawn(async move {
@@ -279,6 +289,12 @@ impl Lane {
                 self.trouble = Some(failure.message);
                 let at = clock::now_ms() + LEDGER_PAUSE_MS;
                 waiting.into_iter().for_each(|waiting| self.requeue(waiting, at));
+                return;
+            }
+            End::Late => {
+                let at = clock::now_ms();
+                waiting.into_iter().for_each(|waiting| self.requeue(waiting, at));
+                self.close_rows(&sending);
                 return;
             }
             End::Fenced(keys) => {
@@ -396,7 +412,7 @@ impl Lane {
                     .iter_mut()
                     .filter(|pace| pace.class == *frozen || *frozen == class && pace.class == class)
                 {
-                    pace.freeze(now_ms, *pause);
+                    pace.freeze(now_ms, (*pause).min(LONGEST_FREEZE));
                 }
                 true
             }
@@ -487,7 +503,7 @@ impl Lane {
         }
     }
 
-    fn forget(&mut self, key: u32) {
+    pub(super) fn forget(&mut self, key: u32) {
         let Some(parcel) = self.parcels.remove(&key) else { return };
         match parcel.origin {
             Origin::Stored(_) => {
