@@ -1,6 +1,7 @@
 //! Reads replies into outcomes. Each dialect has its own shape of success, and all of them are told
 //! apart by content: a v1 or v2 answer of `/message/send` has `data`, a v3 answer a `reason`. Answers
-//! other than 2xx are in [`refusal`], the page's array is in [`array`]. Whatever cannot be read leaves its messages unknown.
+//! other than 2xx are in [`refusal`], the page's array is in [mod@array].
+//! Whatever cannot be read leaves its messages unknown.
 
 mod array;
 mod plain;
