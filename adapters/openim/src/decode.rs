@@ -179,8 +179,10 @@ fn broadcast(sent: &BatchSent<'_>, dialect: Dialect) -> Outcome {
 }
 
 fn envelope(reply: &Reply) -> Result<Envelope<'_>, Error> {
+    // The parser's own words quote what stood there, which may be a token.
     let envelope: Envelope<'_> = serde_json::from_slice(&reply.body).map_err(|error| {
-        Error::new(ErrorKind::Decode, "cannot read the reply").with("status", reply.status).because(error)
+        let place = format!("{}:{}", error.line(), error.column());
+        Error::new(ErrorKind::Decode, "cannot read the reply").with("status", reply.status).with("at", place)
     })?;
     if envelope.code == 0 && (200..=299).contains(&reply.status) {
         return Ok(envelope);
