@@ -4,3 +4,5 @@
 #![expect(clippy::panic, clippy::expect_used, reason = "a test that is wrong should stop")]
 
 pub mod build;
+pub mod conformance;
+pub mod strategy;
