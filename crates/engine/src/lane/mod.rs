@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use interline_core::draw::{Drawer, Waiting};
-use interline_ledger::{Claim, ClaimRequest, Held, Ledger, Settled};
+use interline_ledger::{Claim, ClaimRequest, Held, Ledger};
+use settler::Write;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -54,6 +55,8 @@ pub(crate) enum Event {
     Renewed(Vec<u32>),
     /// A call came back.
     Arrived(Box<call::Arrival>),
+    /// So many calls are over and written.
+    Over(usize),
     /// When the ledger has work next, Unix milliseconds.
     NextDue(Option<i64>),
     /// The dialect is known, or still not.
@@ -93,7 +96,7 @@ pub(crate) struct Lane {
     around: Surroundings,
     events: mpsc::UnboundedSender<Event>,
     view: Arc<Mutex<LaneView>>,
-    settler: mpsc::UnboundedSender<Settled>,
+    settler: mpsc::UnboundedSender<Write>,
     settling: JoinHandle<()>,
     drawer: Drawer<Ticket>,
     parcels: HashMap<u32, HeldParcel>,
@@ -125,7 +128,12 @@ impl Lane {
         let (events, inbox) = mpsc::unbounded_channel();
         let (settler, settled) = mpsc::unbounded_channel();
         let view = Arc::new(Mutex::new(LaneView::default()));
-        let settling = tokio::spawn(settler::run(around.ledger.clone(), settled, around.announce.clone()));
+        let settling = tokio::spawn(settler::run(
+            around.ledger.clone(),
+            settled,
+            events.downgrade(),
+            around.announce.clone(),
+        ));
         let paces = provider.adapter().map(|adapter| provider.paces(adapter.profile())).unwrap_or_default();
         let lane = Self {
             provider,
@@ -197,6 +205,7 @@ impl Lane {
             }
             Event::Renewed(lost) => self.renewed(lost),
             Event::Arrived(arrival) => self.arrived(*arrival),
+            Event::Over(calls) => self.in_flight = self.in_flight.saturating_sub(calls),
             Event::Probed(dialect) => self.probed(dialect),
             Event::Stop(done) => self.stopping = Some(done),
         }

@@ -6,20 +6,40 @@ use std::time::Duration;
 use interline_ledger::{ErrorKind, Ledger, Settled};
 use tokio::sync::{broadcast, mpsc};
 
+use super::Event;
 use crate::clock;
 
 const AT_ONCE: usize = 256;
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// What a lane hands over, in order.
+#[derive(Debug)]
+pub(crate) enum Write {
+    /// What was settled.
+    Settled(Settled),
+    /// A call is over when everything before this is on disk: until then a crash would leave its messages
+    /// unknown, so it still counts as under way.
+    Over,
+}
+
 /// Runs until the lane is gone and everything is written.
 pub(crate) async fn run(
     ledger: Ledger,
-    mut settled: mpsc::UnboundedReceiver<Settled>,
+    mut writes: mpsc::UnboundedReceiver<Write>,
+    events: mpsc::WeakUnboundedSender<Event>,
     announce: broadcast::Sender<String>,
 ) {
-    let mut batch = Vec::with_capacity(AT_ONCE);
-    while settled.recv_many(&mut batch, AT_ONCE).await > 0 {
-        if !offer(&ledger, &batch, &announce).await {
+    let mut taken = Vec::with_capacity(AT_ONCE);
+    while writes.recv_many(&mut taken, AT_ONCE).await > 0 {
+        let mut batch = Vec::with_capacity(taken.len());
+        let mut over = 0;
+        for write in taken.drain(..) {
+            match write {
+                Write::Settled(settled) => batch.push(settled),
+                Write::Over => over += 1,
+            }
+        }
+        if !batch.is_empty() && !offer(&ledger, &batch, &announce).await {
             // One of them cannot be stored at all; the others must not wait for it.
             for settled in &batch {
                 if !offer(&ledger, std::slice::from_ref(settled), &announce).await {
@@ -30,7 +50,12 @@ pub(crate) async fn run(
                 }
             }
         }
-        batch.clear();
+        if over > 0
+            && let Some(events) = events.upgrade()
+        {
+            // A lane that is gone counts no more calls.
+            drop(events.send(Event::Over(over)));
+        }
     }
 }
 

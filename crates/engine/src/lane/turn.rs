@@ -17,6 +17,7 @@ use interline_ledger::{SendingStart, Settled};
 use super::call::{self, Arrival, Departure, End};
 use super::claim::ledger_states;
 use super::parcel::{After, DirectDone, HeldParcel, Judgement, Origin};
+use super::settler::Write;
 use super::{Event, Lane, Ticket};
 use crate::clock;
 
@@ -272,7 +273,17 @@ impl Lane {
 
     /// Takes a call back and decides what follows for each of its messages.
     pub(super) fn arrived(&mut self, arrival: Arrival) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+        let written_down = !arrival.sending.is_empty();
+        self.conclude(arrival);
+        if written_down {
+            // The settler outlives the lane.
+            drop(self.settler.send(Write::Over));
+        } else {
+            self.in_flight = self.in_flight.saturating_sub(1);
+        }
+    }
+
+    fn conclude(&mut self, arrival: Arrival) {
         let Arrival { class, waiting, end, sending, at_ms, took_ms } = arrival;
         let mut touched: Vec<u32> = waiting.iter().map(|waiting| waiting.ticket.0).collect();
         touched.dedup();
@@ -494,7 +505,7 @@ impl Lane {
 
     pub(super) fn write(&self, settled: Settled) {
         // The settler outlives the lane.
-        drop(self.settler.send(settled));
+        drop(self.settler.send(Write::Settled(settled)));
     }
 
     fn finish_if_done(&mut self, key: u32) {
