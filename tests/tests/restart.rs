@@ -87,7 +87,7 @@ fn a_killed_server_goes_on_and_sends_nothing_twice() {
     let batch = server.settled(&id, Duration::from_secs(60));
     honest(&server, &stage, &batch);
     let unknown = batch["counts"]["unknown"].as_u64().unwrap_or(u64::MAX);
-    // What is in flight, and as much again that was answered and whose answer was not yet on disk.
+    // What was under way at each of the kills.
     assert!(unknown <= 2 * IN_FLIGHT * PER_CALL, "{unknown} unknown after two kills");
     eprintln!("killed twice: {}", batch["counts"]);
 }
