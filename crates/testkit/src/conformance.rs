@@ -29,7 +29,7 @@ pub use secrecy::{CANARY, secrets_stay_secret};
 use crate::{build, strategy};
 
 /// How often a law is tried with other messages.
-const CASES: u32 = 48;
+const CASES: u32 = 32;
 
 /// Beyond this, a call is as good as full.
 const FULL: usize = 600;
@@ -265,8 +265,10 @@ pub fn an_accepted_message_goes_alone(subject: &Subject<'_>) {
 /// said once is equal for all, the rest is each message's own.
 pub fn equal_slots_share_one_call(subject: &Subject<'_>) {
     let (shared, could) = (Cell::new(0), Cell::new(0));
-    subject.hold("equal slots share one call", &subject.calls(), |calls| {
-        for mut call in calls {
+    // Few messages meet, and fewer that differ in the one thing that matters.
+    let values = proptest::collection::vec(subject.calls(), 6);
+    subject.hold("equal slots share one call", &values, |calls| {
+        for mut call in calls.into_iter().flatten() {
             let written = subject.adapter.encode(&call, &build::seal());
             let written = written.map_err(|error| TestCaseError::fail(error.to_string()))?;
             let slot = subject.adapter.slot(&call.messages[0].message, call.results);
