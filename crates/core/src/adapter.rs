@@ -116,7 +116,7 @@ pub struct Seal<'a> {
 }
 
 /// An HTTP header; a secret one is masked wherever people could read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Header {
     /// The name, as the vendor writes it.
     pub name: &'static str,
@@ -124,6 +124,13 @@ pub struct Header {
     pub value: String,
     /// Whether the value must never be shown.
     pub secret: bool,
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = if self.secret { "***" } else { &self.value };
+        write!(f, "{}: {value}", self.name)
+    }
 }
 
 /// An HTTP request, relative to the provider's base URL.

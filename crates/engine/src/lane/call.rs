@@ -92,8 +92,11 @@ pub(crate) async fn make(
             Err(failure) => Verdict::all(&call, &failure),
         },
         Err(error) => {
-            let failure = Failure::not_sent(ErrorCode::Internal, format!("cannot write the call: {error}"));
-            Verdict::all(&call, &failure.for_good())
+            let failure =
+                Failure::not_sent(ErrorCode::Internal, format!("cannot write the call: {error}")).for_good();
+            // One message that does not go with the others must not take them along.
+            let signal = if call.messages.len() > 1 { Signal::Bisect } else { Signal::None };
+            Verdict::all(&call, &failure).signal(signal)
         }
     };
     arrival.took_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
