@@ -1,7 +1,5 @@
 //! Messages that share a call do not spoil it for each other.
 
-#![expect(clippy::indexing_slicing, reason = "a broken expectation ends the test")]
-
 use interline_tests::{Place, Stage, config};
 use interline_twins::TwinsConfig;
 use serde_json::json;
