@@ -1,11 +1,12 @@
 //! A lane: the queue, the limiters and the calls of one provider. One task owns everything; claims,
 //! calls and writes run beside it and report back as events, so that no lock is ever held.
 
+mod arrive;
 mod call;
 mod claim;
+mod depart;
 mod parcel;
 mod settler;
-mod turn;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

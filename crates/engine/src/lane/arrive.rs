@@ -1,30 +1,24 @@
-//! What moves messages through a lane: held, drawn, departed, arrived, written.
+//! What becomes of messages when their call comes back: judged, noted, written, settled.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use hashbrown::HashMap;
-use interline_core::adapter::{Adapter, Call, CallMessage, Signal};
+use interline_core::adapter::Signal;
 use interline_core::decide::backoff_ms;
-use interline_core::draw::{CallLimits, Drawer, Waiting};
+use interline_core::draw::Waiting;
 use interline_core::error::{ErrorCode, Failure, Fate};
-use interline_core::options::Results;
 use interline_core::outcome::{Outcome, Status};
 use interline_core::record::{CallRecord, Note};
 use interline_core::shared::Digest;
-use interline_ledger::{SendingStart, Settled};
+use interline_ledger::Settled;
 
-use super::call::{self, Arrival, Departure, End};
+use super::call::{Arrival, End};
 use super::claim::ledger_states;
-use super::parcel::{After, DirectDone, HeldParcel, Judgement, Origin};
+use super::parcel::{After, DirectDone, Judgement, Origin};
 use super::settler::Write;
-use super::{Event, Lane, Ticket};
+use super::{Lane, Ticket};
 use crate::clock;
 
-/// Most bytes in one call, whatever the count allows.
-const CALL_BYTES: usize = 4 * 1024 * 1024;
-/// A call that could not be written down within this time is judged anew before it leaves.
-const LONGEST_STALL_MS: i64 = 5_000;
 /// The longest freeze that a reply can ask for.
 const LONGEST_FREEZE: Duration = Duration::from_secs(60 * 60);
 /// The longest pause between two calls to a server that cannot be reached.
@@ -33,244 +27,6 @@ const LONGEST_PAUSE_MS: u64 = 5_000;
 const LEDGER_PAUSE_MS: i64 = 250;
 
 impl Lane {
-    /// Takes a parcel in and queues what waits in it; `waiting` names positions and times, none means all.
-    pub(super) fn hold(&mut self, parcel: HeldParcel, waiting: &[(u16, i64)]) {
-        let key = self.next_key;
-        self.next_key = self.next_key.wrapping_add(1);
-        let all: Vec<(u16, i64)>;
-        let waiting = if matches!(parcel.origin, Origin::Direct(_)) {
-            all = (0u16..)
-                .zip(&parcel.entries)
-                .filter(|(_, entry)| !entry.state.is_final())
-                .map(|(at, _)| (at, 0))
-                .collect();
-            &all
-        } else {
-            waiting
-        };
-        let adapter = self.provider.adapter();
-        if let Some(adapter) = adapter {
-            let repeated = parcel.repeated_recipients();
-            let now_ms = clock::now_ms();
-            for (position, not_before_ms) in waiting {
-                let Some(mut waits) = parcel.waiting(key, *position, &*adapter) else { continue };
-                // A direct parcel is alone with its flow: who stands in it once waits for nobody.
-                waits.ordered &= repeated.as_ref().is_none_or(|repeated| repeated.contains(&waits.recipient));
-                self.push(waits, *not_before_ms, now_ms);
-            }
-        }
-        self.parcels.insert(key, parcel);
-        self.finish_if_done(key);
-    }
-
-    /// Queues everything anew after the dialect became known: slots, limits and what can be expressed
-    /// depend on it. Nothing is under way then.
-    pub(super) fn start_over(&mut self) {
-        let Some(adapter) = self.provider.adapter() else { return };
-        let mut before = std::mem::take(&mut self.paces);
-        self.paces = self.provider.paces(adapter.profile());
-        for pace in &mut self.paces {
-            if let Some(index) = before.iter().position(|old| old.class == pace.class) {
-                pace.adopt(before.swap_remove(index));
-            }
-        }
-        self.drawer = Drawer::default();
-        let now_ms = clock::now_ms();
-        let later = std::mem::take(&mut self.later);
-        let times: HashMap<Ticket, i64> =
-            later.into_iter().map(|((at, _), waiting)| (waiting.ticket, at)).collect();
-        let mut keys: Vec<u32> = self.parcels.keys().copied().collect();
-        keys.sort_unstable();
-        for key in keys {
-            let name = Arc::clone(&self.provider.settings.name);
-            let Some(parcel) = self.parcels.get_mut(&key) else { continue };
-            for (position, failure) in parcel.check(&*adapter, &name) {
-                self.settle_one((key, position), Status::Rejected, failure);
-            }
-            let Some(parcel) = self.parcels.get(&key) else { continue };
-            let open = (0u16..).zip(&parcel.entries).filter(|(_, entry)| entry.state == Status::Queued);
-            let waiting: Vec<_> = open.filter_map(|(at, _)| parcel.waiting(key, at, &*adapter)).collect();
-            for waits in waiting {
-                let not_before_ms = times.get(&waits.ticket).copied().unwrap_or_default();
-                self.push(waits, not_before_ms, now_ms);
-            }
-        }
-    }
-
-    fn push(&mut self, waiting: Waiting<Ticket>, not_before_ms: i64, now_ms: i64) {
-        if not_before_ms <= now_ms {
-            self.drawer.push(waiting);
-        } else if let Some(waiting) = self.drawer.push_later(waiting) {
-            self.put_later(not_before_ms, waiting);
-        }
-    }
-
-    fn put_later(&mut self, at_ms: i64, waiting: Waiting<Ticket>) {
-        self.later_count += 1;
-        self.later.insert((at_ms, self.later_count), waiting);
-    }
-
-    /// Lets every call go that may go now. Returns how long to wait for the next, if one waits.
-    pub(super) fn depart(&mut self, now_ms: i64) -> Option<Duration> {
-        let adapter = self.provider.adapter()?;
-        let (failures, try_at_ms) = self.unreached;
-        if try_at_ms > now_ms {
-            return Some(Duration::from_millis(u64::try_from(try_at_ms - now_ms).unwrap_or_default()));
-        }
-        // While no server answers one call at a time asks whether it is back.
-        let limit = if failures > 0 { 1 } else { self.provider.in_flight() };
-        let mut soonest: Option<Duration> = None;
-        for index in 0..self.paces.len() {
-            while self.in_flight < limit {
-                let wait = match self.depart_one(index, now_ms, &adapter) {
-                    Some(Ok(())) => continue,
-                    Some(Err(wait)) => wait,
-                    None => break,
-                };
-                soonest = Some(soonest.map_or(wait, |soonest| soonest.min(wait)));
-                break;
-            }
-        }
-        soonest
-    }
-
-    /// Lets one call of a class go: none when nothing waits, an error when it must wait.
-    fn depart_one(
-        &mut self,
-        index: usize,
-        now_ms: i64,
-        adapter: &Arc<dyn Adapter>,
-    ) -> Option<Result<(), Duration>> {
-        let pace = self.paces.get_mut(index)?;
-        let class = pace.class;
-        if self.drawer.drawable(class) == 0 {
-            return None;
-        }
-        if let Err(wait) = pace.ready(now_ms) {
-            return Some(Err(wait));
-        }
-        let limits = CallLimits { messages: pace.messages_per_call, bytes: CALL_BYTES };
-        let drawn = self.drawer.draw(class, limits)?;
-        let fresh = self.fresh(drawn, now_ms, adapter.profile().dedupe.window_ms(class));
-        let ready = self.paced(index, fresh, now_ms);
-        if ready.is_empty() {
-            return Some(Ok(()));
-        }
-        if let Err(wait) = self.paces.get_mut(index)?.take(ready.len()) {
-            for waiting in ready.into_iter().rev() {
-                self.drawer.put_back(waiting);
-            }
-            return Some(Err(wait));
-        }
-        self.send(ready, class, adapter);
-        Some(Ok(()))
-    }
-
-    /// Drops what was withdrawn, settles what is too late, and what may have arrived before and would no
-    /// longer be recognised.
-    fn fresh(
-        &mut self,
-        drawn: Vec<Waiting<Ticket>>,
-        now_ms: i64,
-        dedupe_window_ms: u64,
-    ) -> Vec<Waiting<Ticket>> {
-        let mut fresh = Vec::with_capacity(drawn.len());
-        for waiting in drawn {
-            let (key, position) = waiting.ticket;
-            let fate = self.parcels.get_mut(&key).and_then(|parcel| {
-                let deadline_ms = parcel.batch.deadline_ms;
-                let entry = parcel.entries.get_mut(usize::from(position))?;
-                (entry.state == Status::Queued)
-                    .then(|| entry.before_leaving(now_ms, deadline_ms, dedupe_window_ms))
-            });
-            match fate {
-                Some(Ok(())) => fresh.push(waiting),
-                Some(Err((status, failure))) => {
-                    self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
-                    self.settle_one(waiting.ticket, status, failure);
-                }
-                None => self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered),
-            }
-        }
-        fresh
-    }
-
-    /// Holds back what its recipient may not get yet.
-    fn paced(&mut self, index: usize, drawn: Vec<Waiting<Ticket>>, now_ms: i64) -> Vec<Waiting<Ticket>> {
-        if self.paces.get(index).is_none_or(|pace| !pace.paces_recipients()) {
-            return drawn;
-        }
-        let mut ready = Vec::with_capacity(drawn.len());
-        let mut held = Vec::new();
-        if let Some(pace) = self.paces.get_mut(index) {
-            for waiting in drawn {
-                match pace.recipient(waiting.recipient, now_ms) {
-                    Ok(()) => ready.push(waiting),
-                    Err(at_ms) => held.push((at_ms, waiting)),
-                }
-            }
-        }
-        for (at_ms, waiting) in held {
-            self.put_later(at_ms, waiting);
-        }
-        ready
-    }
-
-    fn send(&mut self, waiting: Vec<Waiting<Ticket>>, class: &'static str, adapter: &Arc<dyn Adapter>) {
-        let now_ms = clock::now_ms();
-        let mut messages = Vec::with_capacity(waiting.len());
-        let mut starts: Vec<(u32, SendingStart)> = Vec::new();
-        let mut results = Results::Each;
-        let mut leave_by_ms = now_ms + LONGEST_STALL_MS;
-        let dedupe_window_ms = adapter.profile().dedupe.window_ms(class);
-        let mut touched: Vec<u32> = Vec::new();
-        for item in &waiting {
-            let (key, position) = item.ticket;
-            let Some(parcel) = self.parcels.get_mut(&key) else { continue };
-            let Some(entry) = parcel.entries.get_mut(usize::from(position)) else { continue };
-            entry.state = Status::Sending;
-            entry.sent_ms = now_ms;
-            if entry.first_sent_ms == 0 {
-                entry.first_sent_ms = now_ms;
-            }
-            results = entry.results;
-            leave_by_ms = leave_by_ms.min(entry.leave_by_ms(dedupe_window_ms));
-            messages.push(CallMessage {
-                message: Arc::clone(&entry.message),
-                mapped: None,
-                attempt: entry.attempts + 1,
-                prior_unknown: entry.prior_unknown,
-            });
-            if !touched.contains(&key) {
-                touched.push(key);
-                parcel.under_way += 1;
-            }
-            let Origin::Stored(claim) = parcel.origin else { continue };
-            match starts.iter_mut().rev().find(|(other, _)| *other == key) {
-                Some((_, start)) => start.indexes.push(position),
-                None => starts.push((
-                    key,
-                    SendingStart {
-                        claim,
-                        indexes: vec![position],
-                        at_ms: now_ms,
-                        provider: self.provider.settings.name.to_string(),
-                        blob: class.as_bytes().to_vec(),
-                    },
-                )),
-            }
-        }
-        self.in_flight += 1;
-        let departure = Departure { waiting, call: Call { class, results, messages }, starts, leave_by_ms };
-        let (provider, adapter) = (Arc::clone(&self.provider), Arc::clone(adapter));
-        let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let arrival = call::make(provider, adapter, ledger, departure).await;
-            // The lane outlives its calls: it stops only when none is under way.
-            drop(events.send(Event::Arrived(Box::new(arrival))));
-        });
-    }
-
     /// Takes a call back and decides what follows for each of its messages.
     pub(super) fn arrived(&mut self, arrival: Arrival) {
         let written_down = !arrival.sending.is_empty();
@@ -464,7 +220,7 @@ impl Lane {
         }
     }
 
-    fn settle_one(&mut self, ticket: Ticket, status: Status, failure: Failure) {
+    pub(super) fn settle_one(&mut self, ticket: Ticket, status: Status, failure: Failure) {
         let Some(note) =
             self.parcels.get_mut(&ticket.0).and_then(|parcel| parcel.settle(ticket.1, status, failure))
         else {
@@ -508,7 +264,7 @@ impl Lane {
         drop(self.settler.send(Write::Settled(settled)));
     }
 
-    fn finish_if_done(&mut self, key: u32) {
+    pub(super) fn finish_if_done(&mut self, key: u32) {
         if self.parcels.get(&key).is_some_and(|parcel| parcel.open == 0) {
             self.forget(key);
         }
