@@ -3,7 +3,9 @@
 
 #![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
 
-use interline_tests::{Place, Stage, config, eventually};
+use std::time::Duration;
+
+use interline_tests::{Place, Server, Stage, config, eventually};
 use interline_twins::{TwinsConfig, Vendor};
 use serde_json::{Value, json};
 
@@ -29,6 +31,15 @@ fn everywhere() -> Value {
     let messages = batch["messages"].as_array_mut().expect("messages");
     messages.extend(more.as_array().expect("a list").clone());
     batch
+}
+
+/// Until then a plan assumes the likeliest dialect, and what is sent may differ.
+fn dialects_known(server: &Server) {
+    eventually("the dialects are known", Duration::from_secs(10), || {
+        let providers = server.get("/v1/providers").of(200);
+        let known = |provider: &Value| !provider["dialect"].is_null();
+        providers["providers"].as_array()?.iter().all(known).then_some(())
+    });
 }
 
 #[track_caller]
@@ -113,11 +124,7 @@ fn a_plan_is_the_same_from_the_command_and_from_the_api() {
     let stage = stage();
     let place = Place::new(&config::four(&stage));
     let server = place.serve();
-    eventually("the dialects are known", std::time::Duration::from_secs(10), || {
-        let providers = server.get("/v1/providers").of(200);
-        let known = |provider: &Value| !provider["dialect"].is_null();
-        providers["providers"].as_array()?.iter().all(known).then_some(())
-    });
+    dialects_known(&server);
     let api = server.post("/v1/plan", &example()).of(200);
     let here = place.run(&["plan", EXAMPLE, "--json"]);
     let there = place.run(&["plan", EXAMPLE, "--json", "--server", &server.url()]);
@@ -131,6 +138,7 @@ fn what_is_planned_is_what_is_sent() {
     let stage = stage();
     let place = Place::new(&config::four(&stage));
     let server = place.serve();
+    dialects_known(&server);
     let batch = everywhere();
     let plan = server.post("/v1/plan", &batch).of(200);
     assert_eq!(plan["totals"]["messages"], batch["messages"].as_array().map_or(0, Vec::len));
