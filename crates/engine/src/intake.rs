@@ -100,9 +100,7 @@ impl Wrong {
                 list.push(error);
             }
         }
-        for _ in 0..unlisted {
-            list.push(FieldError::new("", ""));
-        }
+        list.count(unlisted);
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -32,6 +32,11 @@ impl Problems {
         }
     }
 
+    /// Counts errors that are not listed.
+    pub const fn count(&mut self, unlisted: usize) {
+        self.total += unlisted;
+    }
+
     /// The errors that were kept.
     #[must_use]
     pub fn errors(&self) -> &[FieldError] {
