@@ -19,6 +19,8 @@ pub struct Route {
     pub when: When,
     /// Who gets them.
     pub target: Target,
+    /// Who gets them, in order, when the target surely did not; none is nobody.
+    pub fallback: Option<Arc<[Arc<str>]>>,
     /// Overrides the configuration's default.
     pub on_loss: Option<OnLoss>,
 }

@@ -12,6 +12,7 @@ use interline_core::message::{FAST_ABOVE, Head, Message, default_results};
 use interline_core::options::{OnLoss, Results, Sender};
 use interline_core::read::{self, Identity, Path, Problems};
 use interline_core::recipient::RecipientKind;
+use interline_core::route::Choice;
 use interline_core::shared::Shared;
 
 use crate::denied::{Denied, Errors};
@@ -26,7 +27,12 @@ pub(crate) struct Routed {
     pub(crate) provider: Arc<Provider>,
     pub(crate) losses: Vec<Loss>,
     pub(crate) on_loss: OnLoss,
+    /// Who stands in for the provider; nobody for what everybody would see twice.
+    pub(crate) fallback: Fallback,
 }
+
+/// The providers that stand in for a route's target, in order.
+pub(crate) type Fallback = Option<Arc<[Arc<str>]>>;
 
 /// Why these losses forbid sending; none when they are only to be told.
 pub(crate) fn forbidding(losses: &[Loss], on_loss: OnLoss, provider: &str) -> Option<String> {
@@ -262,7 +268,8 @@ impl<'a> Intake<'a> {
             return Err(Bad::one(ErrorCode::Unsupported, &path, detail));
         }
         let route = Arc::clone(&choice.route.name);
-        Ok(Routed { message, route, provider: Arc::clone(provider), losses, on_loss })
+        let fallback = fallback(choice, &message);
+        Ok(Routed { message, route, provider: Arc::clone(provider), losses, on_loss, fallback })
     }
 
     /// Whether what is wrong with a message stands in the batch's head, and not in the message.
@@ -308,6 +315,11 @@ impl<'a> Intake<'a> {
         }
         self.route(message, seen.results, path)
     }
+}
+
+/// Who stands in for the chosen provider. What goes to everyone goes once, to one provider.
+pub(crate) fn fallback(choice: Choice<'_>, message: &Message) -> Fallback {
+    if message.to.kind() == RecipientKind::Everyone { None } else { choice.route.fallback.clone() }
 }
 
 /// Where the batch stands whose message stands at `path`.

@@ -97,6 +97,11 @@ fn planned(intake: &Intake<'_>, good: &Routed) -> PlannedMessage {
         provider: route.target.providers().map(|provider| &**provider).collect::<Vec<_>>().join(", "),
         why,
     });
+    let stand_ins = good.fallback.iter().flat_map(|names| names.iter()).map(|name| NotTaken {
+        route: good.route.to_string(),
+        provider: name.to_string(),
+        why: format!("it stands in when {} surely did not take the message", good.provider.settings.name),
+    });
     let known = good.provider.adapter();
     let why = match (forced, &known) {
         (Some(route), _) => format!("the batch asks for the route {route}"),
@@ -114,7 +119,7 @@ fn planned(intake: &Intake<'_>, good: &Routed) -> PlannedMessage {
         provider: Some(good.provider.settings.name.to_string()),
         dialect: known.map(|adapter| adapter.profile().dialect.to_owned()),
         why,
-        not_taken: not_taken.collect(),
+        not_taken: not_taken.chain(stand_ins).collect(),
         losses: good.losses.iter().map(|loss| (*loss).to_owned()).collect(),
     }
 }

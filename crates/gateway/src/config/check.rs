@@ -87,7 +87,9 @@ impl Config {
 
     /// The providers that some route names.
     fn used(&self) -> BTreeSet<&str> {
-        self.routes.iter().flat_map(|route| route.target.providers()).map(|name| &**name).collect()
+        let fallbacks = self.routes.iter().flat_map(|route| route.fallback.iter().flat_map(|names| names.iter()));
+        let targets = self.routes.iter().flat_map(|route| route.target.providers());
+        targets.chain(fallbacks).map(|name| &**name).collect()
     }
 }
 

@@ -41,10 +41,11 @@ pub(super) fn routes(root: &Table<'_>, known: &Known<'_>) -> Vec<Route> {
         }
         let when = table.table("when").map(|when| conditions(when, known)).unwrap_or_default();
         let target = target(&table, known);
+        let fallback = fallback(&table, target.as_ref(), known);
         let on_loss = table.one_of("on_loss", &LOSSES);
         table.done();
         if let (Some(name), Some(target)) = (name, target) {
-            found.push(Route { name: name.into(), when, target, on_loss });
+            found.push(Route { name: name.into(), when, target, fallback, on_loss });
         }
     }
     found
@@ -84,6 +85,22 @@ fn shares(table: &Table<'_>, split: &Table<'_>, known: &Known<'_>) -> Option<Vec
         table.wrong("split", "names no provider; write { NAME = WEIGHT, … }");
     }
     (!shares.is_empty()).then_some(shares)
+}
+
+fn fallback(table: &Table<'_>, target: Option<&Target>, known: &Known<'_>) -> Option<Arc<[Arc<str>]>> {
+    let providers = table.words("fallback")?;
+    for provider in &providers {
+        exists(table, "fallback", provider, known);
+        // Of a split, another share may well stand in for the one that is down.
+        if matches!(target, Some(Target::Provider(first)) if **first == **provider) {
+            table.wrong("fallback", format!("{provider:?} is the route's provider already"));
+        }
+    }
+    let mut unique = BTreeSet::new();
+    if let Some(twice) = providers.iter().find(|provider| !unique.insert(provider.as_str())) {
+        table.wrong("fallback", format!("names {twice:?} twice"));
+    }
+    (!providers.is_empty()).then(|| providers.into_iter().map(Arc::from).collect())
 }
 
 fn exists(table: &Table<'_>, key: &str, provider: &str, known: &Known<'_>) {

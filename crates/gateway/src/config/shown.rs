@@ -127,6 +127,9 @@ fn route(route: &Route) -> Value {
             shown.insert("split".to_owned(), shares.into())
         }
     };
+    if let Some(fallback) = &route.fallback {
+        shown.insert("fallback".to_owned(), fallback.iter().map(|name| &**name).collect::<Vec<_>>().into());
+    }
     if let Some(choice) = route.on_loss {
         shown.insert("on_loss".to_owned(), on_loss(choice).into());
     }

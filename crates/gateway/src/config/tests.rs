@@ -96,9 +96,17 @@ fn unknown_keys_are_named_with_what_is_allowed() {
         "providers.wk-main.fold",
         &["dialect", "token"],
     );
-    wrong(&format!("{}fallback = []\n", working()), "routes[0].fallback", &["unknown", "split"]);
+    wrong(&format!("{}fallbacks = []\n", working()), "routes[0].fallbacks", &["unknown", "fallback", "split"]);
     wrong(&format!("{}when = {{ kind = \"user\" }}\n", working()), "routes[0].when.kind", &["to", "not"]);
     wrong(&format!("{}[[facades]]\nname = \"x\"\n", working()), "facades", &["unknown"]);
+}
+
+#[test]
+fn a_fallback_is_another_provider_and_named_once() {
+    let fallback = |list: &str| format!("{}fallback = {list}\n", working());
+    wrong(&fallback("[]"), "routes[0].fallback", &["empty"]);
+    wrong(&fallback("[\"nobody\"]"), "routes[0].fallback", &["nobody", "wk-main"]);
+    wrong(&fallback("[\"wk-main\"]"), "routes[0].fallback", &["already"]);
 }
 
 #[test]
