@@ -1,73 +1,167 @@
-//! What follows from an outcome. One table decides it for every vendor; nothing is retryable by
-//! default, and an unknown is never sent again unless the vendor recognises it or the caller asked.
+//! What follows from an attempt: one table for every vendor. Nothing is retryable by default, and a
+//! message that may have arrived goes again only where the vendor would recognise it or the caller asked
+//! for it. [`table`] writes the table down from [`decide`] itself; `docs/LEDGER.md` holds that text.
 
-use crate::error::Fate;
+mod table;
+
+use crate::error::{Failure, Fate};
 use crate::options::Guarantee;
 use crate::outcome::{Outcome, Status};
 
-/// What is known when an attempt of a message ended.
-#[derive(Debug, Clone, Copy)]
+pub use table::table;
+
+/// What an attempt came to, as far as it matters for what follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// No error: the vendor took it.
+    Accepted,
+    /// No byte can have reached the vendor; another time it may.
+    NotSent,
+    /// No byte has reached the vendor, and none will.
+    NotSentForGood,
+    /// The vendor's no, for now.
+    Refused,
+    /// The vendor's no, for good.
+    RefusedForGood,
+    /// It may have arrived.
+    Unknown,
+}
+
+impl ErrorClass {
+    /// All classes, in the order of the table.
+    pub const ALL: [Self; 6] = [
+        Self::Accepted,
+        Self::NotSent,
+        Self::Refused,
+        Self::NotSentForGood,
+        Self::RefusedForGood,
+        Self::Unknown,
+    ];
+
+    /// The class of an outcome.
+    #[must_use]
+    pub const fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Accepted(_) => Self::Accepted,
+            Outcome::Rejected(failure) => Self::of_failure(failure),
+            Outcome::Unknown(_) => Self::Unknown,
+        }
+    }
+
+    /// The class of a failure. What is unknown stays so, whether or not it might pass.
+    #[must_use]
+    pub const fn of_failure(failure: &Failure) -> Self {
+        match (failure.fate, failure.retryable) {
+            (Fate::NotSent, true) => Self::NotSent,
+            (Fate::NotSent, false) => Self::NotSentForGood,
+            (Fate::Refused, true) => Self::Refused,
+            (Fate::Refused, false) => Self::RefusedForGood,
+            (Fate::Unknown, true | false) => Self::Unknown,
+        }
+    }
+}
+
+/// What the vendor would make of a repeat that left now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Repeat {
+    /// A second message.
+    Doubles,
+    /// The same message again.
+    Recognised,
+}
+
+impl Repeat {
+    /// Recognised while the first attempt is younger than the vendor's window (0 is no window). A clock
+    /// that went back tells no age: nothing is recognised by it.
+    #[must_use]
+    pub fn within(window_ms: u64, first_sent_ms: i64, now_ms: i64) -> Self {
+        match u64::try_from(now_ms.saturating_sub(first_sent_ms)) {
+            Ok(age_ms) if age_ms < window_ms => Self::Recognised,
+            Ok(_) | Err(_) => Self::Doubles,
+        }
+    }
+}
+
+/// What is known of a message when an attempt of it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Situation {
     /// What the caller asked for.
     pub guarantee: Guarantee,
-    /// Attempts made, this one included.
-    pub attempts: u32,
-    /// Most attempts.
-    pub attempts_allowed: u32,
-    /// Unix milliseconds.
-    pub now_ms: i64,
-    /// Not after, Unix milliseconds.
-    pub deadline_ms: i64,
-    /// When the first attempt left, Unix milliseconds.
-    pub first_sent_ms: i64,
-    /// Whether an earlier attempt ended unknown: it may have arrived.
+    /// What the vendor would make of a repeat now.
+    pub repeat: Repeat,
+    /// Whether the vendor can be asked what became of the message, and was not asked since the attempt.
+    pub askable: bool,
+    /// Whether an attempt before this one may have arrived. It binds the message to its provider.
     pub prior_unknown: bool,
-    /// How long after it the vendor recognises a repeat, in milliseconds; 0 is never.
-    pub dedupe_window_ms: u64,
+    /// Whether an attempt and time are left.
+    pub budget: bool,
+    /// Whether another provider may take the message.
+    pub fallback: bool,
+    /// Whether it is for everyone: that is tried once.
+    pub everyone: bool,
 }
 
 /// What happens with the message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
     /// It is final.
     Settle(Status),
-    /// It goes again after a pause; `duplicate` tells that the vendor may then hold it twice.
-    Again {
-        /// Whether the result must say `may_be_duplicate`.
-        duplicate: bool,
-    },
+    /// It goes again after a pause, to the same provider.
+    Again,
+    /// It goes again after a pause, and the vendor may then hold it twice: its result says so.
+    AgainMaybeTwice,
+    /// It goes to another provider.
+    AgainElsewhere,
+    /// The vendor is asked what became of it. Decided again, with `askable` false, unless it arrived.
+    Ask,
 }
 
 /// Decides what follows.
 #[must_use]
-pub fn decide(outcome: &Outcome, situation: &Situation) -> Next {
-    let in_budget =
-        situation.attempts < situation.attempts_allowed && situation.now_ms < situation.deadline_ms;
-    let (failure, status) = match outcome {
-        Outcome::Accepted(_) => return Next::Settle(Status::Accepted),
-        // A no to the repeat says nothing of the attempt before it.
-        Outcome::Rejected(failure) if situation.prior_unknown => (failure, Status::Unknown),
-        Outcome::Rejected(failure) => (failure, Status::Rejected),
-        Outcome::Unknown(failure) => (failure, Status::Unknown),
-    };
-    let action = match failure.fate {
-        Fate::NotSent | Fate::Refused if failure.retryable => Next::Again { duplicate: false },
-        Fate::NotSent | Fate::Refused => Next::Settle(status),
-        Fate::Unknown => after_unknown(situation),
-    };
-    match action {
-        Next::Again { .. } if !in_budget => Next::Settle(status),
-        Next::Again { .. } | Next::Settle(_) => action,
+pub const fn decide(class: ErrorClass, situation: &Situation) -> Action {
+    match (class, situation.prior_unknown) {
+        (ErrorClass::Accepted, true | false) => Action::Settle(Status::Accepted),
+        (ErrorClass::NotSent | ErrorClass::Refused, false) => after_no(situation),
+        (ErrorClass::NotSentForGood | ErrorClass::RefusedForGood, false) => Action::Settle(Status::Rejected),
+        // A no to a repeat says nothing of the attempt before it.
+        (ErrorClass::NotSent | ErrorClass::Refused, true) | (ErrorClass::Unknown, true | false) => {
+            in_doubt(situation, situation.budget)
+        }
+        (ErrorClass::NotSentForGood | ErrorClass::RefusedForGood, true) => in_doubt(situation, false),
     }
 }
 
-fn after_unknown(situation: &Situation) -> Next {
-    let age = u64::try_from(situation.now_ms - situation.first_sent_ms).unwrap_or_default();
-    let recognised = age < situation.dedupe_window_ms;
-    match (recognised, situation.guarantee) {
-        (true, Guarantee::AtMostOnce | Guarantee::AtLeastOnce) => Next::Again { duplicate: false },
-        (false, Guarantee::AtLeastOnce) => Next::Again { duplicate: true },
-        (false, Guarantee::AtMostOnce) => Next::Settle(Status::Unknown),
+/// Nobody has it, and it may still go. Fallbacks and repeats share one budget.
+const fn after_no(situation: &Situation) -> Action {
+    match (situation.everyone, situation.budget, situation.fallback) {
+        (false, true, true) => Action::AgainElsewhere,
+        (false, true, false) => Action::Again,
+        (false, false, true | false) | (true, true | false, true | false) => Action::Settle(Status::Rejected),
+    }
+}
+
+/// Somebody may have it: it never goes elsewhere. To ask costs no attempt.
+const fn in_doubt(situation: &Situation, may_repeat: bool) -> Action {
+    let Situation { guarantee, repeat, askable, everyone, .. } = *situation;
+    match (may_repeat && !everyone, repeat, askable, guarantee) {
+        (true, Repeat::Recognised, true | false, Guarantee::AtMostOnce | Guarantee::AtLeastOnce) => {
+            Action::Again
+        }
+        (true, Repeat::Doubles, true, Guarantee::AtMostOnce | Guarantee::AtLeastOnce)
+        | (
+            false,
+            Repeat::Doubles | Repeat::Recognised,
+            true,
+            Guarantee::AtMostOnce | Guarantee::AtLeastOnce,
+        ) => Action::Ask,
+        (true, Repeat::Doubles, false, Guarantee::AtLeastOnce) => Action::AgainMaybeTwice,
+        (true, Repeat::Doubles, false, Guarantee::AtMostOnce)
+        | (
+            false,
+            Repeat::Doubles | Repeat::Recognised,
+            false,
+            Guarantee::AtMostOnce | Guarantee::AtLeastOnce,
+        ) => Action::Settle(Status::Unknown),
     }
 }
 
@@ -89,70 +183,163 @@ pub fn backoff_ms(attempt: u32, chance: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{ErrorCode, Failure};
+    use crate::error::ErrorCode;
     use crate::outcome::Receipt;
+    use proptest::prelude::*;
 
-    fn situation() -> Situation {
-        Situation {
-            guarantee: Guarantee::AtMostOnce,
-            attempts: 1,
-            attempts_allowed: 6,
-            now_ms: 1_000,
-            deadline_ms: 100_000,
-            first_sent_ms: 0,
-            prior_unknown: false,
-            dedupe_window_ms: 0,
+    const FRESH: Situation = Situation {
+        guarantee: Guarantee::AtMostOnce,
+        repeat: Repeat::Doubles,
+        askable: false,
+        prior_unknown: false,
+        budget: true,
+        fallback: false,
+        everyone: false,
+    };
+
+    fn situations() -> impl Strategy<Value = Situation> {
+        let guarantee = prop_oneof![Just(Guarantee::AtMostOnce), Just(Guarantee::AtLeastOnce)];
+        let repeat = prop_oneof![Just(Repeat::Doubles), Just(Repeat::Recognised)];
+        (guarantee, repeat, any::<[bool; 5]>()).prop_map(|(guarantee, repeat, flags)| {
+            let [askable, prior_unknown, budget, fallback, everyone] = flags;
+            Situation { guarantee, repeat, askable, prior_unknown, budget, fallback, everyone }
+        })
+    }
+
+    fn classes() -> impl Strategy<Value = ErrorClass> {
+        proptest::sample::select(ErrorClass::ALL.as_slice())
+    }
+
+    fn leaves(action: Action) -> bool {
+        match action {
+            Action::Again | Action::AgainElsewhere | Action::AgainMaybeTwice => true,
+            Action::Settle(_) | Action::Ask => false,
         }
     }
 
-    fn unknown() -> Outcome {
-        Outcome::Unknown(Failure::unknown(ErrorCode::Timeout, "no answer"))
+    proptest! {
+        #[test]
+        fn at_most_once_never_doubles(class in classes(), s in situations()) {
+            let s = Situation { guarantee: Guarantee::AtMostOnce, ..s };
+            prop_assert_ne!(decide(class, &s), Action::AgainMaybeTwice);
+            let doubtful = class == ErrorClass::Unknown || s.prior_unknown;
+            prop_assert!(!doubtful || s.repeat == Repeat::Recognised || !leaves(decide(class, &s)));
+        }
+
+        #[test]
+        fn what_may_have_arrived_stays_with_its_provider(class in classes(), s in situations()) {
+            let doubtful = class == ErrorClass::Unknown || s.prior_unknown;
+            prop_assert!(!doubtful || decide(class, &s) != Action::AgainElsewhere);
+        }
+
+        #[test]
+        fn what_may_have_arrived_never_settles_as_rejected(class in classes(), s in situations()) {
+            let doubtful = class == ErrorClass::Unknown || s.prior_unknown;
+            prop_assert!(!doubtful || decide(class, &s) != Action::Settle(Status::Rejected));
+        }
+
+        #[test]
+        fn without_budget_nothing_leaves_and_what_cannot_be_asked_settles(
+            class in classes(), s in situations()
+        ) {
+            let spent = Situation { budget: false, ..s };
+            prop_assert!(!leaves(decide(class, &spent)));
+            let asked = Situation { askable: false, ..spent };
+            prop_assert!(matches!(decide(class, &asked), Action::Settle(_)));
+        }
+
+        #[test]
+        fn everyone_is_tried_once(class in classes(), s in situations()) {
+            let s = Situation { everyone: true, ..s };
+            prop_assert!(!leaves(decide(class, &s)));
+        }
+
+        #[test]
+        fn only_what_is_in_doubt_is_asked_for_and_only_once(class in classes(), s in situations()) {
+            if decide(class, &s) == Action::Ask {
+                prop_assert!(s.askable && (class == ErrorClass::Unknown || s.prior_unknown));
+                prop_assert_ne!(decide(class, &Situation { askable: false, ..s }), Action::Ask);
+            }
+        }
+
+        #[test]
+        fn accepted_is_final_and_so_is_a_final_no(s in situations()) {
+            prop_assert_eq!(decide(ErrorClass::Accepted, &s), Action::Settle(Status::Accepted));
+            for class in [ErrorClass::NotSentForGood, ErrorClass::RefusedForGood] {
+                prop_assert!(!leaves(decide(class, &s)));
+            }
+        }
+
+        #[test]
+        fn what_settles_is_final(class in classes(), s in situations()) {
+            if let Action::Settle(status) = decide(class, &s) {
+                prop_assert!(status.is_final());
+            }
+        }
     }
 
     #[test]
     fn an_unknown_is_never_resent_by_itself() {
-        assert_eq!(decide(&unknown(), &situation()), Next::Settle(Status::Unknown));
+        assert_eq!(decide(ErrorClass::Unknown, &FRESH), Action::Settle(Status::Unknown));
+        let elsewhere = Situation { fallback: true, ..FRESH };
+        assert_eq!(decide(ErrorClass::Unknown, &elsewhere), Action::Settle(Status::Unknown));
     }
 
     #[test]
-    fn an_unknown_is_resent_inside_the_vendors_window() {
-        let inside = Situation { dedupe_window_ms: 1_001, ..situation() };
-        assert_eq!(decide(&unknown(), &inside), Next::Again { duplicate: false });
-        let outside = Situation { dedupe_window_ms: 1_000, ..situation() };
-        assert_eq!(decide(&unknown(), &outside), Next::Settle(Status::Unknown));
+    fn an_unknown_is_resent_where_the_vendor_recognises_it() {
+        let inside = Situation { repeat: Repeat::Recognised, askable: true, ..FRESH };
+        assert_eq!(decide(ErrorClass::Unknown, &inside), Action::Again);
     }
 
     #[test]
-    fn at_least_once_says_that_it_may_double() {
-        let asked = Situation { guarantee: Guarantee::AtLeastOnce, ..situation() };
-        assert_eq!(decide(&unknown(), &asked), Next::Again { duplicate: true });
+    fn the_vendor_is_asked_before_anything_is_doubled() {
+        let asked = Situation { guarantee: Guarantee::AtLeastOnce, askable: true, ..FRESH };
+        assert_eq!(decide(ErrorClass::Unknown, &asked), Action::Ask);
+        let absent = Situation { askable: false, ..asked };
+        assert_eq!(decide(ErrorClass::Unknown, &absent), Action::AgainMaybeTwice);
     }
 
     #[test]
-    fn what_was_not_sent_goes_again_within_the_budget() {
-        let outcome = Outcome::Rejected(Failure::not_sent(ErrorCode::VendorUnavailable, "refused"));
-        assert_eq!(decide(&outcome, &situation()), Next::Again { duplicate: false });
-        let spent = Situation { attempts: 6, ..situation() };
-        assert_eq!(decide(&outcome, &spent), Next::Settle(Status::Rejected));
-        let late = Situation { now_ms: 100_000, ..situation() };
-        assert_eq!(decide(&outcome, &late), Next::Settle(Status::Rejected));
+    fn what_nobody_has_goes_elsewhere_before_it_goes_again() {
+        for class in [ErrorClass::NotSent, ErrorClass::Refused] {
+            assert_eq!(decide(class, &FRESH), Action::Again);
+            assert_eq!(decide(class, &Situation { fallback: true, ..FRESH }), Action::AgainElsewhere);
+            let spent = Situation { fallback: true, budget: false, ..FRESH };
+            assert_eq!(decide(class, &spent), Action::Settle(Status::Rejected));
+        }
     }
 
     #[test]
-    fn a_final_no_and_a_yes_settle() {
-        let no = Outcome::Rejected(Failure::refused(ErrorCode::RecipientNotFound, "no such user"));
-        assert_eq!(decide(&no, &situation()), Next::Settle(Status::Rejected));
-        assert_eq!(
-            decide(&Outcome::Accepted(Receipt::default()), &situation()),
-            Next::Settle(Status::Accepted)
-        );
+    fn a_no_to_a_repeat_leaves_the_first_attempt_in_doubt() {
+        let repeat = Situation { prior_unknown: true, fallback: true, ..FRESH };
+        for class in [ErrorClass::NotSent, ErrorClass::Refused, ErrorClass::RefusedForGood] {
+            assert_eq!(decide(class, &repeat), Action::Settle(Status::Unknown));
+            assert_eq!(decide(class, &Situation { askable: true, ..repeat }), Action::Ask);
+        }
+        let twice = Situation { guarantee: Guarantee::AtLeastOnce, ..repeat };
+        assert_eq!(decide(ErrorClass::NotSent, &twice), Action::AgainMaybeTwice);
+        let inside = Situation { repeat: Repeat::Recognised, ..repeat };
+        assert_eq!(decide(ErrorClass::NotSent, &inside), Action::Again);
     }
 
     #[test]
-    fn a_no_to_a_repeat_leaves_the_first_attempt_unknown() {
-        let no = Outcome::Rejected(Failure::refused(ErrorCode::RecipientNotFound, "no such user"));
-        let repeat = Situation { prior_unknown: true, attempts: 2, ..situation() };
-        assert_eq!(decide(&no, &repeat), Next::Settle(Status::Unknown));
+    fn an_outcome_is_classed_by_its_fate_and_whether_it_may_pass() {
+        let of = |failure: Failure| ErrorClass::of(&Outcome::failed(failure));
+        let code = ErrorCode::VendorError;
+        assert_eq!(of(Failure::not_sent(code, "")), ErrorClass::NotSent);
+        assert_eq!(of(Failure::not_sent(code, "").for_good()), ErrorClass::NotSentForGood);
+        assert_eq!(of(Failure::refused(code, "").for_now()), ErrorClass::Refused);
+        assert_eq!(of(Failure::refused(code, "")), ErrorClass::RefusedForGood);
+        assert_eq!(of(Failure::unknown(code, "").for_now()), ErrorClass::Unknown);
+        assert_eq!(ErrorClass::of(&Outcome::Accepted(Receipt::default())), ErrorClass::Accepted);
+    }
+
+    #[test]
+    fn a_repeat_is_recognised_inside_the_window_alone() {
+        assert_eq!(Repeat::within(1_000, 0, 999), Repeat::Recognised);
+        assert_eq!(Repeat::within(1_000, 0, 1_000), Repeat::Doubles);
+        assert_eq!(Repeat::within(0, 0, 0), Repeat::Doubles);
+        assert_eq!(Repeat::within(1_000, 500, 0), Repeat::Doubles);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use interline_core::adapter::{Adapter, Loss};
-use interline_core::decide::{self, Next, Situation};
+use interline_core::decide::{self, Action, ErrorClass, Repeat, Situation};
 use interline_core::draw::Waiting;
 use interline_core::error::{ErrorCode, Failure, Fate};
 use interline_core::message::{Head, Message};
@@ -242,30 +242,26 @@ impl HeldParcel {
         if !free {
             entry.attempts += 1;
         }
-        let guarantee = entry.message.guarantee;
+        let deadline_ms = entry.message.expires_at_ms.map_or(deadline_ms, |expires| expires.min(deadline_ms));
         let situation = Situation {
-            guarantee,
-            attempts: entry.attempts,
-            attempts_allowed,
-            now_ms: judge.now_ms,
-            deadline_ms: entry.message.expires_at_ms.map_or(deadline_ms, |expires| expires.min(deadline_ms)),
-            first_sent_ms: entry.first_sent_ms,
+            guarantee: entry.message.guarantee,
+            repeat: Repeat::within(judge.dedupe_window_ms, entry.first_sent_ms, judge.now_ms),
+            askable: false,
             prior_unknown: entry.prior_unknown,
-            dedupe_window_ms: judge.dedupe_window_ms,
+            budget: entry.attempts < attempts_allowed && judge.now_ms < deadline_ms,
+            fallback: false,
+            everyone: entry.message.to.kind() == RecipientKind::Everyone,
         };
-        let everyone = entry.message.to.kind() == RecipientKind::Everyone;
-        // What everybody would see twice is tried once.
-        let next =
-            if everyone { Next::Settle(outcome.status()) } else { decide::decide(&outcome, &situation) };
+        let action = decide::decide(ErrorClass::of(&outcome), &situation);
         let result = outcome.status();
         let (receipt, mut failure): (Option<Receipt>, Option<Box<Failure>>) = match outcome {
             Outcome::Accepted(receipt) => (Some(receipt), None),
             Outcome::Rejected(failure) | Outcome::Unknown(failure) => (None, Some(Box::new(failure))),
         };
-        let (status, after, not_before_ms) = match next {
-            Next::Settle(status) => (status, After::Final, 0),
-            Next::Again { duplicate } => {
-                entry.may_be_duplicate |= duplicate;
+        let (status, after, not_before_ms) = match action {
+            Action::Settle(status) => (status, After::Final, 0),
+            Action::Again | Action::AgainMaybeTwice | Action::AgainElsewhere | Action::Ask => {
+                entry.may_be_duplicate |= action == Action::AgainMaybeTwice;
                 entry.prior_unknown |= result == Status::Unknown;
                 let pause = decide::backoff_ms(entry.tries + 1, judge.chance);
                 let at = judge.now_ms.saturating_add(i64::try_from(pause).unwrap_or(i64::MAX));
