@@ -2,6 +2,8 @@
 //!
 //! They are the same at every twin, need no credentials and are never hit by a fault.
 
+use std::sync::atomic::Ordering;
+
 use hyper::Method;
 use serde::Deserialize;
 use serde_json::json;
@@ -27,6 +29,10 @@ pub(crate) fn answer(shared: &Shared, method: &Method, target: (&str, &str), bod
     match (method, target.0) {
         (&Method::GET, "received") => received(shared, target.1),
         (&Method::POST, "faults") => faults(shared, body),
+        (&Method::DELETE, "faults") => {
+            shared.disarm();
+            Answer::json(200, &json!({"armed": 0}))
+        }
         (&Method::POST, "reset") => {
             shared.reset();
             Answer::json(200, &json!({"reset": true}))
@@ -37,9 +43,10 @@ pub(crate) fn answer(shared: &Shared, method: &Method, target: (&str, &str), bod
     }
 }
 
-const CONTROLS: [&str; 5] = [
+const CONTROLS: [&str; 6] = [
     "GET /_twin/received[?summary=1]",
     "POST /_twin/faults",
+    "DELETE /_twin/faults",
     "POST /_twin/reset",
     "GET /_twin/dialect",
     "POST /_twin/dialect",
@@ -48,7 +55,8 @@ const CONTROLS: [&str; 5] = [
 fn received(shared: &Shared, query: &str) -> Answer {
     if form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == "summary" && value != "0") {
         let (total, calls) = shared.log.counts();
-        return Answer::json(200, &json!({"total": total, "calls": calls}));
+        let open = shared.open.load(Ordering::Relaxed);
+        return Answer::json(200, &json!({"total": total, "calls": calls, "open": open}));
     }
     Answer::new(200, JSON, shared.log.to_json())
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) emulation: Box<dyn Emulation>,
     pub(crate) dialect: AtomicUsize,
     pub(crate) log: Log,
+    /// Sending calls that were read and have no answer yet.
+    pub(crate) open: AtomicU64,
     pub(crate) rack: Rack,
     pub(crate) clock: Clock,
     pub(crate) gate: watch::Sender<Gate>,
@@ -68,9 +70,14 @@ impl Shared {
     }
 
     pub(crate) fn reset(&self) {
-        self.rack.clear();
+        self.disarm();
         self.log.clear();
         self.emulation.forget();
+    }
+
+    /// Drops all faults; a port that refuses opens again, calls that hang go on hanging.
+    pub(crate) fn disarm(&self) {
+        self.rack.clear();
         self.gate.send_if_modified(|gate| {
             let refusing = matches!(gate, Gate::RefusingUntil(_));
             if refusing {
@@ -89,6 +96,22 @@ impl Shared {
             *gate = Gate::RefusingUntil(Instant::now() + pause);
             true
         });
+    }
+}
+
+/// A call that is under way, counted until it is answered or its caller is gone.
+struct UnderWay<'a>(&'a AtomicU64);
+
+impl<'a> UnderWay<'a> {
+    fn counted(open: &'a AtomicU64) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(open)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -206,6 +229,7 @@ async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
         return Ok(respond(control::answer(&shared, &parts.method, (control, query), &body)));
     }
     let sending = parts.method == Method::POST && shared.emulation.sends(path) && !is_probe(&body);
+    let _under_way = sending.then(|| UnderWay::counted(&shared.open));
     let strike = if sending { shared.rack.strike(path) } else { None };
     let call = Call {
         method: &parts.method,

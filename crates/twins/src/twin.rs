@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -113,6 +113,7 @@ impl TwinsConfig {
             emulation: self.emulation(vendor),
             dialect: AtomicUsize::new(dialect),
             log: Log::keeping(self.keep),
+            open: AtomicU64::new(0),
             rack: Rack::new(),
             clock: Clock::default(),
             gate: watch::Sender::new(Gate::Open),
@@ -186,9 +187,20 @@ impl Twin {
         self.shared.log.counts().1
     }
 
+    /// How many sending calls were read and have no answer yet.
+    pub fn open_calls(&self) -> u64 {
+        self.shared.open.load(Ordering::Relaxed)
+    }
+
     /// Arms a fault.
     pub fn set_fault(&self, fault: Fault) {
         self.shared.arm(fault);
+    }
+
+    /// Drops all faults and opens a refusing port again; what arrived stays known. A call that hangs
+    /// already gets no answer any more.
+    pub fn clear_faults(&self) {
+        self.shared.disarm();
     }
 
     /// Clears the log, the faults and the vendor's state, and opens a refusing port again.

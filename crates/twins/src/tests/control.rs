@@ -16,7 +16,7 @@ async fn received_shows_what_arrived_and_reset_forgets_it() {
     assert_eq!((&*message.to, message.client_id.as_deref(), &*message.text), ("user:b", Some("n1"), "hi"));
     assert_eq!(message.call, 1);
     let summary = get(&twin, "/_twin/received?summary=1").await.json();
-    assert_eq!(summary, serde_json::json!({"total": 1, "calls": 1}));
+    assert_eq!(summary, serde_json::json!({"total": 1, "calls": 1, "open": 0}));
     post(&twin, "/_twin/reset", "").await;
     assert_eq!(twin.received(), Received::default());
 }

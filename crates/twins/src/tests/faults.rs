@@ -165,3 +165,36 @@ async fn slow_answers_late_and_delivers_at_once() {
     assert_eq!(line.read().await.unwrap().status, 200);
     assert!(begun.elapsed() >= Duration::from_millis(150));
 }
+
+/// Waits, without sleeping, until so many calls are under way.
+async fn under_way(twin: &Twin, open: u64) {
+    let reached = async {
+        while twin.open_calls() != open {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), reached).await.expect("so many calls under way");
+}
+
+#[tokio::test]
+async fn a_call_is_open_until_its_caller_is_gone() {
+    let twin = wukongim().await;
+    twin.set_fault(Fault::new(FaultKind::Hang));
+    let mut line = Line::open(&twin).await.unwrap();
+    line.write(SEND, "", MESSAGE.as_bytes()).await;
+    under_way(&twin, 1).await;
+    assert_eq!(get(&twin, "/_twin/received?summary=1").await.json()["open"], 1);
+    drop(line);
+    under_way(&twin, 0).await;
+}
+
+#[tokio::test]
+async fn cleared_faults_strike_no_more_and_what_arrived_stays() {
+    let twin = wukongim().await;
+    twin.set_fault(Fault::new(FaultKind::Status).value(500).after(1));
+    assert_eq!(request(&twin, SEND, "", MESSAGE).await.status, 200);
+    assert_eq!(request(&twin, SEND, "", MESSAGE).await.status, 500);
+    assert_eq!(request(&twin, "DELETE /_twin/faults", "", "").await.json(), json!({"armed": 0}));
+    assert_eq!(request(&twin, SEND, "", MESSAGE).await.status, 200);
+    assert_eq!(twin.total(), 2);
+}
