@@ -6,6 +6,7 @@
 //!
 //! Stores are a closed set. Today there is SQLite: one file, owned by one process.
 
+pub mod boundary;
 mod duplicates;
 mod error;
 mod lane;

@@ -12,6 +12,7 @@ use super::script::Script;
 use super::share::{Delta, apply_shares};
 use super::writer::Work;
 use super::{failed, keys};
+use crate::boundary::Around;
 use crate::error::Result;
 use crate::model::{Accepted, BatchState, IdempotencyKey, NewBatch, NewParcel};
 
@@ -25,6 +26,9 @@ pub(crate) struct Accept {
 
 impl Work for Accept {
     type Answer = Accepted;
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "accept.before_commit", after: "accept.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Accepted> {
         Ok(Self::run_all(&[self], conn).await?.pop().unwrap_or(Accepted::InProgress))

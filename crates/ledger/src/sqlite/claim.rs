@@ -13,6 +13,7 @@ use super::script::Script;
 use super::share::{Delta, NEVER, apply_shares};
 use super::writer::Work;
 use super::{codec, failed};
+use crate::boundary::{self, Around};
 use crate::error::Result;
 use crate::model::{BatchState, Claim, ClaimRequest, Held, SendingStart};
 
@@ -46,6 +47,9 @@ struct Room {
 
 impl Work for ClaimParcels {
     type Answer = Vec<Claim>;
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "claim.before_commit", after: "claim.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<Claim>> {
         let shares = self.ready_shares(conn).await?;
@@ -165,6 +169,9 @@ pub(crate) struct Renew {
 impl Work for Renew {
     type Answer = Vec<Held>;
 
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "renew.before_commit", after: "renew.after_commit" });
+
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<Held>> {
         let mut answers = Vec::with_capacity(self.claims.len());
         for claim in &self.claims {
@@ -196,6 +203,9 @@ pub(crate) struct Begin(pub(crate) Vec<SendingStart>);
 impl Work for Begin {
     type Answer = Vec<Option<i64>>;
 
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "begin_sending.before_commit", after: "begin_sending.after_commit" });
+
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<Option<i64>>> {
         Ok(Self::run_all(&[self], conn).await?.pop().unwrap_or_default())
     }
@@ -213,6 +223,9 @@ impl Work for Begin {
             };
             last += 1;
             ids.push(Some(last));
+            if boundary::skips("sending") {
+                continue;
+            }
             script
                 .add("INSERT INTO sending VALUES (?, ?, ?, ?, ?, ?, ?)")
                 .bind(last)
@@ -272,6 +285,9 @@ pub(crate) struct Release {
 
 impl Work for Release {
     type Answer = bool;
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "release.before_commit", after: "release.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<bool> {
         let row: Option<(i64, String)> = sqlx::query_as(

@@ -8,6 +8,7 @@ use super::codec::{states_from_blob, states_to_blob};
 use super::share::{Delta, apply};
 use super::writer::Work;
 use super::{failed, keys};
+use crate::boundary::Around;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Accepted, BatchState, DirectResult, IdempotencyKey, NewBatch, NewParcel};
 
@@ -21,6 +22,9 @@ pub(crate) struct BeginDirect {
 
 impl Work for BeginDirect {
     type Answer = Accepted;
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "begin_direct.before_commit", after: "begin_direct.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Accepted> {
         if let Some(earlier) = keys::look_up(conn, &self.key).await? {
@@ -44,6 +48,9 @@ pub(crate) struct RecordDirect(pub(crate) DirectResult);
 
 impl Work for RecordDirect {
     type Answer = ();
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "record_direct.before_commit", after: "record_direct.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
         let DirectResult { batch, parcels, calls, now_ms, answer } = &self.0;

@@ -16,6 +16,7 @@ use super::retention::{DropStep, broken_uploads};
 use super::state::{CancelStep, half_cancelled};
 use super::writer::{Work, Writer};
 use super::{Store, direct, failed, schema};
+use crate::boundary;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Slices of broken uploads that opening deletes itself; the rest goes while the ledger is in use.
@@ -156,7 +157,9 @@ async fn recover(conn: &mut SqliteConnection) -> Result<()> {
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *conn).await.map_err(&failure)?;
     let outcome = recover_all(conn).await;
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    boundary::reach("recover.before_commit");
     let ended = sqlx::raw_sql(end).execute(&mut *conn).await;
+    boundary::reach("recover.after_commit");
     outcome.and(ended.map(drop).map_err(failure))
 }
 

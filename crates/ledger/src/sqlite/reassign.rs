@@ -9,6 +9,7 @@ use super::codec::{id_list, states_from_blob};
 use super::failed;
 use super::share::{Delta, apply_shares};
 use super::writer::Work;
+use crate::boundary::Around;
 use crate::error::Result;
 use crate::model::Claim;
 
@@ -25,6 +26,9 @@ pub(crate) struct Reassign {
 
 impl Work for Reassign {
     type Answer = bool;
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "reassign.before_commit", after: "reassign.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<bool> {
         let failure = failed("cannot reassign parcel");

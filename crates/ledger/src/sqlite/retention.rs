@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::codec::id_list;
 use super::failed;
 use super::writer::Work;
+use crate::boundary::Around;
 use crate::error::Result;
 use crate::model::BatchState;
 
@@ -49,6 +50,9 @@ pub(crate) struct DropStep {
 
 impl Work for DropStep {
     type Answer = bool;
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "drop_slice.before_commit", after: "drop_slice.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<bool> {
         let failure = failed("cannot delete batch");

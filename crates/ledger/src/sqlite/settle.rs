@@ -12,6 +12,7 @@ use super::failed;
 use super::script::Script;
 use super::share::{Delta, apply, apply_all};
 use super::writer::Work;
+use crate::boundary::Around;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Revision, Settled, Settlement};
 use interline_core::outcome::Status;
@@ -46,6 +47,9 @@ struct Changes {
 
 impl Work for Settle {
     type Answer = Settlement;
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "settle.before_commit", after: "settle.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Settlement> {
         Ok(Self::run_all(&[self], conn).await?.pop().unwrap_or_default())
@@ -193,6 +197,9 @@ pub(crate) struct Revise {
 
 impl Work for Revise {
     type Answer = bool;
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "revise.before_commit", after: "revise.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<bool> {
         let Revision { parcel, changes, record } = &self.revision;

@@ -8,6 +8,7 @@ use super::script::Script;
 use super::share::{Delta, apply};
 use super::writer::Work;
 use super::{failed, keys};
+use crate::boundary::Around;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Accepted, BatchState, IdempotencyKey, NewBatch, NewParcel};
 
@@ -17,6 +18,9 @@ pub(crate) struct Stage(pub(crate) NewBatch);
 
 impl Work for Stage {
     type Answer = ();
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "stage.before_commit", after: "stage.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
         let mut rows = Rows::begin(conn).await?;
@@ -34,6 +38,9 @@ pub(crate) struct StageParcels {
 
 impl Work for StageParcels {
     type Answer = ();
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "stage_parcels.before_commit", after: "stage_parcels.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
         let row = receiving(conn, &self.batch_id).await?;
@@ -59,6 +66,9 @@ pub(crate) struct Publish {
 
 impl Work for Publish {
     type Answer = Accepted;
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "publish.before_commit", after: "publish.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Accepted> {
         let row = receiving(conn, &self.batch_id).await?;
@@ -105,6 +115,9 @@ pub(crate) struct BeginDiscard {
 
 impl Work for BeginDiscard {
     type Answer = i64;
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "discard.before_commit", after: "discard.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<i64> {
         let row = receiving(conn, &self.batch_id).await?;

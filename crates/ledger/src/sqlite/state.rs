@@ -12,6 +12,7 @@ use super::failed;
 use super::share::{Delta, apply};
 use super::stage::open_shares;
 use super::writer::Work;
+use crate::boundary::Around;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::BatchState;
 use interline_core::outcome::Status;
@@ -38,6 +39,9 @@ struct Row {
 impl Work for SetState {
     /// The refusal is an answer: nothing was written that would have to be undone.
     type Answer = Result<BatchState>;
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "set_state.before_commit", after: "set_state.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Result<BatchState>> {
         let row: Option<(i64, i64, bool, Option<i64>, bool)> = sqlx::query_as(
@@ -108,6 +112,9 @@ pub(crate) struct CancelStep {
 
 impl Work for CancelStep {
     type Answer = bool;
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "cancel_slice.before_commit", after: "cancel_slice.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<bool> {
         let failure = failed("cannot cancel messages of batch");

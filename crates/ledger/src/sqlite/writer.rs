@@ -24,6 +24,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::failed;
+use crate::boundary::{self, Around};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Commands that may wait; senders beyond that wait themselves.
@@ -43,6 +44,9 @@ const GATHERED_BYTES: usize = 256 << 10;
 pub(crate) trait Work: Send + Sync + 'static {
     /// What the caller gets.
     type Answer: Send + 'static;
+
+    /// Where a crash test may end the process around its commit.
+    const BOUNDARY: Option<Around> = None;
 
     /// Does it. An error undoes whatever it wrote.
     fn run(&self, conn: &mut SqliteConnection) -> impl Future<Output = Result<Self::Answer>> + Send;
@@ -140,6 +144,7 @@ type Run = for<'a> fn(
 trait Command: Any + Send {
     /// What runs commands of this kind.
     fn run(&self) -> Run;
+    fn boundary(&self) -> Option<Around>;
     fn finish(self: Box<Self>, outcome: Result<()>);
     fn bytes(&self) -> usize;
     /// Whether somebody waits for the answer.
@@ -171,6 +176,10 @@ impl<W: Work> Command for Pending<W> {
                 Ok(())
             })
         }
+    }
+
+    fn boundary(&self) -> Option<Around> {
+        W::BOUNDARY
     }
 
     fn finish(self: Box<Self>, outcome: Result<()>) {
@@ -235,6 +244,13 @@ impl Group {
 fn kind(command: &dyn Command) -> TypeId {
     let command: &dyn Any = command;
     command.type_id()
+}
+
+/// The boundaries around the commit of a group, those of each kind once.
+fn boundaries(group: &[Box<dyn Command>]) -> impl Iterator<Item = Around> {
+    group
+        .chunk_by(|left, right| kind(left.as_ref()) == kind(right.as_ref()))
+        .filter_map(|kin| kin.first().and_then(|command| command.boundary()))
 }
 
 struct Task {
@@ -317,11 +333,10 @@ impl Task {
                 run(kin, &mut self.conn).await?;
             }
         }
-        sqlx::query("COMMIT")
-            .execute(&mut self.conn)
-            .await
-            .map(drop)
-            .map_err(failed("cannot commit to ledger"))
+        boundaries(group).for_each(|around| boundary::reach(around.before));
+        sqlx::query("COMMIT").execute(&mut self.conn).await.map_err(failed("cannot commit to ledger"))?;
+        boundaries(group).for_each(|around| boundary::reach(around.after));
+        Ok(())
     }
 
     /// Begins a transaction, on a new connection if the old one no longer works.
