@@ -7,7 +7,7 @@ use interline_core::adapter::{Adapter, Call, Seal, Signal, Verdict};
 use interline_core::draw::Waiting;
 use interline_core::error::{ErrorCode, Failure};
 use interline_core::outcome::Outcome;
-use interline_ledger::{Ledger, SendingStart};
+use interline_ledger::{Ledger, SendingStart, boundary};
 
 use super::Ticket;
 use crate::clock;
@@ -87,10 +87,16 @@ pub(crate) async fn make(
     let seal = Seal { now_ms: arrival.at_ms, nonce: &nonce, token: token.as_deref() };
     let started = tokio::time::Instant::now();
     let verdict = match adapter.encode(&call, &seal) {
-        Ok(request) => match provider.transport.send(request, provider.timeout()).await {
-            Ok(reply) => adapter.decode(&call, &reply),
-            Err(failure) => Verdict::all(&call, &failure),
-        },
+        Ok(request) => {
+            boundary::reach("call.before_write");
+            match provider.transport.send(request, provider.timeout()).await {
+                Ok(reply) => {
+                    boundary::reach("call.after_reply");
+                    adapter.decode(&call, &reply)
+                }
+                Err(failure) => Verdict::all(&call, &failure),
+            }
+        }
         Err(error) => {
             let failure =
                 Failure::not_sent(ErrorCode::Internal, format!("cannot write the call: {error}")).for_good();
