@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing))]
 
 pub mod adapter;
+pub mod breaker;
 pub mod content;
 pub mod decide;
 pub mod draw;
