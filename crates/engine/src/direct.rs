@@ -91,6 +91,8 @@ impl Engine {
         self.refuse_when_full(&prepared)?;
         let until_ms = now_ms.saturating_add(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
         let batch = Arc::new(BatchRef {
+            app: id::message_fingerprint(&caller.app),
+            app: id::message_fingerprint(&caller.app),
             flow: id::message_fingerprint(&batch_id),
             id: batch_id.clone(),
             deadline_ms: deadline(now_ms, &head, book).min(until_ms),
@@ -144,19 +146,13 @@ impl Engine {
                     let results = routed.message.results(prepared.results);
                     let mut entry = Entry::new(Arc::clone(&routed.message), results, routed.on_loss);
                     entry.losses.clone_from(&routed.losses);
+                    entry.fallback.clone_from(&routed.fallback);
                     entry
                 })
                 .collect();
             let id = self.next_direct_id();
             let sink = DirectSink { id, records: Vec::new(), calls: 0, done: Some(done) };
-            let parcel = HeldParcel {
-                batch: Arc::clone(batch),
-                open: entries.len(),
-                entries,
-                origin: Origin::Direct(sink),
-                under_way: 0,
-                bytes: 0,
-            };
+            let parcel = HeldParcel::new(Arc::clone(batch), entries, Origin::Direct(sink));
             if let Some(lane) = self.inner.lanes.get(name) {
                 // A lane that has stopped drops the parcel without a word: its messages are unknown.
                 drop(lane.events.send(Event::Direct(Box::new(parcel))));

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use interline_core::breaker::State;
 use interline_core::error::{Error, ErrorKind};
 use interline_core::id;
 use interline_core::message::Head;
@@ -18,7 +19,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use crate::clock;
 use crate::denied::Denied;
-use crate::lane::{Event, Lane, LaneHandle, Surroundings};
+use crate::lane::{Event, Lane, LaneHandle, Peers, Surroundings};
 use crate::metrics::{Metrics, ProviderLabels};
 use crate::provider::Book;
 use crate::settings::EngineSettings;
@@ -77,12 +78,15 @@ impl Engine {
             ledger: ledger.clone(),
             metrics: Arc::clone(&metrics),
             announce: announce.clone(),
+            peers: Peers::default(),
         };
-        let lanes = book
-            .providers
-            .iter()
-            .map(|(name, provider)| (Arc::clone(name), Lane::start(Arc::clone(provider), around.clone())))
-            .collect();
+        let paused = ledger.facts("pause").await.map_err(unreadable)?;
+        let mut lanes = BTreeMap::new();
+        for (name, provider) in &book.providers {
+            let paused = paused.iter().any(|fact| *fact.name == **name);
+            lanes.insert(Arc::clone(name), Lane::start(Arc::clone(provider), around.clone(), paused));
+        }
+        around.peers.write().unwrap_or_else(PoisonError::into_inner).clone_from(&lanes);
         let direct_ids = AtomicU64::new(0);
         Ok(Self { inner: Arc::new(Inner { book, ledger, lanes, metrics, announce, direct_ids }) })
     }
@@ -118,7 +122,16 @@ impl Engine {
                 base_url: provider.settings.base_url.clone(),
                 dialect_setting: provider.settings.dialect.clone().unwrap_or_else(|| "auto".to_owned()),
                 dialect: adapter.as_ref().map(|adapter| adapter.profile().dialect.to_owned()),
-                state: if adapter.is_some() { "ready" } else { "waiting" },
+                state: match (seen.paused, &adapter) {
+                    (true, _) => "paused",
+                    (false, Some(_)) => "ready",
+                    (false, None) => "waiting",
+                },
+                breaker: breaker_name(seen.breaker),
+                breaker_until: match seen.breaker {
+                    State::Open { until_ms } => Some(interline_core::record::time_text(until_ms)),
+                    State::Closed | State::HalfOpen | State::Restarting => None,
+                },
                 trouble: seen.trouble,
                 waiting: seen.waiting as u64,
                 in_flight: seen.in_flight as u64,
@@ -224,6 +237,16 @@ impl Engine {
     }
 }
 
+/// The breaker's state as the API names it.
+const fn breaker_name(state: State) -> &'static str {
+    match state {
+        State::Closed => "closed",
+        State::Open { .. } => "open",
+        State::HalfOpen => "half_open",
+        State::Restarting => "restarting",
+    }
+}
+
 /// A fresh batch id.
 pub(crate) fn new_batch_id(now_ms: i64) -> String {
     id::batch_id(now_ms, &clock::random())
@@ -244,6 +267,7 @@ pub(crate) fn new_batch(batch_id: &str, app: &str, head: &Head, head_text: &str,
         },
         head: head_text.as_bytes().to_vec(),
         labels: head.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        redriven_from: None,
     }
 }
 

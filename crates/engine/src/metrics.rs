@@ -36,6 +36,12 @@ pub(crate) struct ProviderLabels {
     pub(crate) provider: Arc<str>,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FallbackLabels {
+    from: Arc<str>,
+    to: Arc<str>,
+}
+
 /// All metrics of the engine.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -43,6 +49,7 @@ pub(crate) struct Metrics {
     messages: Family<MessageLabels, Counter>,
     calls: Family<CallLabels, Counter>,
     call_seconds: Family<ProviderLabels, Histogram>,
+    fallbacks: Family<FallbackLabels, Counter>,
     pub(crate) waiting: Family<ProviderLabels, Gauge>,
     pub(crate) in_flight: Family<ProviderLabels, Gauge>,
 }
@@ -56,14 +63,16 @@ impl Metrics {
         let mut registry = Registry::with_prefix("interline");
         let messages = Family::default();
         let calls = Family::default();
+        let fallbacks = Family::default();
         let call_seconds = Family::new_with_constructor(seconds as fn() -> Histogram);
         let (waiting, in_flight) = (Family::default(), Family::default());
         registry.register("messages", "Messages settled, by status and error code", messages.clone());
         registry.register("vendor_calls", "Vendor calls, by result", calls.clone());
         registry.register("vendor_call_seconds", "Duration of vendor calls", call_seconds.clone());
+        registry.register("fallback_messages", "Messages that another provider took over", fallbacks.clone());
         registry.register("lane_waiting_messages", "Messages that wait in a lane", waiting.clone());
         registry.register("lane_in_flight_calls", "Vendor calls under way", in_flight.clone());
-        Self { registry, messages, calls, call_seconds, waiting, in_flight }
+        Self { registry, messages, calls, call_seconds, fallbacks, waiting, in_flight }
     }
 
     /// Counts a call.
@@ -81,6 +90,12 @@ impl Metrics {
         self.call_seconds
             .get_or_create(&ProviderLabels { provider: name })
             .observe(f64::from(took_ms) / 1000.0);
+    }
+
+    /// Counts messages that go from one provider to another.
+    pub(crate) fn fallback(&self, from: &Arc<str>, to: &Arc<str>, messages: usize) {
+        let labels = FallbackLabels { from: Arc::clone(from), to: Arc::clone(to) };
+        self.fallbacks.get_or_create(&labels).inc_by(messages as u64);
     }
 
     /// Counts the messages that a record settles.

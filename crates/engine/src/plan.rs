@@ -132,6 +132,8 @@ fn calls_of(provider: &Provider, routed: &[Routed], results: Results, ordered: b
             ticket: index,
             slot: adapter.slot(&good.message, good.message.results(results)),
             recipient: good.message.to.fingerprint(),
+            app: 0,
+            app: 0,
             flow: 0,
             ordered,
             priority: good.message.options.priority,

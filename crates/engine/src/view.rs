@@ -181,8 +181,12 @@ pub struct ProviderView {
     pub dialect_setting: String,
     /// What is spoken; none while `auto` is not resolved.
     pub dialect: Option<String>,
-    /// `ready`, or `waiting` while the dialect is not known.
+    /// `ready`, `paused`, or `waiting` while the dialect is not known.
     pub state: &'static str,
+    /// Whether calls are let through: `closed`, `open`, `half_open` or `restarting`.
+    pub breaker: &'static str,
+    /// When an open breaker lets a call try (RFC 3339).
+    pub breaker_until: Option<String>,
     /// The last thing that kept the provider from sending.
     pub trouble: Option<String>,
     pub waiting: u64,

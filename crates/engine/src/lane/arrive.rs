@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interline_core::adapter::Signal;
-use interline_core::decide::backoff_ms;
+use interline_core::breaker::Health;
 use interline_core::draw::Waiting;
 use interline_core::error::{ErrorCode, Failure, Fate};
 use interline_core::outcome::{Outcome, Status};
@@ -14,22 +14,36 @@ use interline_ledger::Settled;
 
 use super::call::{Arrival, End};
 use super::claim::ledger_states;
-use super::parcel::{After, DirectDone, Judgement, Origin};
+use super::loan::give_back;
+use super::parcel::{After, DirectDone, Judgement, Origin, Stop};
 use super::settler::Write;
 use super::{Lane, Ticket};
 use crate::clock;
 
 /// The longest freeze that a reply can ask for.
 const LONGEST_FREEZE: Duration = Duration::from_secs(60 * 60);
-/// The longest pause between two calls to a server that cannot be reached.
-const LONGEST_PAUSE_MS: u64 = 5_000;
 /// The pause after which a call goes again that the ledger could not take.
 const LEDGER_PAUSE_MS: i64 = 250;
+
+/// What a call's outcomes come to.
+#[derive(Debug, Default)]
+struct Notes {
+    /// What is written down, by parcel.
+    of_parcels: Vec<(u32, Vec<Note>)>,
+    /// What goes to other providers.
+    leaving: Vec<(Waiting<Ticket>, usize, Arc<str>)>,
+    /// What the vendor is asked about, and why.
+    asked: Vec<(Waiting<Ticket>, Failure)>,
+}
 
 impl Lane {
     /// Takes a call back and decides what follows for each of its messages.
     pub(super) fn arrived(&mut self, arrival: Arrival) {
-        let written_down = !arrival.sending.is_empty();
+        // What another lane's claim was committed under is that lane's to write.
+        let own = |(key, _): &(u32, i64)| {
+            self.parcels.get(key).is_some_and(|parcel| matches!(parcel.origin, Origin::Stored(_)))
+        };
+        let written_down = arrival.sending.iter().any(own);
         self.conclude(arrival);
         if written_down {
             // The settler outlives the lane.
@@ -45,8 +59,8 @@ impl Lane {
         touched.dedup();
         touched.sort_unstable();
         touched.dedup();
-        for key in touched {
-            if let Some(parcel) = self.parcels.get_mut(&key) {
+        for key in &touched {
+            if let Some(parcel) = self.parcels.get_mut(key) {
                 parcel.under_way = parcel.under_way.saturating_sub(1);
             }
         }
@@ -65,28 +79,28 @@ impl Lane {
                 return;
             }
             End::Fenced(keys) => {
-                let at = clock::now_ms();
-                let (lost, kept): (Vec<_>, Vec<_>) =
-                    waiting.into_iter().partition(|w| keys.contains(&w.ticket.0));
-                for waiting in lost {
-                    self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
-                }
-                keys.into_iter().for_each(|key| self.forget(key));
-                kept.into_iter().for_each(|waiting| self.requeue(waiting, at));
-                // Rows that were committed for the others are closed by their next settlement.
-                self.close_rows(&sending);
+                self.fenced(keys, waiting, &sending);
+                touched.into_iter().for_each(|key| self.after_stop(key));
                 return;
             }
         };
-        self.count_unreached(&verdict.outcomes);
+        self.tell_breaker(&verdict.outcomes);
         let free = self.heed(&verdict.signal, class);
         let halves =
             (verdict.signal == Signal::Bisect && waiting.len() > 1).then(|| waiting.len().div_ceil(2));
         self.around.metrics.call(&self.provider, class, took_ms, &verdict.outcomes);
-        let dedupe_window_ms = self.provider.assumed().profile().dedupe.window_ms(class);
-        let mut notes: Vec<(u32, Vec<Note>)> = Vec::new();
+        let adapter = self.provider.assumed();
+        let dedupe_window_ms = adapter.profile().dedupe.window_ms(class);
+        let mut notes: Notes = Notes::default();
         // One throw for the whole call: what goes again may share a call again.
-        let judge = Judgement { now_ms: clock::now_ms(), dedupe_window_ms, free, chance: clock::chance() };
+        let judge = Judgement {
+            now_ms: clock::now_ms(),
+            ask: Some((&*adapter, class)),
+            elsewhere: false,
+            dedupe_window_ms,
+            free,
+            chance: clock::chance(),
+        };
         for (number, (mut waiting, mut outcome)) in waiting.into_iter().zip(verdict.outcomes).enumerate() {
             // The halves of a call that was refused for one bad message go again, each by itself.
             if let Some(half) = halves {
@@ -97,8 +111,9 @@ impl Lane {
             }
             self.judge(waiting, outcome, judge, &mut notes);
         }
+        let Notes { of_parcels, leaving, asked } = notes;
         let mut counted = Vec::new();
-        for (key, notes) in notes {
+        for (key, notes) in of_parcels {
             let flow = self.parcels.get(&key).map(|parcel| parcel.batch.flow);
             let first_of_batch = !counted.contains(&flow);
             counted.push(flow);
@@ -112,58 +127,104 @@ impl Lane {
             );
             self.write_record(key, record, rows, u32::from(first_of_batch));
         }
+        for (waiting, why) in asked {
+            self.ask_later(waiting, class, why);
+        }
+        self.lend(leaving);
+        touched.into_iter().for_each(|key| self.after_stop(key));
+    }
+
+    /// Some parcels of a call took no *sending*: all of its messages wait again.
+    fn fenced(&mut self, keys: Vec<u32>, waiting: Vec<Waiting<Ticket>>, sending: &[(u32, i64)]) {
+        let at = clock::now_ms();
+        for key in keys {
+            self.stop_parcel(key, Stop::Fenced);
+        }
+        waiting.into_iter().for_each(|waiting| self.requeue(waiting, at));
+        // Rows that were committed for the others are closed.
+        self.close_rows(sending);
+        // The renewal tells whether the parcel is lost, paused or cancelled.
+        self.renew_at_ms = 0;
     }
 
     fn judge(
         &mut self,
         waiting: Waiting<Ticket>,
         outcome: Outcome,
-        judge: Judgement,
-        notes: &mut Vec<(u32, Vec<Note>)>,
+        mut judge: Judgement<'_>,
+        notes: &mut Notes,
     ) {
         let (key, position) = waiting.ticket;
+        let lent = self.parcels.get(&key).is_some_and(|parcel| parcel.home().is_some());
+        let next = match &outcome {
+            Outcome::Rejected(failure) if failure.retryable && !lent => {
+                self.entry(waiting.ticket).and_then(|entry| self.elsewhere(entry))
+            }
+            Outcome::Accepted(_) | Outcome::Rejected(_) | Outcome::Unknown(_) => None,
+        };
+        // A borrowed message goes home: its own lane knows who is next.
+        judge.elsewhere = next.is_some() || lent;
+        let why = match &outcome {
+            Outcome::Unknown(failure) => Some(failure.clone()),
+            Outcome::Accepted(_) | Outcome::Rejected(_) => None,
+        };
         let noted = self.parcels.get_mut(&key).and_then(|parcel| parcel.attempted(position, outcome, judge));
         let Some((note, after)) = noted else {
             self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
             return;
         };
-        match notes.iter_mut().rev().find(|(other, _)| *other == key) {
+        match notes.of_parcels.iter_mut().rev().find(|(other, _)| *other == key) {
             Some((_, notes)) => notes.push(note),
             None => {
                 let mut of_parcel = Vec::with_capacity(128);
                 of_parcel.push(note);
-                notes.push((key, of_parcel));
+                notes.of_parcels.push((key, of_parcel));
             }
         }
-        match after {
-            After::Final => self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered),
-            After::Again(at_ms) => self.put_later(at_ms, waiting),
+        match (after, next, why) {
+            (After::Final, _, _) => self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered),
+            (After::Elsewhere, Some((hop, name)), _) => notes.leaving.push((waiting, hop, name)),
+            // The report to the home lane gives it back.
+            (After::Elsewhere, None, _) => {
+                self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+            }
+            (After::Ask, _, Some(why)) => notes.asked.push((waiting, why)),
+            (After::Ask, _, None) => {}
+            (After::Again(at_ms), _, _) => self.put_later(at_ms, waiting),
         }
     }
 
-    /// Pauses the lane while no server is there: longer each time, until a call gets through.
-    fn count_unreached(&mut self, outcomes: &[Outcome]) {
-        let unreached = outcomes.iter().all(|outcome| {
-            outcome
-                .failure()
-                .is_some_and(|f| f.fate == Fate::NotSent && f.code == ErrorCode::VendorUnavailable)
-        });
-        if !unreached {
-            if self.unreached.0 > 0 {
-                tracing::info!(provider = %self.provider.settings.name, "the server answers again");
-                self.trouble = None;
+    /// Tells the breaker how the server did.
+    fn tell_breaker(&mut self, outcomes: &[Outcome]) {
+        let all =
+            |test: fn(&Failure) -> bool| outcomes.iter().all(|outcome| outcome.failure().is_some_and(test));
+        let health = if all(|f| f.fate == Fate::NotSent && f.code == ErrorCode::VendorUnavailable) {
+            Health::Unreached
+        } else if all(|f| f.fate == Fate::Unknown && f.code != ErrorCode::Internal) {
+            Health::NoAnswer
+        } else {
+            Health::Good
+        };
+        self.breaker_hears(health, outcomes.iter().find_map(Outcome::failure).map(|f| f.message.clone()));
+    }
+
+    pub(super) fn breaker_hears(&mut self, health: Health, why: Option<String>) {
+        let now_ms = clock::now_ms();
+        let before = self.breaker.refuses(now_ms);
+        self.breaker.ended(now_ms, health, clock::chance());
+        match (before, self.breaker.refuses(now_ms)) {
+            (false, true) => {
+                tracing::warn!(provider = %self.provider.settings.name, why, "the breaker opens: the server does not answer; its messages wait or go elsewhere");
             }
-            self.unreached = (0, 0);
-            return;
+            (true, false) => {
+                tracing::info!(provider = %self.provider.settings.name, "the breaker closes: the server answers again");
+            }
+            (true, true) | (false, false) => {}
         }
-        let failures = self.unreached.0.saturating_add(1);
-        let pause = backoff_ms(failures, 1.0).min(LONGEST_PAUSE_MS);
-        self.unreached = (failures, clock::now_ms().saturating_add(i64::try_from(pause).unwrap_or(i64::MAX)));
-        let why = outcomes.iter().find_map(Outcome::failure).map(|failure| failure.message.clone());
-        if failures == 1 {
-            tracing::warn!(provider = %self.provider.settings.name, why, "the server cannot be reached; its messages wait");
+        match health {
+            Health::Good => self.trouble = None,
+            Health::Unreached | Health::NoAnswer => self.trouble = why,
         }
-        self.trouble = why;
     }
 
     /// Does what a verdict asks for; true when the attempt does not count against the budget.
@@ -204,9 +265,12 @@ impl Lane {
         self.put_later(at_ms, waiting);
     }
 
-    fn close_rows(&mut self, sending: &[(u32, i64)]) {
+    pub(super) fn close_rows(&mut self, sending: &[(u32, i64)]) {
         for (key, row) in sending {
             let Some(parcel) = self.parcels.get(key) else { continue };
+            if let Some(home) = parcel.home() {
+                home.report(None, vec![*row], 0);
+            }
             let Origin::Stored(claim) = parcel.origin else { continue };
             let states = ledger_states(parcel);
             self.write(Settled {
@@ -235,10 +299,20 @@ impl Lane {
         self.write_record(ticket.0, record, Vec::new(), 0);
     }
 
-    fn write_record(&mut self, key: u32, record: CallRecord, sending: Vec<i64>, calls: u32) {
+    pub(super) fn write_record(&mut self, key: u32, record: CallRecord, sending: Vec<i64>, calls: u32) {
         let Some(parcel) = self.parcels.get_mut(&key) else { return };
+        if let Origin::Lent(home) = &parcel.origin {
+            let home = home.clone();
+            let back = parcel.leaving(&record);
+            home.report(Some(record), sending, calls);
+            give_back(&home, parcel, &back);
+            back.into_iter().for_each(|position| parcel.drop_entry(position));
+            self.finish_if_done(key);
+            return;
+        }
         self.around.metrics.settled(&record);
         match &mut parcel.origin {
+            Origin::Lent(_) => {}
             Origin::Direct(sink) => {
                 sink.records.push(record);
                 sink.calls += calls;
@@ -283,45 +357,7 @@ impl Lane {
                     drop(done.send(DirectDone { records: sink.records, calls: sink.calls }));
                 }
             }
+            Origin::Lent(_) => {}
         }
-    }
-
-    /// Ends a direct parcel whose caller stops waiting: what was not sent is expired, what is under way
-    /// is unknown.
-    pub(super) fn withdraw(&mut self, id: u64) {
-        let found = self.parcels.iter().find_map(|(key, parcel)| match &parcel.origin {
-            Origin::Direct(sink) if sink.id == id => Some(*key),
-            Origin::Direct(_) | Origin::Stored(_) => None,
-        });
-        let Some(key) = found else { return };
-        let Some(parcel) = self.parcels.get_mut(&key) else { return };
-        let (mut unsent, mut under_way) = (Vec::new(), Vec::new());
-        let now_ms = clock::now_ms();
-        let mut sent_ms = now_ms;
-        for position in (0u16..).take(parcel.entries.len()) {
-            let entry = parcel.entries.get(usize::from(position));
-            if let Some(entry) = entry.filter(|entry| entry.state == Status::Sending) {
-                sent_ms = sent_ms.min(entry.sent_ms);
-                let failure =
-                    Failure::unknown(ErrorCode::Timeout, "no answer came before the caller's timeout");
-                under_way.extend(parcel.settle(position, Status::Unknown, failure));
-            } else {
-                let failure =
-                    Failure::not_sent(ErrorCode::Expired, "it was not sent before the caller's timeout");
-                unsent.extend(parcel.settle(position, Status::Expired, failure.for_good()));
-            }
-        }
-        let calls = parcel.under_way;
-        let (name, vendor) =
-            (Arc::clone(&self.provider.settings.name), Arc::from(self.provider.settings.vendor.name));
-        let took_ms = u32::try_from(now_ms - sent_ms).unwrap_or(u32::MAX);
-        let call = CallRecord::call(Arc::clone(&name), Arc::clone(&vendor), sent_ms, took_ms, under_way);
-        let rest = CallRecord::decision(name, vendor, now_ms, unsent);
-        if let Origin::Direct(sink) = &mut parcel.origin {
-            sink.calls += calls;
-            sink.records.extend([call, rest].into_iter().filter(|record| !record.notes.is_empty()));
-            sink.records.iter().rev().take(2).for_each(|record| self.around.metrics.settled(record));
-        }
-        self.finish_if_done(key);
     }
 }

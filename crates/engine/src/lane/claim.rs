@@ -12,8 +12,10 @@ use interline_core::read::{self, Identity, Path, Problems};
 use interline_core::record::CallRecord;
 use interline_ledger::{BatchState, ClaimedParcel, SendingRow, Settled};
 
-use super::parcel::{BatchRef, Entry, HeldParcel, Judgement, Origin};
+use super::entry::Entry;
+use super::parcel::{After, BatchRef, HeldParcel, Judgement, Origin};
 use crate::clock;
+use crate::intake;
 use crate::provider::{Book, Provider};
 
 /// A claimed parcel, ready for a lane, and what was settled while it was opened.
@@ -23,6 +25,8 @@ pub(crate) struct Opened {
     pub(crate) settled: Vec<Settled>,
     /// Messages that wait, by position, with the time before which they must not go.
     pub(crate) waiting: Vec<(u16, i64)>,
+    /// Messages that the vendor is to be asked about, by position.
+    pub(crate) asked: Vec<u16>,
 }
 
 /// Opens a parcel. A stored form that cannot be read settles the parcel as rejected: nothing blocks.
@@ -32,14 +36,8 @@ pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> 
         Identity { batch_id: &batch.id, vendors: &book.vendor_names, guarantee: book.delivery.guarantee };
     let mut problems = Problems::default();
     let bytes = claimed.body.len() * 3;
-    let mut parcel = HeldParcel {
-        batch: Arc::clone(&batch),
-        entries: Vec::new(),
-        origin: Origin::Stored(claimed.claim),
-        open: 0,
-        under_way: 0,
-        bytes,
-    };
+    let mut parcel = HeldParcel::new(Arc::clone(&batch), Vec::new(), Origin::Stored(claimed.claim));
+    parcel.bytes = bytes;
     let mut unreadable = Vec::new();
     match pack::unpack(&claimed.body) {
         Ok(unpacked) => {
@@ -54,7 +52,10 @@ pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> 
                 let route = book.routes.choose(&message, &claimed.batch.app, batch.head.route.as_deref());
                 let of_route = route.and_then(|choice| choice.route.on_loss);
                 let on_loss = message.on_loss.or(of_route).unwrap_or(book.delivery.on_loss);
-                parcel.entries.push(Entry::new(Arc::new(message), results, on_loss));
+                let fallback = route.and_then(|choice| intake::fallback(choice, &message));
+                let mut entry = Entry::new(Arc::new(message), results, on_loss);
+                entry.fallback = fallback;
+                parcel.entries.push(entry);
             }
         }
         Err(error) => {
@@ -73,9 +74,9 @@ pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> 
     parcel.open = parcel.entries.iter().filter(|entry| !entry.state.is_final()).count();
     let records: Vec<CallRecord> =
         claimed.records.iter().filter_map(|bytes| CallRecord::read_all(bytes).ok()).flatten().collect();
-    parcel.recall(&records);
-    let mut opened = Opened { parcel, settled: Vec::new(), waiting: Vec::new() };
-    let mut again = interrupted(&mut opened, &claimed.interrupted, provider);
+    let asked = parcel.recall(&records);
+    let mut opened = Opened { parcel, settled: Vec::new(), waiting: Vec::new(), asked };
+    let mut again = interrupted(&mut opened, &claimed.interrupted, book, provider);
     if claimed.batch.state == BatchState::Cancelled {
         withdraw(&mut opened, provider);
     }
@@ -88,7 +89,7 @@ pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> 
         }
     }
     for (position, entry) in (0u16..).zip(&opened.parcel.entries) {
-        if !entry.state.is_final() {
+        if entry.state == Status::Queued {
             let not_before =
                 again.iter().rev().find(|(other, _)| *other == position).map_or(0, |(_, at)| *at);
             opened.waiting.push((position, not_before));
@@ -105,6 +106,8 @@ fn batch_ref(claimed: &ClaimedParcel, book: &Book) -> BatchRef {
     let head = read::read_head(text, &identity, Path::Root(""), &mut Problems::default()).unwrap_or_default();
     let begins = head.send_at_ms.unwrap_or(stored.created_ms).max(stored.created_ms);
     BatchRef {
+        app: interline_core::id::message_fingerprint(&stored.app),
+        app: interline_core::id::message_fingerprint(&stored.app),
         flow: interline_core::id::message_fingerprint(&stored.id),
         id: stored.id.clone(),
         deadline_ms: deadline(begins, &head, book),
@@ -142,16 +145,27 @@ fn placeholder(index: u64) -> interline_core::message::Message {
 }
 
 /// Judges what was under way when its holder ended.
-fn interrupted(opened: &mut Opened, rows: &[SendingRow], provider: &Provider) -> Vec<(u16, i64)> {
+fn interrupted(
+    opened: &mut Opened,
+    rows: &[SendingRow],
+    book: &Book,
+    provider: &Provider,
+) -> Vec<(u16, i64)> {
     let Origin::Stored(claim) = opened.parcel.origin else { return Vec::new() };
-    let vendor: Arc<str> = provider.settings.vendor.name.into();
     let mut again = Vec::new();
     for row in rows {
         let mut notes = Vec::new();
+        // It may have been lent: then that provider is the one that may have it.
+        let sender = book.providers.get(row.provider.as_str()).map_or(provider, |sender| &**sender);
+        let vendor: Arc<str> = sender.settings.vendor.name.into();
+        let adapter = sender.assumed();
         let class = std::str::from_utf8(&row.blob).unwrap_or_default();
+        let class = adapter.profile().class(class).map_or("", |class| class.name);
         let judge = Judgement {
             now_ms: clock::now_ms(),
-            dedupe_window_ms: provider.assumed().profile().dedupe.window_ms(class),
+            ask: Some((&*adapter, class)),
+            elsewhere: false,
+            dedupe_window_ms: adapter.profile().dedupe.window_ms(class),
             free: false,
             chance: clock::chance(),
         };
@@ -164,8 +178,13 @@ fn interrupted(opened: &mut Opened, rows: &[SendingRow], provider: &Provider) ->
             let detail = "Interline was stopped while the call was under way";
             let outcome = Outcome::Unknown(Failure::unknown(ErrorCode::ConnectionLost, detail));
             let Some((note, after)) = opened.parcel.attempted(*position, outcome, judge) else { continue };
-            if let super::parcel::After::Again(at) = after {
-                again.push((*position, at));
+            if let Some(entry) = opened.parcel.entries.get_mut(usize::from(*position)) {
+                entry.pinned = Some(Arc::clone(&sender.settings.name));
+            }
+            match after {
+                After::Again(at) => again.push((*position, at)),
+                After::Ask => opened.asked.push(*position),
+                After::Final | After::Elsewhere => {}
             }
             notes.push(note);
         }

@@ -22,11 +22,11 @@ const LONGEST_STALL_MS: i64 = 5_000;
 
 impl Lane {
     /// Takes a parcel in and queues what waits in it; `waiting` names positions and times, none means all.
-    pub(super) fn hold(&mut self, parcel: HeldParcel, waiting: &[(u16, i64)]) {
+    pub(super) fn hold(&mut self, parcel: HeldParcel, waiting: &[(u16, i64)]) -> u32 {
         let key = self.next_key;
         self.next_key = self.next_key.wrapping_add(1);
         let all: Vec<(u16, i64)>;
-        let waiting = if matches!(parcel.origin, Origin::Direct(_)) {
+        let waiting = if matches!(parcel.origin, Origin::Direct(_) | Origin::Lent(_)) {
             all = (0u16..)
                 .zip(&parcel.entries)
                 .filter(|(_, entry)| !entry.state.is_final())
@@ -49,6 +49,7 @@ impl Lane {
         }
         self.parcels.insert(key, parcel);
         self.finish_if_done(key);
+        key
     }
 
     /// Queues everything anew after the dialect became known: slots, limits and what can be expressed
@@ -101,12 +102,10 @@ impl Lane {
     /// Lets every call go that may go now. Returns how long to wait for the next, if one waits.
     pub(super) fn depart(&mut self, now_ms: i64) -> Option<Duration> {
         let adapter = self.provider.adapter()?;
-        let (failures, try_at_ms) = self.unreached;
-        if try_at_ms > now_ms {
-            return Some(Duration::from_millis(u64::try_from(try_at_ms - now_ms).unwrap_or_default()));
+        if let Some(at_ms) = self.breaker.opens_at(now_ms) {
+            return Some(Duration::from_millis(u64::try_from(at_ms - now_ms).unwrap_or_default()));
         }
-        // While no server answers one call at a time asks whether it is back.
-        let limit = if failures > 0 { 1 } else { self.provider.in_flight() };
+        let limit = self.breaker.allowance(now_ms, self.provider.in_flight());
         let mut soonest: Option<Duration> = None;
         for index in 0..self.paces.len() {
             while self.in_flight < limit {
@@ -164,11 +163,12 @@ impl Lane {
     ) -> Vec<Waiting<Ticket>> {
         let mut fresh = Vec::with_capacity(drawn.len());
         for waiting in drawn {
+            let Some(waiting) = self.sent_home(waiting) else { continue };
             let (key, position) = waiting.ticket;
             let fate = self.parcels.get_mut(&key).and_then(|parcel| {
                 let deadline_ms = parcel.batch.deadline_ms;
                 let entry = parcel.entries.get_mut(usize::from(position))?;
-                (entry.state == Status::Queued)
+                (entry.state == Status::Queued && parcel.stopped.is_none())
                     .then(|| entry.before_leaving(now_ms, deadline_ms, dedupe_window_ms))
             });
             match fate {
@@ -233,7 +233,7 @@ impl Lane {
                 touched.push(key);
                 parcel.under_way += 1;
             }
-            let Origin::Stored(claim) = parcel.origin else { continue };
+            let Some(claim) = parcel.claim() else { continue };
             match starts.iter_mut().rev().find(|(other, _)| *other == key) {
                 Some((_, start)) => start.indexes.push(position),
                 None => starts.push((
@@ -249,6 +249,7 @@ impl Lane {
             }
         }
         self.in_flight += 1;
+        self.breaker.departed(now_ms);
         let departure = Departure { waiting, call: Call { class, results, messages }, starts, leave_by_ms };
         let (provider, adapter) = (Arc::clone(&self.provider), Arc::clone(adapter));
         let (ledger, events) = (self.around.ledger.clone(), self.events.clone());

@@ -5,14 +5,19 @@ mod arrive;
 mod call;
 mod claim;
 mod depart;
+mod entry;
+mod loan;
+mod lookup;
 mod parcel;
 mod settler;
+mod stop;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hashbrown::HashMap;
+use interline_core::breaker::{self, Breaker, BreakerSettings};
 use interline_core::draw::{Drawer, Waiting};
 use interline_ledger::{Claim, ClaimRequest, Held, Ledger};
 use settler::Write;
@@ -20,7 +25,9 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 pub(crate) use claim::deadline;
-pub(crate) use parcel::{BatchRef, DirectDone, DirectSink, Entry, HeldParcel, Origin};
+pub(crate) use entry::Entry;
+pub(crate) use loan::Peers;
+pub(crate) use parcel::{BatchRef, DirectDone, DirectSink, HeldParcel, Origin};
 
 use crate::clock;
 use crate::metrics::Metrics;
@@ -52,8 +59,27 @@ pub(crate) enum Event {
     Wake,
     /// Parcels came from the ledger, opened; none when it could not be asked.
     Claimed(Option<Vec<claim::Opened>>),
-    /// Leases were renewed; these parcels are no longer this lane's.
-    Renewed(Vec<u32>),
+    /// Leases were renewed, or not.
+    Renewed(Vec<(u32, Held)>),
+    /// Batches were paused, resumed or cancelled: look at once.
+    Recheck,
+    /// Make no call until told otherwise.
+    Pause(bool),
+    /// Another lane lends a parcel.
+    Lent(Box<HeldParcel>),
+    /// Another lane reports of what was lent to it.
+    Returned(Box<loan::Returned>),
+    /// Another lane wants back what it lent of a parcel.
+    Recall {
+        /// Its provider.
+        provider: Arc<str>,
+        /// Its key of the parcel.
+        key: u32,
+        /// Whether what is under way is given up as unknown.
+        at_once: bool,
+    },
+    /// A vendor answered what became of a message.
+    Answered(Box<lookup::Answer>),
     /// A call came back.
     Arrived(Box<call::Arrival>),
     /// So many calls are over and written.
@@ -67,12 +93,30 @@ pub(crate) enum Event {
 }
 
 /// What people may see of a lane.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct LaneView {
     pub(crate) waiting: usize,
     pub(crate) in_flight: usize,
     pub(crate) trouble: Option<String>,
     pub(crate) frozen: BTreeMap<&'static str, i64>,
+    pub(crate) breaker: breaker::State,
+    pub(crate) paused: bool,
+    /// Whether it takes what other lanes lend.
+    pub(crate) willing: bool,
+}
+
+impl LaneView {
+    const fn new(paused: bool) -> Self {
+        Self {
+            waiting: 0,
+            in_flight: 0,
+            trouble: None,
+            frozen: BTreeMap::new(),
+            breaker: breaker::State::Closed,
+            paused,
+            willing: false,
+        }
+    }
 }
 
 /// The engine's end of a lane.
@@ -89,6 +133,7 @@ pub(crate) struct Surroundings {
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) announce: broadcast::Sender<String>,
+    pub(crate) peers: Peers,
 }
 
 /// The task of one provider.
@@ -119,16 +164,21 @@ pub(crate) struct Lane {
     probe_at_ms: i64,
     stopping: Option<oneshot::Sender<()>>,
     trouble: Option<String>,
-    /// Calls in a row that found no server, and when the next one may try.
-    unreached: (u32, i64),
+    breaker: Breaker,
+    paused: bool,
+    /// What other lanes have of this one's messages.
+    lent: HashMap<Ticket, Waiting<Ticket>>,
+    /// What vendors are asked about, by when.
+    questions: BTreeMap<(i64, u64), lookup::Asking>,
+    asks_under_way: usize,
 }
 
 impl Lane {
-    /// Starts the task.
-    pub(crate) fn start(provider: Arc<Provider>, around: Surroundings) -> LaneHandle {
+    /// Starts the task; a paused one makes no call until it is told to.
+    pub(crate) fn start(provider: Arc<Provider>, around: Surroundings, paused: bool) -> LaneHandle {
         let (events, inbox) = mpsc::unbounded_channel();
         let (settler, settled) = mpsc::unbounded_channel();
-        let view = Arc::new(Mutex::new(LaneView::default()));
+        let view = Arc::new(Mutex::new(LaneView::new(paused)));
         let settling = tokio::spawn(settler::run(
             around.ledger.clone(),
             settled,
@@ -160,7 +210,11 @@ impl Lane {
             probe_at_ms: 0,
             stopping: None,
             trouble: None,
-            unreached: (0, 0),
+            breaker: Breaker::new(BreakerSettings::default()),
+            paused,
+            lent: HashMap::new(),
+            questions: BTreeMap::new(),
+            asks_under_way: 0,
         };
         tokio::spawn(lane.run(inbox));
         LaneHandle { events, view }
@@ -171,7 +225,7 @@ impl Lane {
         loop {
             let pause = self.turn();
             self.show();
-            if self.stopping.is_some() && self.in_flight == 0 && !self.claiming {
+            if self.stopping.is_some() && self.in_flight == 0 && !self.claiming && self.lent.is_empty() {
                 self.leave().await;
                 return;
             }
@@ -191,7 +245,9 @@ impl Lane {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Direct(parcel) => self.hold(*parcel, &[]),
+            Event::Direct(parcel) => {
+                self.hold(*parcel, &[]);
+            }
             Event::Withdraw(id) => self.withdraw(id),
             Event::Wake => {
                 self.claim_at_ms = 0;
@@ -204,11 +260,25 @@ impl Lane {
                     self.claim_at_ms = due.unwrap_or(i64::MAX).clamp(now_ms, now_ms + POLL_MS);
                 }
             }
-            Event::Renewed(lost) => self.renewed(lost),
+            Event::Renewed(found) => self.renewed(found),
+            Event::Recheck => {
+                self.renew_at_ms = 0;
+                self.claim_at_ms = 0;
+                self.woken = true;
+            }
+            Event::Pause(paused) => self.paused = paused,
+            Event::Lent(parcel) => self.borrow_parcel(*parcel),
+            Event::Returned(returned) => self.returned(*returned),
+            Event::Recall { provider, key, at_once } => self.recall_loan(&provider, key, at_once),
+            Event::Answered(answer) => self.answered(*answer),
             Event::Arrived(arrival) => self.arrived(*arrival),
             Event::Over(calls) => self.in_flight = self.in_flight.saturating_sub(calls),
             Event::Probed(dialect) => self.probed(dialect),
-            Event::Stop(done) => self.stopping = Some(done),
+            Event::Stop(done) => {
+                self.stopping = Some(done);
+                self.give_all_back();
+                self.recall(None, false);
+            }
         }
     }
 
@@ -227,6 +297,13 @@ impl Lane {
         // First the leases: a lane that slept must not claim its own parcels.
         self.renew(now_ms);
         next_ms = next_ms.min(self.ask_ledger(now_ms));
+        if let Some(ask_at) = self.ask_vendor(now_ms) {
+            next_ms = next_ms.min(ask_at);
+        }
+        if self.paused {
+            return Duration::from_millis(u64::try_from(next_ms - now_ms).unwrap_or_default());
+        }
+        self.divert(now_ms);
         let wait = self.depart(now_ms);
         // Departing may have held messages back for later, too.
         if let Some(((later_ms, _), _)) = self.later.first_key_value() {
@@ -265,6 +342,7 @@ impl Lane {
     fn probed(&mut self, dialect: Option<&'static str>) {
         self.probing = false;
         let Some(dialect) = dialect else {
+            self.lend_unread();
             self.probe_at_ms = clock::now_ms() + 1_000;
             self.trouble = Some(
                 "the server's dialect is not known yet: no probe was answered as a known one answers"
@@ -304,7 +382,7 @@ impl Lane {
     /// Claims where there is room. Returns when to look again.
     fn ask_ledger(&mut self, now_ms: i64) -> i64 {
         let room = self.window.0 < WINDOW_MESSAGES && self.window.1 < WINDOW_BYTES;
-        if self.claiming || self.renewing || !room || self.provider.adapter().is_none() {
+        if self.claiming || self.renewing || self.paused || !room || self.provider.adapter().is_none() {
             return now_ms + POLL_MS;
         }
         if self.claim_at_ms > now_ms {
@@ -355,7 +433,8 @@ impl Lane {
             }
             self.window.0 += opened.parcel.entries.len();
             self.window.1 += opened.parcel.bytes;
-            self.hold(opened.parcel, &opened.waiting);
+            let key = self.hold(opened.parcel, &opened.waiting);
+            self.ask_again(key, opened.asked);
         }
     }
 
@@ -376,26 +455,24 @@ impl Lane {
             if let Err(error) = &renewed {
                 tracing::warn!(error = %error, "leases could not be renewed");
             }
-            let lost =
-                keys.into_iter().zip(renewed.unwrap_or_default()).filter(|(_, held)| *held == Held::Lost);
             // The lane may be gone by now.
-            drop(events.send(Event::Renewed(lost.map(|(key, _)| key).collect())));
+            drop(events.send(Event::Renewed(keys.into_iter().zip(renewed.unwrap_or_default()).collect())));
         });
-    }
-
-    fn renewed(&mut self, lost: Vec<u32>) {
-        self.renewing = false;
-        for key in lost {
-            tracing::warn!(provider = %self.provider.settings.name, "a lease ran out; whoever claimed the parcel goes on with it");
-            self.forget(key);
-        }
     }
 
     fn claims(&self) -> impl Iterator<Item = (u32, Claim)> {
         self.parcels.iter().filter_map(|(key, parcel)| match parcel.origin {
             Origin::Stored(claim) => Some((*key, claim)),
-            Origin::Direct(_) => None,
+            Origin::Direct(_) | Origin::Lent(_) => None,
         })
+    }
+
+    pub(super) fn entry(&self, (key, position): Ticket) -> Option<&Entry> {
+        self.parcels.get(&key)?.entries.get(usize::from(position))
+    }
+
+    pub(super) fn entry_mut(&mut self, (key, position): Ticket) -> Option<&mut Entry> {
+        self.parcels.get_mut(&key)?.entries.get_mut(usize::from(position))
     }
 
     /// Gives back what is not under way, after the last call came back.
@@ -406,7 +483,7 @@ impl Lane {
             .values()
             .filter_map(|parcel| match &parcel.origin {
                 Origin::Direct(sink) => Some(sink.id),
-                Origin::Stored(_) => None,
+                Origin::Stored(_) | Origin::Lent(_) => None,
             })
             .collect();
         for id in withdrawn {
@@ -439,6 +516,12 @@ impl Lane {
         }
         view.frozen.clear();
         let now_ms = clock::now_ms();
+        view.breaker = self.breaker.state(now_ms);
+        view.paused = self.paused;
+        view.willing = self.stopping.is_none()
+            && !self.paused
+            && self.provider.adapter().is_some()
+            && !self.breaker.refuses(now_ms);
         let frozen = self.paces.iter().filter(|pace| pace.frozen_until_ms > now_ms);
         view.frozen.extend(frozen.map(|pace| (pace.class, pace.frozen_until_ms)));
     }

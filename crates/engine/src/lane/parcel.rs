@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use interline_core::adapter::{Adapter, Loss};
+use interline_core::adapter::Adapter;
 use interline_core::decide::{self, Action, ErrorClass, Repeat, Situation};
 use interline_core::draw::Waiting;
 use interline_core::error::{ErrorCode, Failure, Fate};
-use interline_core::message::{Head, Message};
-use interline_core::options::{Guarantee, OnLoss, Results};
+use interline_core::message::Head;
 use interline_core::outcome::{Outcome, Receipt, Status};
 use interline_core::recipient::RecipientKind;
 use interline_core::record::{CallRecord, Note};
@@ -15,92 +14,22 @@ use interline_ledger::Claim;
 use tokio::sync::oneshot;
 
 use super::Ticket;
+use super::entry::Entry;
+use super::loan::Home;
 use crate::intake::forbidding;
 
 /// The batch that a parcel belongs to.
 #[derive(Debug)]
 pub(crate) struct BatchRef {
     pub(crate) id: String,
-    /// The batch's turn in the queue.
+    /// The app's turn in the queue.
+    pub(crate) app: u64,
+    /// The batch's turn among the app's.
     pub(crate) flow: u64,
     pub(crate) head: Head,
     /// Not tried after this, Unix milliseconds.
     pub(crate) deadline_ms: i64,
     pub(crate) attempts_allowed: u32,
-}
-
-/// One message of a held parcel.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) message: Arc<Message>,
-    pub(crate) results: Results,
-    pub(crate) losses: Vec<Loss>,
-    pub(crate) on_loss: OnLoss,
-    /// Attempts that count against the budget.
-    pub(crate) attempts: u32,
-    /// All attempts: the pauses between them grow with each.
-    pub(crate) tries: u32,
-    pub(crate) first_sent_ms: i64,
-    pub(crate) sent_ms: i64,
-    pub(crate) prior_unknown: bool,
-    pub(crate) may_be_duplicate: bool,
-    pub(crate) state: Status,
-}
-
-impl Entry {
-    pub(crate) const fn new(message: Arc<Message>, results: Results, on_loss: OnLoss) -> Self {
-        Self {
-            message,
-            results,
-            losses: Vec::new(),
-            on_loss,
-            attempts: 0,
-            tries: 0,
-            first_sent_ms: 0,
-            sent_ms: 0,
-            prior_unknown: false,
-            may_be_duplicate: false,
-            state: Status::Queued,
-        }
-    }
-}
-
-impl Entry {
-    /// When it must have left, or be judged again, Unix milliseconds.
-    pub(crate) fn leave_by_ms(&self, dedupe_window_ms: u64) -> i64 {
-        let window = i64::try_from(dedupe_window_ms).unwrap_or(i64::MAX);
-        let repeat = self.prior_unknown && self.message.guarantee == Guarantee::AtMostOnce;
-        let recognised = if repeat { self.first_sent_ms.saturating_add(window) } else { i64::MAX };
-        recognised.min(self.message.expires_at_ms.unwrap_or(i64::MAX))
-    }
-
-    /// Whether the message may leave now, or what it settles as instead.
-    pub(crate) fn before_leaving(
-        &mut self,
-        now_ms: i64,
-        deadline_ms: i64,
-        dedupe_window_ms: u64,
-    ) -> Result<(), (Status, Failure)> {
-        if self.message.expires_at_ms.unwrap_or(i64::MAX).min(deadline_ms) <= now_ms {
-            let failure =
-                Failure::not_sent(ErrorCode::Expired, "it was not sent before it expired").for_good();
-            return Err((Status::Expired, failure));
-        }
-        let age = u64::try_from(now_ms - self.first_sent_ms).unwrap_or_default();
-        if !self.prior_unknown || age < dedupe_window_ms {
-            return Ok(());
-        }
-        match self.message.guarantee {
-            Guarantee::AtLeastOnce => {
-                self.may_be_duplicate = true;
-                Ok(())
-            }
-            Guarantee::AtMostOnce => {
-                let detail = "the time is over in which the vendor would recognise a repeat";
-                Err((Status::Unknown, Failure::unknown(ErrorCode::Timeout, detail)))
-            }
-        }
-    }
 }
 
 /// Where the results of a parcel go.
@@ -110,6 +39,21 @@ pub(crate) enum Origin {
     Stored(Claim),
     /// A caller who waits.
     Direct(DirectSink),
+    /// Another provider's lane.
+    Lent(Home),
+}
+
+/// Why nothing more of a parcel leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The ledger took no *sending*: the renewal tells why.
+    Fenced,
+    /// Its batch was paused: it is given back.
+    Paused,
+    /// Its batch was cancelled.
+    Cancelled,
+    /// Its home lane wants it back, or its caller stopped waiting.
+    Recalled,
 }
 
 /// The waiting caller's end of a parcel.
@@ -139,8 +83,12 @@ pub(crate) struct HeldParcel {
     pub(crate) open: usize,
     /// Calls under way that hold messages of it.
     pub(crate) under_way: u32,
+    /// Messages that the vendor is asked about.
+    pub(crate) asking: u32,
     /// Bytes that the parcel keeps in memory, roughly.
     pub(crate) bytes: usize,
+    /// Set when nothing more of it may leave.
+    pub(crate) stopped: Option<Stop>,
 }
 
 /// What follows for one message.
@@ -150,12 +98,20 @@ pub(crate) enum After {
     Final,
     /// It goes again, not before this, Unix milliseconds.
     Again(i64),
+    /// Another provider tries.
+    Elsewhere,
+    /// The vendor is asked what became of it.
+    Ask,
 }
 
 /// How an attempt is to be judged beside its outcome.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Judgement {
+pub(crate) struct Judgement<'a> {
     pub(crate) now_ms: i64,
+    /// Whom to ask about the messages of the call's quota class, once.
+    pub(crate) ask: Option<(&'a dyn Adapter, &'static str)>,
+    /// Whether another provider may try.
+    pub(crate) elsewhere: bool,
     pub(crate) dedupe_window_ms: u64,
     /// A penalty of the vendor's: it does not count against the budget.
     pub(crate) free: bool,
@@ -164,6 +120,29 @@ pub(crate) struct Judgement {
 }
 
 impl HeldParcel {
+    /// A parcel with everything in it still to come.
+    pub(crate) fn new(batch: Arc<BatchRef>, entries: Vec<Entry>, origin: Origin) -> Self {
+        let open = entries.iter().filter(|entry| !entry.state.is_final()).count();
+        Self { batch, entries, origin, open, under_way: 0, asking: 0, bytes: 0, stopped: None }
+    }
+
+    /// Where a borrowed parcel belongs; none for this lane's own.
+    pub(crate) const fn home(&self) -> Option<&Home> {
+        match &self.origin {
+            Origin::Lent(home) => Some(home),
+            Origin::Stored(_) | Origin::Direct(_) => None,
+        }
+    }
+
+    /// What *sending* is committed under; none when only memory holds the messages.
+    pub(crate) const fn claim(&self) -> Option<Claim> {
+        match &self.origin {
+            Origin::Stored(claim) => Some(*claim),
+            Origin::Lent(home) => home.claim,
+            Origin::Direct(_) => None,
+        }
+    }
+
     /// How a message waits for its call.
     pub(crate) fn waiting(&self, key: u32, position: u16, adapter: &dyn Adapter) -> Option<Waiting<Ticket>> {
         let entry = self.entries.get(usize::from(position))?;
@@ -171,6 +150,8 @@ impl HeldParcel {
             ticket: (key, position),
             slot: adapter.slot(&entry.message, entry.results),
             recipient: entry.message.to.fingerprint(),
+            app: self.batch.app,
+            app: self.batch.app,
             flow: self.batch.flow,
             ordered: self.batch.head.ordered,
             priority: entry.message.options.priority,
@@ -204,7 +185,7 @@ impl HeldParcel {
     /// provider; none for a stored one, whose batch has other parcels.
     pub(crate) fn repeated_recipients(&self) -> Option<Vec<u64>> {
         match self.origin {
-            Origin::Stored(_) => None,
+            Origin::Stored(_) | Origin::Lent(_) => None,
             Origin::Direct(_) => {
                 let mut seen: Vec<u64> =
                     self.entries.iter().map(|entry| entry.message.to.fingerprint()).collect();
@@ -225,7 +206,7 @@ impl HeldParcel {
         &mut self,
         position: u16,
         outcome: Outcome,
-        judge: Judgement,
+        judge: Judgement<'_>,
     ) -> Option<(Note, After)> {
         let deadline_ms = self.batch.deadline_ms;
         let attempts_allowed = self.batch.attempts_allowed;
@@ -246,10 +227,10 @@ impl HeldParcel {
         let situation = Situation {
             guarantee: entry.message.guarantee,
             repeat: Repeat::within(judge.dedupe_window_ms, entry.first_sent_ms, judge.now_ms),
-            askable: false,
+            askable: entry.askable(judge),
             prior_unknown: entry.prior_unknown,
             budget: entry.attempts < attempts_allowed && judge.now_ms < deadline_ms,
-            fallback: false,
+            fallback: judge.elsewhere,
             everyone: entry.message.to.kind() == RecipientKind::Everyone,
         };
         let action = decide::decide(ErrorClass::of(&outcome), &situation);
@@ -260,23 +241,24 @@ impl HeldParcel {
         };
         let (status, after, not_before_ms) = match action {
             Action::Settle(status) => (status, After::Final, 0),
-            Action::Again | Action::AgainMaybeTwice | Action::AgainElsewhere | Action::Ask => {
+            Action::Again | Action::AgainMaybeTwice => {
                 entry.may_be_duplicate |= action == Action::AgainMaybeTwice;
-                entry.prior_unknown |= result == Status::Unknown;
                 let pause = decide::backoff_ms(entry.tries + 1, judge.chance);
                 let at = judge.now_ms.saturating_add(i64::try_from(pause).unwrap_or(i64::MAX));
                 (Status::Queued, After::Again(at), at)
             }
+            Action::AgainElsewhere => (Status::Queued, After::Elsewhere, 0),
+            Action::Ask => (Status::Sending, After::Ask, 0),
         };
+        entry.prior_unknown |= result == Status::Unknown && !status.is_final();
         if status == Status::Unknown
             && let Some(failure) = &mut failure
         {
             failure.fate = Fate::Unknown;
         }
         entry.state = status;
-        if status.is_final() {
-            self.open = self.open.saturating_sub(1);
-        }
+        self.open = self.open.saturating_sub(usize::from(status.is_final()));
+        self.asking += u32::from(matches!(after, After::Ask));
         let note = Note {
             position,
             status,
@@ -317,56 +299,100 @@ impl HeldParcel {
         })
     }
 
-    /// Takes over what earlier attempts left in the ledger.
-    pub(crate) fn recall(&mut self, records: &[CallRecord]) {
-        for record in records.iter().filter(|record| record.attempt) {
+    /// Decides what follows when the vendor was asked and does not show the message.
+    pub(crate) fn not_found(
+        &mut self,
+        position: u16,
+        failure: Failure,
+        judge: Judgement<'_>,
+    ) -> Option<(Note, After)> {
+        // To ask was no attempt: what the one before it came to is judged again.
+        let entry = self.entries.get_mut(usize::from(position))?;
+        entry.tries = entry.tries.saturating_sub(1);
+        entry.attempts = entry.attempts.saturating_sub(1);
+        let (mut note, after) = self.attempted(position, Outcome::Unknown(failure), judge)?;
+        note.result = None;
+        Some((note, after))
+    }
+
+    /// Settles a message that the vendor shows after all.
+    pub(crate) fn found(&mut self, position: u16, receipt: Receipt) -> Option<Note> {
+        let entry = self.entries.get_mut(usize::from(position))?;
+        if entry.state.is_final() {
+            return None;
+        }
+        entry.state = Status::Accepted;
+        self.open = self.open.saturating_sub(1);
+        Some(Note {
+            position,
+            status: Status::Accepted,
+            receipt: Some(receipt),
+            losses: entry.losses.iter().map(|loss| Arc::from(*loss)).collect(),
+            may_be_duplicate: entry.may_be_duplicate,
+            ..Note::default()
+        })
+    }
+
+    /// Takes over what a borrowing lane noted.
+    pub(crate) fn told(&mut self, note: &Note, attempt: bool) {
+        let Some(entry) = self.entries.get_mut(usize::from(note.position)) else { return };
+        if entry.state.is_final() {
+            return;
+        }
+        entry.tries += u32::from(attempt);
+        entry.attempts += u32::from(attempt && !note.free);
+        entry.prior_unknown |= note.result.unwrap_or(note.status) == Status::Unknown;
+        entry.may_be_duplicate |= note.may_be_duplicate;
+        if note.status.is_final() {
+            entry.state = note.status;
+            self.open = self.open.saturating_sub(1);
+        }
+    }
+
+    /// The messages of a record that go to another provider: neither final nor with a time to go again.
+    pub(crate) fn leaving(&self, record: &CallRecord) -> Vec<u16> {
+        let leaves = |note: &&Note| note.status == Status::Queued && note.not_before_ms == 0;
+        record.notes.iter().filter(leaves).map(|note| note.position).collect()
+    }
+
+    /// Lets a message go that is somebody else's again.
+    pub(crate) fn drop_entry(&mut self, position: u16) {
+        if let Some(entry) = self.entries.get_mut(usize::from(position))
+            && !entry.state.is_final()
+        {
+            entry.state = Status::Cancelled;
+            self.open = self.open.saturating_sub(1);
+        }
+    }
+
+    /// Takes over what earlier attempts left in the ledger. Returns the messages that the vendor was
+    /// being asked about.
+    pub(crate) fn recall(&mut self, records: &[CallRecord]) -> Vec<u16> {
+        for record in records {
             for note in &record.notes {
                 let Some(entry) = self.entries.get_mut(usize::from(note.position)) else { continue };
+                if !entry.state.is_final() {
+                    entry.state =
+                        if note.status == Status::Sending { Status::Sending } else { Status::Queued };
+                }
+                entry.may_be_duplicate |= note.may_be_duplicate;
+                if !record.attempt {
+                    continue;
+                }
                 entry.tries += 1;
                 entry.attempts += u32::from(!note.free);
-                entry.may_be_duplicate |= note.may_be_duplicate;
-                entry.prior_unknown |= note.result.unwrap_or(note.status) == Status::Unknown;
+                if note.result.unwrap_or(note.status) == Status::Unknown {
+                    entry.prior_unknown = true;
+                    entry.pinned = Some(Arc::clone(&record.provider));
+                }
                 if entry.first_sent_ms == 0 {
                     entry.first_sent_ms = record.at_ms;
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use interline_testkit::build::message;
-    use serde_json::json;
-
-    fn repeat(guarantee: &str) -> Entry {
-        let message = message(&json!({
-            "to": "room:1", "content": {"type": "text", "text": "x"}, "guarantee": guarantee
-        }));
-        let mut entry = Entry::new(message, Results::Each, OnLoss::Degrade);
-        entry.prior_unknown = true;
-        entry.first_sent_ms = 1_000;
-        entry
-    }
-
-    #[test]
-    fn a_repeat_leaves_only_inside_the_vendors_window() {
-        let mut entry = repeat("at_most_once");
-        assert!(entry.before_leaving(1_999, i64::MAX, 1_000).is_ok());
-        let Err((status, failure)) = entry.before_leaving(2_000, i64::MAX, 1_000) else { panic!("it left") };
-        assert_eq!((status, failure.fate), (Status::Unknown, Fate::Unknown));
-    }
-
-    #[test]
-    fn a_repeat_outside_the_window_says_that_it_may_double_where_that_was_asked_for() {
-        let mut entry = repeat("at_least_once");
-        assert!(entry.before_leaving(2_000, i64::MAX, 1_000).is_ok() && entry.may_be_duplicate);
-    }
-
-    #[test]
-    fn what_expired_does_not_leave() {
-        let mut entry = repeat("at_most_once");
-        assert!(matches!(entry.before_leaving(1_500, 1_500, 1_000), Err((Status::Expired, _))));
+        let asked = (0u16..).zip(&self.entries).filter(|(_, entry)| entry.state == Status::Sending);
+        let asked: Vec<u16> = asked.map(|(position, _)| position).collect();
+        self.asking = u32::try_from(asked.len()).unwrap_or(u32::MAX);
+        asked
     }
 }

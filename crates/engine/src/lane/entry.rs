@@ -1,0 +1,142 @@
+//! One message while a lane holds it: what was tried, what may have arrived, and who may try next.
+
+use std::sync::Arc;
+
+use interline_core::adapter::{Loss, Seal, Sent};
+use interline_core::decide::Repeat;
+use interline_core::error::{ErrorCode, Failure};
+use interline_core::message::Message;
+use interline_core::options::{Guarantee, OnLoss, Results};
+use interline_core::outcome::Status;
+
+use super::parcel::Judgement;
+use crate::intake::Fallback;
+
+/// One message of a held parcel.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) message: Arc<Message>,
+    pub(crate) results: Results,
+    pub(crate) losses: Vec<Loss>,
+    pub(crate) on_loss: OnLoss,
+    /// Who stands in for the home lane's provider.
+    pub(crate) fallback: Fallback,
+    /// Which of them has it: 0 is the home lane's provider.
+    pub(crate) hop: usize,
+    /// The provider that may have got it already; no other one gets it then.
+    pub(crate) pinned: Option<Arc<str>>,
+    /// Attempts that count against the budget.
+    pub(crate) attempts: u32,
+    /// All attempts: the pauses between them grow with each.
+    pub(crate) tries: u32,
+    pub(crate) first_sent_ms: i64,
+    pub(crate) sent_ms: i64,
+    pub(crate) prior_unknown: bool,
+    pub(crate) may_be_duplicate: bool,
+    pub(crate) state: Status,
+}
+
+impl Entry {
+    pub(crate) const fn new(message: Arc<Message>, results: Results, on_loss: OnLoss) -> Self {
+        Self {
+            message,
+            results,
+            losses: Vec::new(),
+            on_loss,
+            fallback: None,
+            hop: 0,
+            pinned: None,
+            attempts: 0,
+            tries: 0,
+            first_sent_ms: 0,
+            sent_ms: 0,
+            prior_unknown: false,
+            may_be_duplicate: false,
+            state: Status::Queued,
+        }
+    }
+
+    /// How the vendor would be asked for it.
+    pub(crate) fn sent(&self, class: &'static str) -> Sent<'_> {
+        Sent { message: &self.message, recipient_id: self.message.to.id(), class }
+    }
+
+    /// Whether the vendor can be asked what became of it.
+    pub(crate) fn askable(&self, judge: Judgement<'_>) -> bool {
+        let Some((adapter, class)) = judge.ask else { return false };
+        let seal = Seal { now_ms: judge.now_ms, nonce: "", token: Some("") };
+        adapter.profile().lookup && adapter.lookup(&self.sent(class), &seal).is_some()
+    }
+
+    /// When it must have left, or be judged again, Unix milliseconds.
+    pub(crate) fn leave_by_ms(&self, dedupe_window_ms: u64) -> i64 {
+        let window = i64::try_from(dedupe_window_ms).unwrap_or(i64::MAX);
+        let repeat = self.prior_unknown && self.message.guarantee == Guarantee::AtMostOnce;
+        let recognised = if repeat { self.first_sent_ms.saturating_add(window) } else { i64::MAX };
+        recognised.min(self.message.expires_at_ms.unwrap_or(i64::MAX))
+    }
+
+    /// Whether the message may leave now, or what it settles as instead.
+    pub(crate) fn before_leaving(
+        &mut self,
+        now_ms: i64,
+        deadline_ms: i64,
+        dedupe_window_ms: u64,
+    ) -> Result<(), (Status, Failure)> {
+        if self.message.expires_at_ms.unwrap_or(i64::MAX).min(deadline_ms) <= now_ms {
+            let failure =
+                Failure::not_sent(ErrorCode::Expired, "it was not sent before it expired").for_good();
+            return Err((Status::Expired, failure));
+        }
+        let repeat = Repeat::within(dedupe_window_ms, self.first_sent_ms, now_ms);
+        match (self.prior_unknown, repeat, self.message.guarantee) {
+            (false, _, _) | (true, Repeat::Recognised, _) => Ok(()),
+            (true, Repeat::Doubles, Guarantee::AtLeastOnce) => {
+                self.may_be_duplicate = true;
+                Ok(())
+            }
+            (true, Repeat::Doubles, Guarantee::AtMostOnce) => {
+                let detail = "the time is over in which the vendor would recognise a repeat";
+                Err((Status::Unknown, Failure::unknown(ErrorCode::Timeout, detail)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use interline_core::error::Fate;
+    use interline_testkit::build::message;
+    use serde_json::json;
+
+    fn repeat(guarantee: &str) -> Entry {
+        let message = message(&json!({
+            "to": "room:1", "content": {"type": "text", "text": "x"}, "guarantee": guarantee
+        }));
+        let mut entry = Entry::new(message, Results::Each, OnLoss::Degrade);
+        entry.prior_unknown = true;
+        entry.first_sent_ms = 1_000;
+        entry
+    }
+
+    #[test]
+    fn a_repeat_leaves_only_inside_the_vendors_window() {
+        let mut entry = repeat("at_most_once");
+        assert!(entry.before_leaving(1_999, i64::MAX, 1_000).is_ok());
+        let Err((status, failure)) = entry.before_leaving(2_000, i64::MAX, 1_000) else { panic!("it left") };
+        assert_eq!((status, failure.fate), (Status::Unknown, Fate::Unknown));
+    }
+
+    #[test]
+    fn a_repeat_outside_the_window_says_that_it_may_double_where_that_was_asked_for() {
+        let mut entry = repeat("at_least_once");
+        assert!(entry.before_leaving(2_000, i64::MAX, 1_000).is_ok() && entry.may_be_duplicate);
+    }
+
+    #[test]
+    fn what_expired_does_not_leave() {
+        let mut entry = repeat("at_most_once");
+        assert!(matches!(entry.before_leaving(1_500, 1_500, 1_000), Err((Status::Expired, _))));
+    }
+}

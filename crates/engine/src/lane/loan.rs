@@ -1,0 +1,397 @@
+//! Loans: what this lane's provider surely did not take is lent to the lane of another provider. The
+//! home lane keeps the parcel, its claim and its order; the borrowing lane commits *sending* under that
+//! claim, makes the calls and reports each of them. What cannot be delivered there either comes back,
+//! and the home lane decides who is next. What may have arrived never moves.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use interline_core::draw::{CallLimits, Waiting};
+use interline_core::error::{ErrorCode, Failure};
+use interline_core::outcome::Status;
+use interline_core::record::{CallRecord, Note};
+use interline_ledger::Claim;
+use tokio::sync::mpsc;
+
+use super::entry::Entry;
+use super::parcel::{HeldParcel, Origin, Stop};
+use super::{Event, Lane, LaneHandle, Ticket};
+use crate::clock;
+use crate::intake::forbidding;
+
+/// A class that is frozen for longer than this lends what waits.
+const LONG_FREEZE_MS: i64 = 1_000;
+
+/// The lanes by provider, for those that lend to each other.
+pub(crate) type Peers = Arc<RwLock<BTreeMap<Arc<str>, LaneHandle>>>;
+
+/// Where a borrowed parcel belongs.
+#[derive(Debug, Clone)]
+pub(crate) struct Home {
+    /// The home lane.
+    pub(crate) events: mpsc::UnboundedSender<Event>,
+    /// Its provider.
+    pub(crate) provider: Arc<str>,
+    /// The parcel's key there.
+    pub(crate) key: u32,
+    /// The messages' positions there.
+    pub(crate) positions: Vec<u16>,
+    /// What *sending* is committed under; none for a caller who waits.
+    pub(crate) claim: Option<Claim>,
+}
+
+impl Home {
+    /// Reports a call, or a decision, and the ledger's rows of it.
+    pub(crate) fn report(&self, mut record: Option<CallRecord>, rows: Vec<i64>, calls: u32) {
+        for note in record.iter_mut().flat_map(|record| &mut record.notes) {
+            if let Some(position) = self.positions.get(usize::from(note.position)) {
+                note.position = *position;
+            }
+        }
+        let returned = Returned { key: self.key, record, rows, calls, back: Vec::new() };
+        // A home lane that is gone left its claim to the next start.
+        drop(self.events.send(Event::Returned(Box::new(returned))));
+    }
+}
+
+/// What a borrowing lane reports.
+#[derive(Debug)]
+pub(crate) struct Returned {
+    /// The parcel's key in the home lane.
+    pub(crate) key: u32,
+    /// A call, or a decision, with the home lane's positions.
+    pub(crate) record: Option<CallRecord>,
+    /// The ledger's rows of that call.
+    pub(crate) rows: Vec<i64>,
+    /// Calls to count.
+    pub(crate) calls: u32,
+    /// What comes back for another provider.
+    pub(crate) back: Vec<Back>,
+}
+
+/// A message that comes back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Back {
+    pub(crate) position: u16,
+    pub(crate) attempts: u32,
+    pub(crate) tries: u32,
+}
+
+impl Lane {
+    /// Who may take the message instead: the next of its providers that is up and can express it.
+    pub(super) fn elsewhere(&self, entry: &Entry) -> Option<(usize, Arc<str>)> {
+        let fallback = entry.fallback.as_ref().filter(|_| entry.pinned.is_none())?;
+        let home = &self.provider.settings.name;
+        let peers = self.around.peers.read().unwrap_or_else(PoisonError::into_inner);
+        let later = (1usize..).zip(fallback.iter()).skip(entry.hop);
+        let willing = |name: &Arc<str>| {
+            let up = peers
+                .get(name)
+                .is_some_and(|lane| lane.view.lock().unwrap_or_else(PoisonError::into_inner).willing);
+            up && name != home && self.expressible(entry, name)
+        };
+        later.into_iter().find(|(_, name)| willing(name)).map(|(hop, name)| (hop, Arc::clone(name)))
+    }
+
+    /// Whether a provider can express the message as its caller wants it.
+    fn expressible(&self, entry: &Entry, name: &str) -> bool {
+        let Some(provider) = self.around.book.providers.get(name) else { return false };
+        let losses = provider.assumed().check(&entry.message, entry.results);
+        losses.is_ok_and(|losses| forbidding(&losses, entry.on_loss, name).is_none())
+    }
+
+    /// While the breaker refuses, and while a class is frozen for long, what has a fallback goes there;
+    /// the rest waits.
+    pub(super) fn divert(&mut self, now_ms: i64) {
+        let open_until = self.breaker.refuses(now_ms).then(|| self.breaker.opens_at(now_ms));
+        for index in 0..self.paces.len() {
+            let Some(pace) = self.paces.get(index) else { continue };
+            let class = pace.class;
+            let frozen = pace.frozen_until_ms;
+            let (why, until_ms) = match open_until {
+                Some(until) => ("the breaker is open", until.unwrap_or(now_ms + super::POLL_MS)),
+                None if frozen > now_ms + LONG_FREEZE_MS => ("the vendor asked for a pause", frozen),
+                None => continue,
+            };
+            let all = CallLimits { messages: usize::MAX, bytes: usize::MAX };
+            let mut leaving = Vec::new();
+            while let Some(drawn) = self.drawer.draw(class, all) {
+                for waiting in drawn {
+                    match self.entry(waiting.ticket).and_then(|entry| self.elsewhere(entry)) {
+                        Some((hop, name)) => leaving.push((waiting, hop, name)),
+                        None => self.put_later(until_ms.max(now_ms + 1), waiting),
+                    }
+                }
+            }
+            self.note_diverted(&leaving, why, now_ms);
+            self.lend(leaving);
+        }
+    }
+
+    /// While the dialect cannot even be asked for, what has a fallback goes there.
+    pub(super) fn lend_unread(&mut self) {
+        let adapter = self.provider.assumed();
+        let mut leaving = Vec::new();
+        for (key, parcel) in &self.parcels {
+            if parcel.stopped.is_some() || parcel.home().is_some() {
+                continue;
+            }
+            for (position, entry) in (0u16..).zip(&parcel.entries) {
+                if entry.state != Status::Queued || entry.fallback.is_none() {
+                    continue;
+                }
+                let next = self.elsewhere(entry).zip(parcel.waiting(*key, position, &*adapter));
+                leaving.extend(next.map(|((hop, name), waiting)| (waiting, hop, name)));
+            }
+        }
+        self.note_diverted(&leaving, "the server cannot be reached", clock::now_ms());
+        self.lend(leaving);
+    }
+
+    /// Notes that messages leave for another provider without a try at this one.
+    fn note_diverted(&mut self, leaving: &[(Waiting<Ticket>, usize, Arc<str>)], why: &str, now_ms: i64) {
+        let mut notes: BTreeMap<u32, Vec<Note>> = BTreeMap::new();
+        for (waiting, _, to) in leaving {
+            let (key, position) = waiting.ticket;
+            let detail = format!("{why}; {to} stands in");
+            notes.entry(key).or_default().push(Note {
+                position,
+                status: Status::Queued,
+                result: Some(Status::Rejected),
+                failure: Some(Box::new(Failure::not_sent(ErrorCode::VendorUnavailable, detail))),
+                free: true,
+                ..Note::default()
+            });
+        }
+        let (name, vendor) =
+            (Arc::clone(&self.provider.settings.name), Arc::<str>::from(self.provider.settings.vendor.name));
+        for (key, notes) in notes {
+            let record = CallRecord::call(Arc::clone(&name), Arc::clone(&vendor), now_ms, 0, notes);
+            self.write_record(key, record, Vec::new(), 0);
+        }
+    }
+
+    /// Lends drawn messages to other lanes. They stay this lane's, and in its order.
+    pub(super) fn lend(&mut self, leaving: Vec<(Waiting<Ticket>, usize, Arc<str>)>) {
+        let mut loans: BTreeMap<(u32, Arc<str>), Vec<(u16, Entry)>> = BTreeMap::new();
+        for (waiting, hop, name) in leaving {
+            let (key, position) = waiting.ticket;
+            let Some(entry) = self.entry_mut(waiting.ticket) else { continue };
+            entry.hop = hop;
+            entry.first_sent_ms = if entry.prior_unknown { entry.first_sent_ms } else { 0 };
+            let lent = entry.clone();
+            entry.state = Status::Sending;
+            loans.entry((key, name)).or_default().push((position, lent));
+            self.lent.insert((key, position), waiting);
+        }
+        for ((key, name), loan) in loans {
+            let (positions, entries): (Vec<u16>, Vec<Entry>) = loan.into_iter().unzip();
+            let Some(parcel) = self.parcels.get(&key) else { continue };
+            let claim = match &parcel.origin {
+                Origin::Stored(claim) => Some(*claim),
+                Origin::Direct(_) | Origin::Lent(_) => None,
+            };
+            self.around.metrics.fallback(&self.provider.settings.name, &name, entries.len());
+            let home = Home {
+                events: self.events.clone(),
+                provider: Arc::clone(&self.provider.settings.name),
+                key,
+                positions,
+                claim,
+            };
+            let borrowed = HeldParcel::new(Arc::clone(&parcel.batch), entries, Origin::Lent(home.clone()));
+            if self.tell(&name, Event::Lent(Box::new(borrowed))).is_err() {
+                let back = home.positions.iter().map(|at| self.as_lent(key, *at)).collect();
+                self.returned(Returned { key, record: None, rows: Vec::new(), calls: 0, back });
+            }
+        }
+    }
+
+    /// Lends a message to the provider that may have it already; returns it when that is this lane's own.
+    pub(super) fn sent_home(&mut self, waiting: Waiting<Ticket>) -> Option<Waiting<Ticket>> {
+        let own = &self.provider.settings.name;
+        let pinned = self.entry(waiting.ticket).and_then(|entry| entry.pinned.clone());
+        let Some(name) = pinned.filter(|name| name != own) else { return Some(waiting) };
+        let known = self.around.book.providers.contains_key(&name);
+        if known {
+            self.lend(vec![(waiting, 0, name)]);
+        } else {
+            let detail = format!("it may have arrived at {name}, which the configuration no longer has");
+            self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+            self.settle_one(waiting.ticket, Status::Unknown, Failure::unknown(ErrorCode::Internal, detail));
+        }
+        None
+    }
+
+    fn as_lent(&self, key: u32, position: u16) -> Back {
+        let entry = self.entry((key, position));
+        let (attempts, tries) = entry.map_or((0, 0), |entry| (entry.attempts, entry.tries));
+        Back { position, attempts, tries }
+    }
+
+    /// Tells another lane; an error when it has stopped or never was.
+    fn tell(&self, name: &str, event: Event) -> Result<(), ()> {
+        let peers = self.around.peers.read().unwrap_or_else(PoisonError::into_inner);
+        peers.get(name).ok_or(())?.events.send(event).map_err(|_| ())
+    }
+
+    /// Takes in what another lane surely could not deliver.
+    pub(super) fn borrow_parcel(&mut self, parcel: HeldParcel) {
+        if self.stopping.is_some() {
+            if let Origin::Lent(home) = &parcel.origin {
+                let every: Vec<u16> = (0u16..).take(parcel.entries.len()).collect();
+                give_back(home, &parcel, &every);
+            }
+            return;
+        }
+        let mut parcel = parcel;
+        if let Some(adapter) = self.provider.adapter() {
+            for entry in &mut parcel.entries {
+                // The home lane saw to it that this succeeds, unless the dialect changed since.
+                entry.losses = adapter.check(&entry.message, entry.results).unwrap_or_default();
+            }
+        }
+        self.hold(parcel, &[]);
+    }
+
+    /// Gives back what is not under way of a loan; `at_once`: what is under way is unknown from now on.
+    pub(super) fn recall_loan(&mut self, provider: &str, home_key: u32, at_once: bool) {
+        let mut keys = Vec::new();
+        for (key, parcel) in &mut self.parcels {
+            if let Origin::Lent(home) = &parcel.origin
+                && home.key == home_key
+                && *home.provider == *provider
+            {
+                parcel.stopped = Some(Stop::Recalled);
+                keys.push(*key);
+            }
+        }
+        for key in keys {
+            if at_once {
+                self.give_up(key);
+            }
+            self.return_unsent(key);
+        }
+    }
+
+    /// Gives back everything of a borrowed parcel that is not under way.
+    pub(super) fn return_unsent(&mut self, key: u32) {
+        let Some(parcel) = self.parcels.get_mut(&key) else { return };
+        let Some(home) = parcel.home().cloned() else { return };
+        let unsent: Vec<u16> = (0u16..)
+            .zip(&parcel.entries)
+            .filter(|(_, entry)| entry.state == Status::Queued)
+            .map(|(at, _)| at)
+            .collect();
+        give_back(&home, parcel, &unsent);
+        for at in unsent {
+            parcel.drop_entry(at);
+        }
+        self.finish_if_done(key);
+    }
+
+    /// What a borrowing lane reports of this lane's messages.
+    pub(super) fn returned(&mut self, returned: Returned) {
+        let Returned { key, record, rows, calls, back } = returned;
+        let mut over = Vec::new();
+        if let (Some(parcel), Some(record)) = (self.parcels.get_mut(&key), &record) {
+            for note in &record.notes {
+                parcel.told(note, record.attempt);
+                if note.status.is_final() {
+                    over.push(note.position);
+                }
+            }
+        }
+        for position in over {
+            if let Some(waiting) = self.lent.remove(&(key, position)) {
+                self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+            }
+        }
+        match record {
+            Some(record) => self.write_record(key, record, rows, calls),
+            None => {
+                let rows: Vec<(u32, i64)> = rows.into_iter().map(|row| (key, row)).collect();
+                self.close_rows(&rows);
+            }
+        }
+        let mut leaving = Vec::new();
+        for back in back {
+            let ticket = (key, back.position);
+            let Some(waiting) = self.lent.remove(&ticket) else { continue };
+            let Some(entry) = self.entry_mut(ticket) else {
+                self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+                continue;
+            };
+            entry.state = Status::Queued;
+            (entry.attempts, entry.tries) = (back.attempts, back.tries);
+            let next = self.entry(ticket).and_then(|entry| self.elsewhere(entry));
+            match next.filter(|_| self.stopping.is_none() && !self.is_stopped(key)) {
+                Some((hop, name)) => leaving.push((waiting, hop, name)),
+                None => self.home_again(waiting),
+            }
+        }
+        self.lend(leaving);
+        self.after_stop(key);
+    }
+
+    /// Nobody else could take it: this lane tries again, after a pause.
+    fn home_again(&mut self, waiting: Waiting<Ticket>) {
+        let now_ms = clock::now_ms();
+        let tries = self.entry_mut(waiting.ticket).map_or(0, |entry| {
+            entry.hop = 0;
+            entry.tries
+        });
+        let pause = interline_core::decide::backoff_ms(tries + 1, clock::chance());
+        let pause = Duration::from_millis(pause).as_millis();
+        self.put_later(now_ms.saturating_add(i64::try_from(pause).unwrap_or(i64::MAX)), waiting);
+    }
+
+    /// Gives back everything that was lent to this lane and is not under way.
+    pub(super) fn give_all_back(&mut self) {
+        let mut borrowed = Vec::new();
+        for (key, parcel) in &mut self.parcels {
+            if parcel.home().is_some() {
+                parcel.stopped = Some(Stop::Recalled);
+                borrowed.push(*key);
+            }
+        }
+        borrowed.into_iter().for_each(|key| self.return_unsent(key));
+    }
+
+    /// Asks for everything back that is lent of a parcel, or of all.
+    pub(super) fn recall(&self, key: Option<u32>, at_once: bool) {
+        let mut keys: Vec<u32> = self.lent.keys().map(|(of, _)| *of).collect();
+        keys.dedup();
+        keys.sort_unstable();
+        keys.dedup();
+        let peers = self.around.peers.read().unwrap_or_else(PoisonError::into_inner);
+        for key in keys.into_iter().filter(|of| key.is_none_or(|key| key == *of)) {
+            for lane in peers.values() {
+                let provider = Arc::clone(&self.provider.settings.name);
+                // A lane that has stopped gave everything back before.
+                drop(lane.events.send(Event::Recall { provider, key, at_once }));
+            }
+        }
+    }
+}
+
+/// Reports messages as not delivered.
+pub(super) fn give_back(home: &Home, parcel: &HeldParcel, positions: &[u16]) {
+    let back = positions.iter().filter_map(|at| {
+        let entry = parcel.entries.get(usize::from(*at))?;
+        let position = *home.positions.get(usize::from(*at))?;
+        Some(Back { position, attempts: entry.attempts, tries: entry.tries })
+    });
+    let back: Vec<Back> = back.collect();
+    if !back.is_empty() {
+        // A home lane that is gone left its claim to the next start.
+        drop(home.events.send(Event::Returned(Box::new(Returned {
+            key: home.key,
+            record: None,
+            rows: Vec::new(),
+            calls: 0,
+            back,
+        }))));
+    }
+}
