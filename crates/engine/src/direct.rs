@@ -92,7 +92,6 @@ impl Engine {
         let until_ms = now_ms.saturating_add(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
         let batch = Arc::new(BatchRef {
             app: id::message_fingerprint(&caller.app),
-            app: id::message_fingerprint(&caller.app),
             flow: id::message_fingerprint(&batch_id),
             id: batch_id.clone(),
             deadline_ms: deadline(now_ms, &head, book).min(until_ms),

@@ -133,7 +133,6 @@ fn calls_of(provider: &Provider, routed: &[Routed], results: Results, ordered: b
             slot: adapter.slot(&good.message, good.message.results(results)),
             recipient: good.message.to.fingerprint(),
             app: 0,
-            app: 0,
             flow: 0,
             ordered,
             priority: good.message.options.priority,

@@ -107,7 +107,6 @@ fn batch_ref(claimed: &ClaimedParcel, book: &Book) -> BatchRef {
     let begins = head.send_at_ms.unwrap_or(stored.created_ms).max(stored.created_ms);
     BatchRef {
         app: interline_core::id::message_fingerprint(&stored.app),
-        app: interline_core::id::message_fingerprint(&stored.app),
         flow: interline_core::id::message_fingerprint(&stored.id),
         id: stored.id.clone(),
         deadline_ms: deadline(begins, &head, book),

@@ -151,7 +151,6 @@ impl HeldParcel {
             slot: adapter.slot(&entry.message, entry.results),
             recipient: entry.message.to.fingerprint(),
             app: self.batch.app,
-            app: self.batch.app,
             flow: self.batch.flow,
             ordered: self.batch.head.ordered,
             priority: entry.message.options.priority,
