@@ -195,9 +195,10 @@ async fn prune(ledger: Ledger, retention: Duration) {
         hours.tick().await;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let before = i64::try_from(now.saturating_sub(retention).as_millis()).unwrap_or(0);
+        let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
         let mut all = 0;
         let failed = loop {
-            match ledger.prune(before, PRUNE_BATCHES).await {
+            match ledger.prune(before, now_ms, PRUNE_BATCHES).await {
                 Ok(pruned) => {
                     all += pruned;
                     if pruned < PRUNE_BATCHES {
@@ -207,7 +208,7 @@ async fn prune(ledger: Ledger, retention: Duration) {
                 Err(error) => break Some(error),
             }
         };
-        let keys = ledger.prune_keys(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)).await;
+        let keys = ledger.prune_keys(now_ms).await;
         match (failed, keys) {
             (Some(error), _) | (None, Err(error)) => tracing::warn!(%error, "cannot prune the ledger"),
             (None, Ok(_)) if all > 0 => tracing::info!(batches = all, "pruned the ledger"),

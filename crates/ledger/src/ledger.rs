@@ -209,12 +209,13 @@ impl Ledger {
     }
 
     /// Deletes up to `max_batches` batches that settled before `before_ms`, the oldest first, and answers
-    /// how many. In slices: other commands go between.
-    pub async fn prune(&self, before_ms: i64, max_batches: usize) -> Result<usize> {
+    /// how many. Those that an idempotency key still stands for stay until it has expired. In slices: other
+    /// commands go between.
+    pub async fn prune(&self, before_ms: i64, now_ms: i64, max_batches: usize) -> Result<usize> {
         let limit = i64::try_from(max_batches).unwrap_or(i64::MAX);
         match &self.store {
             Store::Sqlite(store) => {
-                let old = store.read(sqlite::OldBatches { before_ms, limit }).await?;
+                let old = store.read(sqlite::OldBatches { before_ms, now_ms, limit }).await?;
                 for batch_no in &old {
                     while store.write(sqlite::DropStep { batch_no: *batch_no }).await? {}
                 }

@@ -13,7 +13,7 @@ use interline_core::outcome::{Counts, Status};
 pub enum BatchState {
     /// Its upload is not complete; lanes do not see it.
     Receiving = 0,
-    /// Complete, and waiting for its time.
+    /// Complete, and waiting for its time. It is queued from the first claim on that looks after that time.
     Scheduled = 1,
     /// Complete, and no parcel was claimed yet.
     Queued = 2,
@@ -66,6 +66,8 @@ pub struct NewBatch {
     pub expires_at_ms: Option<i64>,
     /// Higher goes first.
     pub priority: i32,
+    /// The batch whose messages these were, if they are sent again.
+    pub redriven_from: Option<String>,
     /// Defaults, options, callback and the like, as core wrote them.
     pub head: Vec<u8>,
     /// Names and values to filter by.
@@ -198,6 +200,8 @@ pub struct BatchHead {
     pub expires_at_ms: Option<i64>,
     /// As submitted.
     pub priority: i32,
+    /// As submitted: the batch whose messages these were. It may have been pruned since.
+    pub redriven_from: Option<String>,
     /// As core wrote it.
     pub head: Vec<u8>,
 }

@@ -154,8 +154,9 @@ impl Rows {
             .script
             .add(
                 "INSERT INTO batch (no, id, app, state, direct, created_ms, send_at_ms, expires_at_ms, settled_ms,
-                    priority, labels, head, total, accepted, rejected, unknown, cancelled, expired, calls)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    priority, redriven_from, labels, head, total, accepted, rejected, unknown, cancelled, expired,
+                    calls)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(self.last_batch)
             .bind(&batch.id)
@@ -167,6 +168,7 @@ impl Rows {
             .bind(batch.expires_at_ms)
             .bind(settled_ms)
             .bind(batch.priority)
+            .bind(batch.redriven_from.as_deref())
             .bind(labels(batch))
             .bind(batch.head.as_slice());
         for count in delta.counts() {

@@ -13,6 +13,7 @@ use sqlx::sqlite::{
 };
 
 use super::retention::{DropStep, broken_uploads};
+use super::round::join_round;
 use super::state::{CancelStep, half_cancelled};
 use super::writer::{Work, Writer};
 use super::{Store, direct, failed, schema};
@@ -165,16 +166,14 @@ async fn recover(conn: &mut SqliteConnection) -> Result<()> {
 
 async fn recover_all(conn: &mut SqliteConnection) -> Result<()> {
     let failure = failed("cannot recover ledger");
-    let freed = sqlx::query(
+    const FREE: &str = concat!(
         "UPDATE share SET due_ms = 0 WHERE (batch_no, provider) IN
             (SELECT batch_no, provider FROM parcel WHERE claimed = 1);
          UPDATE parcel SET claimed = 0, due_ms = 0 WHERE claimed = 1;
-         UPDATE idempotency SET running = 0 WHERE running = 1",
-    )
-    .execute(&mut *conn)
-    .await
-    .map_err(failure)?
-    .rows_affected();
+         UPDATE idempotency SET running = 0 WHERE running = 1;",
+        join_round!("open = 1 AND due_ms = 0")
+    );
+    let freed = sqlx::query(FREE).execute(&mut *conn).await.map_err(failure)?.rows_affected();
     let ended = direct::end_interrupted(conn).await?;
     if freed + ended > 0 {
         tracing::info!(rows = freed, direct = ended, "ledger took up what an earlier process left");

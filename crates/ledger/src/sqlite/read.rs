@@ -10,11 +10,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{BatchFilter, BatchHead, LedgerStatus, QueueStatus, StoredBatch};
 use interline_core::outcome::Counts;
 
-type HeadRow = (String, String, i64, i64, Option<i64>, i32, Vec<u8>);
+type HeadRow = (String, String, i64, i64, Option<i64>, i32, Option<String>, Vec<u8>);
+
 /// Reads what the messages of a batch share.
 pub(super) async fn head(conn: &mut SqliteConnection, batch_no: i64) -> Result<BatchHead> {
     let row: HeadRow = sqlx::query_as(
-        "SELECT id, app, state, created_ms, expires_at_ms, priority, head FROM batch WHERE no = $1",
+        "SELECT id, app, state, created_ms, expires_at_ms, priority, redriven_from, head FROM batch WHERE no = $1",
     )
     .bind(batch_no)
     .fetch_one(conn)
@@ -23,16 +24,18 @@ pub(super) async fn head(conn: &mut SqliteConnection, batch_no: i64) -> Result<B
     to_head(row)
 }
 
-fn to_head((id, app, state, created_ms, expires_at_ms, priority, head): HeadRow) -> Result<BatchHead> {
-    Ok(BatchHead { id, app, state: batch_state(state)?, created_ms, expires_at_ms, priority, head })
+fn to_head(row: HeadRow) -> Result<BatchHead> {
+    let (id, app, state, created_ms, expires_at_ms, priority, redriven_from, head) = row;
+    let state = batch_state(state)?;
+    Ok(BatchHead { id, app, state, created_ms, expires_at_ms, priority, redriven_from, head })
 }
 
 /// Reads batches with their counts, newest first.
 async fn batches(conn: &mut SqliteConnection, numbers: &[i64]) -> Result<Vec<StoredBatch>> {
     let failure = failed("cannot read batches");
     let rows = sqlx::query(
-        "SELECT id, app, state, created_ms, expires_at_ms, priority, head, no, send_at_ms, settled_ms, labels, direct,
-            total, accepted, rejected, unknown, cancelled, expired, calls,
+        "SELECT id, app, state, created_ms, expires_at_ms, priority, redriven_from, head,
+            no, send_at_ms, settled_ms, labels, direct, total, accepted, rejected, unknown, cancelled, expired, calls,
             (SELECT coalesce(sum(length(indexes) / 2), 0) FROM sending WHERE batch_no = no)
          FROM batch WHERE no IN (SELECT value FROM json_each($1)) ORDER BY no DESC",
     )
@@ -43,20 +46,20 @@ async fn batches(conn: &mut SqliteConnection, numbers: &[i64]) -> Result<Vec<Sto
     let mut batches = Vec::with_capacity(rows.len());
     for row in rows {
         let head = to_head(FromRow::from_row(&row).map_err(&failure)?)?;
-        let direct = row.try_get(11).map_err(&failure)?;
-        let labels: String = row.try_get(10).map_err(&failure)?;
+        let direct = row.try_get(12).map_err(&failure)?;
+        let labels: String = row.try_get(11).map_err(&failure)?;
         let mut numbers = [0_i64; 8];
-        for (number, column) in numbers.iter_mut().zip(12..) {
+        for (number, column) in numbers.iter_mut().zip(13..) {
             *number = row.try_get(column).map_err(&failure)?;
         }
         batches.push(StoredBatch {
             head,
-            send_at_ms: row.try_get(8).map_err(&failure)?,
-            settled_ms: row.try_get(9).map_err(&failure)?,
+            send_at_ms: row.try_get(9).map_err(&failure)?,
+            settled_ms: row.try_get(10).map_err(&failure)?,
             counts: counts(numbers, direct)?,
             labels: parse_labels(&labels)?,
             direct,
-            cursor: row.try_get(7).map_err(&failure)?,
+            cursor: row.try_get(8).map_err(&failure)?,
         });
     }
     Ok(batches)
@@ -170,17 +173,21 @@ impl Work for ReadStatus {
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<LedgerStatus> {
         let failure = failed("cannot read ledger status");
+        // Batches are numbered without gaps, so nothing has to be counted.
         let (page, pages, free, batches): (i64, i64, i64, i64) = sqlx::query_as(
-            "SELECT s.page_size, c.page_count, f.freelist_count, (SELECT count(*) FROM batch)
+            "SELECT s.page_size, c.page_count, f.freelist_count,
+                coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'batch'), 0)
+                    - (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'deleted_batches')
              FROM pragma_page_size AS s, pragma_page_count AS c, pragma_freelist_count AS f",
         )
         .fetch_one(&mut *conn)
         .await
         .map_err(&failure)?;
         let queues: Vec<(String, i64, i64, i64)> = sqlx::query_as(
-            "SELECT s.provider, sum(s.parcels), sum(s.messages), min(b.created_ms)
-             FROM share AS s JOIN batch AS b ON b.no = s.batch_no
-             WHERE b.state <> 0 GROUP BY s.provider ORDER BY s.provider",
+            "SELECT provider, parcels, messages, coalesce(created_ms, 0) FROM
+                (SELECT provider, sum(parcels) AS parcels, sum(messages) AS messages, min(batch_no) AS oldest
+                 FROM share WHERE batch_no NOT IN (SELECT no FROM batch WHERE state = 0) GROUP BY provider)
+             LEFT JOIN batch ON no = oldest ORDER BY provider",
         )
         .fetch_all(conn)
         .await

@@ -13,10 +13,11 @@ use crate::model::BatchState;
 /// Parcels that one transaction deletes.
 const SLICE: i64 = 128;
 
-/// Lists batches that settled before a time.
+/// Lists batches that settled before a time and that no idempotency key can ask for any more.
 #[derive(Debug)]
 pub(crate) struct OldBatches {
     pub(crate) before_ms: i64,
+    pub(crate) now_ms: i64,
     pub(crate) limit: i64,
 }
 
@@ -24,12 +25,17 @@ impl Work for OldBatches {
     type Answer = Vec<i64>;
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<i64>> {
-        sqlx::query_scalar("SELECT no FROM batch WHERE settled_ms < $1 ORDER BY settled_ms LIMIT $2")
-            .bind(self.before_ms)
-            .bind(self.limit)
-            .fetch_all(conn)
-            .await
-            .map_err(failed("cannot find old batches"))
+        sqlx::query_scalar(
+            "SELECT no FROM batch WHERE settled_ms < $1
+                AND NOT EXISTS (SELECT 1 FROM idempotency WHERE batch_id = batch.id AND expires_ms > $2)
+             ORDER BY settled_ms LIMIT $3",
+        )
+        .bind(self.before_ms)
+        .bind(self.now_ms)
+        .bind(self.limit)
+        .fetch_all(conn)
+        .await
+        .map_err(failed("cannot find old batches"))
     }
 }
 
@@ -76,11 +82,16 @@ impl Work for DropStep {
         if ids.len() as i64 == SLICE {
             return Ok(true);
         }
-        sqlx::query("DELETE FROM share WHERE batch_no = $1; DELETE FROM batch WHERE no = $1")
-            .bind(self.batch_no)
-            .execute(conn)
-            .await
-            .map_err(failure)?;
+        sqlx::query(
+            "DELETE FROM share WHERE batch_no = $1;
+             UPDATE meta SET value = value + 1 WHERE key = 'deleted_batches'
+                AND EXISTS (SELECT 1 FROM batch WHERE no = $1);
+             DELETE FROM batch WHERE no = $1",
+        )
+        .bind(self.batch_no)
+        .execute(conn)
+        .await
+        .map_err(failure)?;
         Ok(false)
     }
 }

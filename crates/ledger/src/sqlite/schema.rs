@@ -10,7 +10,7 @@ use super::failed;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Each entry takes the schema one version further; entries that were released never change.
-const STEPS: &[&str] = &[VERSION_1];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2];
 
 const VERSION_1: &str = "
 CREATE TABLE batch (
@@ -111,6 +111,36 @@ CREATE TABLE fact (
     changed_ms INTEGER NOT NULL,
     PRIMARY KEY (kind, name)
 );
+";
+
+/// Redrives are linked to where they came from, apps take turns, and what is looked at often is found by an
+/// index however much waits. A `share` with `due_ms` 0 is ready; one with a time is made ready when that comes.
+const VERSION_2: &str = "
+ALTER TABLE batch ADD COLUMN redriven_from TEXT;
+
+CREATE INDEX idempotency_by_batch ON idempotency (batch_id);
+
+DROP INDEX share_by_turn;
+DROP INDEX share_by_due;
+ALTER TABLE share ADD COLUMN app TEXT NOT NULL DEFAULT '';
+UPDATE share SET turn = 0, app = coalesce((SELECT app FROM batch WHERE no = batch_no), '');
+CREATE INDEX share_ready ON share (provider, priority, app, turn, batch_no) WHERE open = 1 AND due_ms = 0;
+CREATE INDEX share_by_due ON share (provider, due_ms, batch_no) WHERE open = 1;
+
+CREATE TABLE round (
+    provider TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    app TEXT NOT NULL,
+    turn INTEGER NOT NULL,
+    reached INTEGER NOT NULL,
+    active INTEGER NOT NULL,
+    PRIMARY KEY (provider, priority, app)
+) WITHOUT ROWID;
+CREATE INDEX round_by_turn ON round (provider, priority DESC, turn, app) WHERE active = 1;
+INSERT INTO round SELECT DISTINCT provider, priority, app, 0, 0, 1 FROM share WHERE open = 1 AND due_ms = 0;
+
+INSERT INTO meta SELECT 'deleted_batches',
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'batch'), 0) - (SELECT count(*) FROM batch);
 ";
 
 /// The version that this build writes.

@@ -9,6 +9,7 @@ use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 
 use super::failed;
+use super::round::join_round;
 use crate::error::Result;
 use crate::model::BatchState;
 use interline_core::outcome::Status;
@@ -75,7 +76,7 @@ impl Delta {
     /// Makes the provider look again at this time.
     pub(super) fn due(&mut self, provider: &str, due_ms: i64) {
         let share = self.share(provider);
-        share.due_ms = share.due_ms.min(due_ms);
+        share.due_ms = share.due_ms.min(due_ms.max(0));
     }
 
     /// How many of the messages are not final.
@@ -161,34 +162,44 @@ pub(super) async fn apply_all(
 /// Stores what changed at the providers alone.
 pub(super) async fn apply_shares(conn: &mut SqliteConnection, deltas: &BTreeMap<i64, Delta>) -> Result<()> {
     let mut changes = Vec::new();
+    let mut ready = false;
     for (no, delta) in deltas {
         for (provider, share) in &delta.shares {
+            ready |= share.due_ms == 0;
             changes.push(json!([no, provider, share.parcels, share.messages, share.due_ms]));
         }
     }
     if changes.is_empty() {
         return Ok(());
     }
-    // A batch that joins gets its turn after everyone's next one: neither it nor the others starve.
-    sqlx::query(
-        "INSERT INTO share (batch_no, provider, open, priority, turn, due_ms, parcels, messages)
-         SELECT no, change.value ->> 1, state NOT IN (0, 4), priority,
-            (SELECT coalesce(min(turn) + 1, 0) FROM share AS other
-             WHERE other.provider = (change.value ->> 1) AND other.open = 1 AND other.priority = batch.priority),
-            max(change.value ->> 4, coalesce(send_at_ms, 0)), change.value ->> 2, change.value ->> 3
-         FROM json_each($1) AS change JOIN batch ON batch.no = (change.value ->> 0)
-         WHERE true
-         ON CONFLICT (batch_no, provider) DO UPDATE SET parcels = parcels + excluded.parcels,
-            messages = messages + excluded.messages, due_ms = min(due_ms, excluded.due_ms);
-         DELETE FROM share WHERE parcels <= 0 AND (batch_no, provider) IN
-            (SELECT value ->> 0, value ->> 1 FROM json_each($1))",
-    )
-    .bind(serde_json::Value::from(changes).to_string())
-    .execute(conn)
-    .await
-    .map(drop)
-    .map_err(failed("cannot count what waits for provider"))
+    let text = sqlx::AssertSqlSafe(if ready { format!("{WAITING};{JOINING}") } else { WAITING.to_owned() });
+    sqlx::query(text)
+        .bind(serde_json::Value::from(changes).to_string())
+        .execute(conn)
+        .await
+        .map(drop)
+        .map_err(failed("cannot count what waits for provider"))
 }
+
+/// What waits at providers changes, in places that may be new.
+const WAITING: &str = "
+    INSERT INTO share (batch_no, provider, open, priority, app, turn, due_ms, parcels, messages)
+        SELECT no, change.value ->> 1, state NOT IN (0, 4), priority, app,
+            (SELECT coalesce(max(reached) + 1, 0) FROM round WHERE provider = (change.value ->> 1)
+                AND round.priority = batch.priority AND round.app = batch.app),
+            max(change.value ->> 4, coalesce(send_at_ms, 0)), change.value ->> 2, change.value ->> 3
+        FROM json_each($1) AS change JOIN batch ON batch.no = (change.value ->> 0)
+        WHERE true
+        ON CONFLICT (batch_no, provider) DO UPDATE SET parcels = parcels + excluded.parcels,
+            messages = messages + excluded.messages, due_ms = min(due_ms, excluded.due_ms);
+    DELETE FROM share WHERE parcels <= 0 AND (batch_no, provider) IN
+        (SELECT value ->> 0, value ->> 1 FROM json_each($1))";
+
+/// Apps that have something ready now.
+const JOINING: &str = join_round!(
+    "open = 1 AND due_ms = 0 AND (batch_no, provider) IN
+        (SELECT value ->> 0, value ->> 1 FROM json_each($1))"
+);
 
 async fn settle(conn: &mut SqliteConnection, batch_no: i64, now_ms: i64) -> Result<()> {
     sqlx::query(

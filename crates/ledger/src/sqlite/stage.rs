@@ -4,6 +4,7 @@
 use sqlx::sqlite::SqliteConnection;
 
 use super::accept::{BatchRow, Rows, parcel_bytes, waiting_state};
+use super::round::join_round;
 use super::script::Script;
 use super::share::{Delta, apply};
 use super::writer::Work;
@@ -94,17 +95,19 @@ impl Work for Publish {
 
 /// Shows a batch's parcels to the lanes, at the end of the round that is running.
 pub(super) async fn open_shares(conn: &mut SqliteConnection, batch_no: i64) -> Result<()> {
-    sqlx::query(
-        "UPDATE share SET open = 1, turn =
-            (SELECT coalesce(min(turn) + 1, 0) FROM share AS other
-             WHERE other.provider = share.provider AND other.open = 1 AND other.priority = share.priority)
-         WHERE batch_no = $1",
-    )
-    .bind(batch_no)
-    .execute(conn)
-    .await
-    .map(drop)
-    .map_err(failed("cannot open batch to lanes"))
+    const OPEN: &str = concat!(
+        "UPDATE share SET open = 1, turn = max(turn,
+            (SELECT coalesce(max(reached) + 1, 0) FROM round WHERE round.provider = share.provider
+                AND round.priority = share.priority AND round.app = share.app))
+         WHERE batch_no = $1;",
+        join_round!("batch_no = $1 AND due_ms = 0")
+    );
+    sqlx::query(OPEN)
+        .bind(batch_no)
+        .execute(conn)
+        .await
+        .map(drop)
+        .map_err(failed("cannot open batch to lanes"))
 }
 
 /// Begins to delete an upload: after this nothing of it can come back.

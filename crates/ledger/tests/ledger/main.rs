@@ -19,4 +19,6 @@ mod states;
 #[cfg(test)]
 mod submit;
 #[cfg(test)]
+mod turns;
+#[cfg(test)]
 mod uploads;

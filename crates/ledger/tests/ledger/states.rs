@@ -103,11 +103,11 @@ async fn only_batches_settled_long_ago_are_pruned() {
     }
     bench.accept(batch("waiting"), 1, 1).await;
     bench.ledger.reserve_key(key("k", b"x"), "old").await.unwrap();
-    assert_eq!(bench.ledger.prune(150, 1).await.unwrap(), 1);
+    assert_eq!(bench.ledger.prune(150, 9_999, 1).await.unwrap(), 1);
     assert_eq!(bench.ledger.batch("older").await.unwrap(), None);
-    assert_eq!(bench.ledger.prune(150, 9).await.unwrap(), 1);
+    assert_eq!(bench.ledger.prune(150, 9_999, 9).await.unwrap(), 1);
     assert_eq!(bench.ledger.batch("old").await.unwrap(), None);
-    assert_eq!(bench.ledger.prune(150, 9).await.unwrap(), 0);
+    assert_eq!(bench.ledger.prune(150, 9_999, 9).await.unwrap(), 0);
     assert_eq!(bench.ledger.status().await.unwrap().batches, 2);
 }
 
@@ -120,7 +120,7 @@ async fn pruned_space_goes_back_to_the_file_system() {
     let before = bench.ledger.status().await.unwrap().bytes;
     let held = bench.claim_one(10).await.claim;
     bench.ledger.settle(vec![settled(held, &[Status::Accepted])], 20).await.unwrap();
-    bench.ledger.prune(30, 1).await.unwrap();
+    bench.ledger.prune(30, 9_999, 1).await.unwrap();
     let after = bench.ledger.status().await.unwrap().bytes;
     assert!(after + (4 << 20) <= before, "{before} -> {after}");
 }
