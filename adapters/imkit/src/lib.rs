@@ -75,6 +75,7 @@ fn profile() -> Profile {
         messages: None,
         per_recipient: None,
         messages_per_call,
+        serial: false,
     };
     Profile {
         vendor: extensions::VENDOR,

@@ -115,6 +115,7 @@ fn classes() -> Vec<QuotaClass> {
         messages: None,
         per_recipient: None,
         messages_per_call,
+        serial: false,
     };
     vec![
         QuotaClass {

@@ -66,6 +66,7 @@ impl Dialect {
             messages: None,
             per_recipient: None,
             messages_per_call,
+            serial: false,
         };
         Profile {
             vendor: crate::extensions::VENDOR,
@@ -81,7 +82,7 @@ impl Dialect {
                     "raw",
                 ],
             },
-            classes: vec![class(SEND, 1), class(BATCH, PER_BATCH)],
+            classes: vec![class(SEND, 1), QuotaClass { serial: true, ..class(BATCH, PER_BATCH) }],
             accepted_means: match self {
                 Self::Published => "the page promises no more than that the server took it",
                 Self::V383 => "queued: Kafka acknowledged it; it is stored and delivered later",
@@ -178,6 +179,13 @@ mod tests {
 
     fn status(status: u16) -> Option<Reply> {
         Some(Reply { status, retry_after: None, body: b"404 page not found".to_vec() })
+    }
+
+    #[test]
+    fn the_batch_alone_is_worked_off_one_after_the_other() {
+        let profile = Dialect::V383.profile(false);
+        let serial: Vec<_> = profile.classes.iter().filter(|class| class.serial).map(|c| c.name).collect();
+        assert_eq!(serial, [BATCH]);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(crate) fn of(dialect: Dialect) -> Profile {
 }
 
 const fn class(name: &'static str, messages_per_call: usize) -> QuotaClass {
-    QuotaClass { name, calls: None, messages: None, per_recipient: None, messages_per_call }
+    QuotaClass { name, calls: None, messages: None, per_recipient: None, messages_per_call, serial: false }
 }
 
 const fn accepted_means(dialect: Dialect) -> &'static str {

@@ -7,6 +7,7 @@
 
 pub mod adapter;
 pub mod breaker;
+pub mod budget;
 pub mod content;
 pub mod decide;
 pub mod draw;

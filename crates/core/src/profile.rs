@@ -53,6 +53,9 @@ pub struct QuotaClass {
     pub per_recipient: Option<Rate>,
     /// Most messages in one call.
     pub messages_per_call: usize,
+    /// Whether the server works off the messages of a call one after the other: calls are then kept so
+    /// small that they end well before their timeout (see [`crate::budget`]).
+    pub serial: bool,
 }
 
 /// So many in a period.

@@ -155,6 +155,7 @@ mod tests {
             messages: None,
             per_recipient,
             messages_per_call: 10,
+            serial: false,
         }
     }
 
