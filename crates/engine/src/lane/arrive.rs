@@ -14,7 +14,7 @@ use interline_ledger::Settled;
 
 use super::call::{Arrival, End};
 use super::claim::ledger_states;
-use super::loan::give_back;
+use super::loan::{Leaving, give_back};
 use super::parcel::{After, DirectDone, Judgement, Origin, Stop};
 use super::settler::Write;
 use super::{Lane, Ticket};
@@ -31,7 +31,7 @@ struct Notes {
     /// What is written down, by parcel.
     of_parcels: Vec<(u32, Vec<Note>)>,
     /// What goes to other providers.
-    leaving: Vec<(Waiting<Ticket>, usize, Arc<str>)>,
+    leaving: Vec<Leaving>,
     /// What the vendor is asked about, and why.
     asked: Vec<(Waiting<Ticket>, Failure)>,
 }
@@ -183,7 +183,7 @@ impl Lane {
         }
         match (after, next, why) {
             (After::Final, _, _) => self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered),
-            (After::Elsewhere, Some((hop, name)), _) => notes.leaving.push((waiting, hop, name)),
+            (After::Elsewhere, Some((hop, to)), _) => notes.leaving.push(Leaving { waiting, hop, to }),
             // The report to the home lane gives it back.
             (After::Elsewhere, None, _) => {
                 self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);

@@ -70,6 +70,18 @@ pub(crate) struct Returned {
     pub(crate) back: Vec<Back>,
 }
 
+/// A drawn message that goes to another lane.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    pub(super) waiting: Waiting<Ticket>,
+    /// Its place among the message's providers.
+    pub(super) hop: usize,
+    pub(super) to: Arc<str>,
+}
+
+/// What one lane is lent at once, by parcel and provider.
+type Loans = BTreeMap<(u32, Arc<str>), Vec<(u16, Entry)>>;
+
 /// A message that comes back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Back {
@@ -119,7 +131,7 @@ impl Lane {
             while let Some(drawn) = self.drawer.draw(class, all) {
                 for waiting in drawn {
                     match self.entry(waiting.ticket).and_then(|entry| self.elsewhere(entry)) {
-                        Some((hop, name)) => leaving.push((waiting, hop, name)),
+                        Some((hop, to)) => leaving.push(Leaving { waiting, hop, to }),
                         None => self.put_later(until_ms.max(now_ms + 1), waiting),
                     }
                 }
@@ -142,7 +154,7 @@ impl Lane {
                     continue;
                 }
                 let next = self.elsewhere(entry).zip(parcel.waiting(*key, position, &*adapter));
-                leaving.extend(next.map(|((hop, name), waiting)| (waiting, hop, name)));
+                leaving.extend(next.map(|((hop, to), waiting)| Leaving { waiting, hop, to }));
             }
         }
         self.note_diverted(&leaving, "the server cannot be reached", clock::now_ms());
@@ -150,9 +162,9 @@ impl Lane {
     }
 
     /// Notes that messages leave for another provider without a try at this one.
-    fn note_diverted(&mut self, leaving: &[(Waiting<Ticket>, usize, Arc<str>)], why: &str, now_ms: i64) {
+    fn note_diverted(&mut self, leaving: &[Leaving], why: &str, now_ms: i64) {
         let mut notes: BTreeMap<u32, Vec<Note>> = BTreeMap::new();
-        for (waiting, _, to) in leaving {
+        for Leaving { waiting, to, .. } in leaving {
             let (key, position) = waiting.ticket;
             let detail = format!("{why}; {to} stands in");
             notes.entry(key).or_default().push(Note {
@@ -173,16 +185,16 @@ impl Lane {
     }
 
     /// Lends drawn messages to other lanes. They stay this lane's, and in its order.
-    pub(super) fn lend(&mut self, leaving: Vec<(Waiting<Ticket>, usize, Arc<str>)>) {
-        let mut loans: BTreeMap<(u32, Arc<str>), Vec<(u16, Entry)>> = BTreeMap::new();
-        for (waiting, hop, name) in leaving {
+    pub(super) fn lend(&mut self, leaving: Vec<Leaving>) {
+        let mut loans = Loans::new();
+        for Leaving { waiting, hop, to } in leaving {
             let (key, position) = waiting.ticket;
             let Some(entry) = self.entry_mut(waiting.ticket) else { continue };
             entry.hop = hop;
             entry.first_sent_ms = if entry.prior_unknown { entry.first_sent_ms } else { 0 };
             let lent = entry.clone();
             entry.state = Status::Sending;
-            loans.entry((key, name)).or_default().push((position, lent));
+            loans.entry((key, to)).or_default().push((position, lent));
             self.lent.insert((key, position), waiting);
         }
         for ((key, name), loan) in loans {
@@ -215,7 +227,7 @@ impl Lane {
         let Some(name) = pinned.filter(|name| name != own) else { return Some(waiting) };
         let known = self.around.book.providers.contains_key(&name);
         if known {
-            self.lend(vec![(waiting, 0, name)]);
+            self.lend(vec![Leaving { waiting, hop: 0, to: name }]);
         } else {
             let detail = format!("it may have arrived at {name}, which the configuration no longer has");
             self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
@@ -327,7 +339,7 @@ impl Lane {
             (entry.attempts, entry.tries) = (back.attempts, back.tries);
             let next = self.entry(ticket).and_then(|entry| self.elsewhere(entry));
             match next.filter(|_| self.stopping.is_none() && !self.is_stopped(key)) {
-                Some((hop, name)) => leaving.push((waiting, hop, name)),
+                Some((hop, to)) => leaving.push(Leaving { waiting, hop, to }),
                 None => self.home_again(waiting),
             }
         }
