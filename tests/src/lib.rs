@@ -8,19 +8,27 @@
     reason = "this code runs in tests only: a set-up that fails has to end the test"
 )]
 
+mod audit;
 mod binary;
 mod client;
 pub mod config;
+mod dice;
+mod load;
 mod place;
 mod scripted;
 mod server;
 mod stage;
+mod troupe;
 mod wait;
 
-pub use binary::binary;
+pub use audit::{Audit, Breach};
+pub use binary::{binary, debug_binary};
 pub use client::{Answer, Client, Upload};
+pub use dice::Dice;
+pub use load::{Caller, Handed, Heard, Load, Request, Way};
 pub use place::{Place, Ran};
 pub use scripted::Scripted;
 pub use server::Server;
 pub use stage::{Stage, TwinProcess, arrived_once};
+pub use troupe::Troupe;
 pub use wait::{eventually, holds_within};

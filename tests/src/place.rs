@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use crate::binary::binary;
+use crate::binary::{binary, debug_binary};
 use crate::server::Server;
 
 /// A folder in which the program runs.
@@ -15,6 +15,7 @@ use crate::server::Server;
 pub struct Place {
     folder: Arc<TempDir>,
     environment: Vec<(String, String)>,
+    program: Option<PathBuf>,
 }
 
 /// A command that has ended.
@@ -56,13 +57,20 @@ impl Place {
     /// A folder with nothing in it.
     pub fn empty() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder: Arc::new(folder), environment: Vec::new() }
+        Self { folder: Arc::new(folder), environment: Vec::new(), program: None }
     }
 
     /// Sets a variable of the environment for everything that runs here.
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Runs the debug build from now on.
+    #[must_use]
+    pub fn debug_build(mut self) -> Self {
+        self.program = Some(debug_binary());
         self
     }
 
@@ -80,7 +88,7 @@ impl Place {
 
     /// The program, to be run in this folder, deaf to the settings of whoever runs the tests.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(self.program.clone().unwrap_or_else(binary));
         command.current_dir(self.folder.path());
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("INTERLINE_")) {
@@ -126,6 +134,13 @@ impl Place {
     #[track_caller]
     pub fn serve(&self) -> Server {
         Server::start(self)
+    }
+
+    /// Starts the server with further variables; none when it ended before it was ready, which is what
+    /// one does that is to be killed at a named place.
+    #[track_caller]
+    pub fn try_serve(&self, variables: &[(&str, &str)]) -> Option<Server> {
+        Server::try_start(self, variables)
     }
 
     /// The folder, to be kept as long as anything runs in it.

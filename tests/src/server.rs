@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,9 @@ use tempfile::TempDir;
 use crate::client::Client;
 use crate::place::Place;
 use crate::wait::eventually;
+
+/// The file in the folder that holds what servers log.
+const LOG: &str = "server.log";
 
 /// A running server, and a client of it. It is killed when it goes out of scope.
 #[derive(Debug)]
@@ -59,22 +62,32 @@ pub(crate) fn announced(child: &mut Child) -> Option<SocketAddr> {
 impl Server {
     #[track_caller]
     pub(crate) fn start(place: &Place) -> Self {
-        let log = place.path("server.log");
+        let Some(server) = Self::try_start(place, &[]) else {
+            let log = std::fs::read_to_string(place.path(LOG)).unwrap_or_default();
+            panic!("the server did not start: {log}");
+        };
+        server
+    }
+
+    #[track_caller]
+    pub(crate) fn try_start(place: &Place, variables: &[(&str, &str)]) -> Option<Self> {
+        let log = place.path(LOG);
         let file = File::options().create(true).append(true).open(&log).expect("a log in the folder");
         let mut command = place.command();
         command.args(["serve", "--config", "config.toml"]).env("INTERLINE_LOG", "warn");
+        command.envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
         let mut child = command.spawn().expect("the binary starts");
         let Some(addr) = announced(&mut child) else {
             child.wait().ok();
-            panic!("the server did not start: {}", std::fs::read_to_string(&log).unwrap_or_default());
+            return None;
         };
-        let server = Self { child, client: Client::new(addr), log, _folder: place.folder() };
-        eventually("the server is ready", Duration::from_secs(30), || {
-            let ready = server.client.ask("GET", "/readyz", "", b"").ok()?;
-            (ready.status == 200).then_some(())
+        let mut server = Self { child, client: Client::new(addr), log, _folder: place.folder() };
+        let ready = eventually("the server is ready", Duration::from_secs(30), || {
+            let ready = server.client.ask("GET", "/readyz", "", b"").is_ok_and(|answer| answer.status == 200);
+            if ready { Some(true) } else { (!server.runs()).then_some(false) }
         });
-        server
+        ready.then_some(server)
     }
 
     /// A client of it.
@@ -90,6 +103,21 @@ impl Server {
     fn end(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+    }
+
+    /// Asks it to terminate (SIGTERM).
+    ///
+    /// # Panics
+    /// When there is no shell to send the signal with.
+    pub fn terminate(&self) {
+        let signal = format!("kill -TERM {}", self.child.id());
+        let sent = Command::new("sh").args(["-c", &signal]).status().expect("a shell");
+        assert!(sent.success(), "{signal}");
+    }
+
+    /// How it ended; none while it runs.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
     }
 
     /// Whether it still runs.
