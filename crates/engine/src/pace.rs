@@ -133,6 +133,14 @@ impl Pace {
         Ok(())
     }
 
+    /// Follows a wall clock that jumped.
+    pub(crate) fn shift(&mut self, by_ms: i64) {
+        self.frozen_until_ms = self.frozen_until_ms.saturating_add(by_ms);
+        for at in self.latest.values_mut().flatten() {
+            *at = at.saturating_add(by_ms);
+        }
+    }
+
     /// Makes no call for so long.
     pub(crate) fn freeze(&mut self, now_ms: i64, pause: Duration) {
         let until = now_ms.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));

@@ -94,11 +94,6 @@ impl Lane {
         }
     }
 
-    pub(super) fn put_later(&mut self, at_ms: i64, waiting: Waiting<Ticket>) {
-        self.later_count += 1;
-        self.later.insert((at_ms, self.later_count), waiting);
-    }
-
     /// Lets every call go that may go now. Returns how long to wait for the next, if one waits.
     pub(super) fn depart(&mut self, now_ms: i64) -> Option<Duration> {
         let adapter = self.provider.adapter()?;

@@ -76,6 +76,11 @@ impl Entry {
         recognised.min(self.message.expires_at_ms.unwrap_or(i64::MAX))
     }
 
+    /// Not sent after this, Unix milliseconds.
+    pub(crate) fn expires_ms(&self, deadline_ms: i64) -> i64 {
+        self.message.expires_at_ms.unwrap_or(i64::MAX).min(deadline_ms)
+    }
+
     /// Whether the message may leave now, or what it settles as instead.
     pub(crate) fn before_leaving(
         &mut self,
@@ -83,10 +88,8 @@ impl Entry {
         deadline_ms: i64,
         dedupe_window_ms: u64,
     ) -> Result<(), (Status, Failure)> {
-        if self.message.expires_at_ms.unwrap_or(i64::MAX).min(deadline_ms) <= now_ms {
-            let failure =
-                Failure::not_sent(ErrorCode::Expired, "it was not sent before it expired").for_good();
-            return Err((Status::Expired, failure));
+        if self.expires_ms(deadline_ms) <= now_ms {
+            return Err((Status::Expired, too_late()));
         }
         let repeat = Repeat::within(dedupe_window_ms, self.first_sent_ms, now_ms);
         match (self.prior_unknown, repeat, self.message.guarantee) {
@@ -101,6 +104,11 @@ impl Entry {
             }
         }
     }
+}
+
+/// Why a message that came too late was not sent.
+pub(crate) fn too_late() -> Failure {
+    Failure::not_sent(ErrorCode::Expired, "it was not sent before it expired").for_good()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod arrive;
 mod call;
 mod claim;
 mod depart;
+mod due;
 mod entry;
 mod loan;
 mod lookup;
@@ -29,7 +30,7 @@ pub(crate) use entry::Entry;
 pub(crate) use loan::Peers;
 pub(crate) use parcel::{BatchRef, DirectDone, DirectSink, HeldParcel, Origin};
 
-use crate::clock;
+use crate::clock::{self, JumpWatch};
 use crate::metrics::Metrics;
 use crate::pace::Pace;
 use crate::provider::{Book, Provider};
@@ -171,6 +172,8 @@ pub(crate) struct Lane {
     /// What vendors are asked about, by when.
     questions: BTreeMap<(i64, u64), lookup::Asking>,
     asks_under_way: usize,
+    sweep_at_ms: i64,
+    clock: JumpWatch,
 }
 
 impl Lane {
@@ -215,6 +218,8 @@ impl Lane {
             lent: HashMap::new(),
             questions: BTreeMap::new(),
             asks_under_way: 0,
+            sweep_at_ms: 0,
+            clock: JumpWatch::new(),
         };
         tokio::spawn(lane.run(inbox));
         LaneHandle { events, view }
@@ -285,6 +290,7 @@ impl Lane {
     /// One turn of the wheel: what is due, a claim if there is room, all calls that may go. Returns how
     /// long nothing will happen by itself.
     fn turn(&mut self) -> Duration {
+        self.follow_clock();
         let now_ms = clock::now_ms();
         let mut next_ms = now_ms + POLL_MS;
         self.put_back_due(now_ms);
@@ -300,6 +306,9 @@ impl Lane {
         if let Some(ask_at) = self.ask_vendor(now_ms) {
             next_ms = next_ms.min(ask_at);
         }
+        if self.paused || self.breaker.refuses(now_ms) || self.provider.adapter().is_none() {
+            self.sweep(now_ms);
+        }
         if self.paused {
             return Duration::from_millis(u64::try_from(next_ms - now_ms).unwrap_or_default());
         }
@@ -311,13 +320,6 @@ impl Lane {
         }
         let pause = Duration::from_millis(u64::try_from(next_ms - now_ms).unwrap_or_default());
         wait.map_or(pause, |wait| wait.min(pause))
-    }
-
-    /// Puts what waited for its time back in front, in its order.
-    fn put_back_due(&mut self, now_ms: i64) {
-        let not_due = self.later.split_off(&(now_ms.saturating_add(1), 0));
-        let due = std::mem::replace(&mut self.later, not_due);
-        due.into_values().rev().for_each(|waiting| self.drawer.put_back(waiting));
     }
 
     /// Finds out the dialect where it is not known. Returns when to ask again.

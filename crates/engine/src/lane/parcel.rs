@@ -222,7 +222,7 @@ impl HeldParcel {
         if !free {
             entry.attempts += 1;
         }
-        let deadline_ms = entry.message.expires_at_ms.map_or(deadline_ms, |expires| expires.min(deadline_ms));
+        let deadline_ms = entry.expires_ms(deadline_ms);
         let situation = Situation {
             guarantee: entry.message.guarantee,
             repeat: Repeat::within(judge.dedupe_window_ms, entry.first_sent_ms, judge.now_ms),
