@@ -121,7 +121,7 @@ fn lock(path: &Path) -> Result<File> {
     }
 }
 
-fn writer_options(options: SqliteConnectOptions) -> SqliteConnectOptions {
+pub(super) fn writer_options(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
         .page_size(16384)
         .auto_vacuum(SqliteAutoVacuum::Incremental)

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Each entry takes the schema one version further; entries that were released never change.
 const STEPS: &[&str] = &[VERSION_1, VERSION_2];
 
-const VERSION_1: &str = "
+pub(super) const VERSION_1: &str = "
 CREATE TABLE batch (
     no INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,

@@ -1,0 +1,113 @@
+//! Files that older builds wrote stay readable.
+
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
+use tempfile::TempDir;
+
+use super::{Store, schema};
+use crate::ledger::Ledger;
+use crate::model::{Accepted, ClaimRequest, IdempotencyKey, NewBatch, NewParcel};
+use interline_core::outcome::Status;
+
+/// What a process of the first version left when it was killed: a batch that was being sent, one that waited
+/// behind it, one that is scheduled, a settled one with a key. The fifth was pruned.
+const LEFT: &str = "
+INSERT INTO batch (no, id, app, state, direct, created_ms, send_at_ms, settled_ms, priority, total, accepted, calls,
+    labels, head) VALUES
+    (1, 'sending', 'shop', 3, 0, 10, NULL, NULL, 0, 4, 1, 1, '{\"campaign\":\"autumn\"}', x'7b7d'),
+    (2, 'waiting', 'bank', 2, 0, 20, NULL, NULL, 0, 2, 0, 0, '{}', x'7b7d'),
+    (3, 'later', 'shop', 1, 0, 30, 5000, NULL, 1, 2, 0, 0, '{}', x'7b7d'),
+    (5, 'done', 'shop', 5, 0, 40, NULL, 45, 0, 1, 1, 1, '{}', x'7b7d');
+INSERT INTO share (batch_no, provider, open, priority, turn, due_ms, parcels, messages) VALUES
+    (1, 'p', 1, 0, 900001, 60010, 1, 3), (2, 'p', 1, 0, 900000, 0, 1, 2), (3, 'p', 1, 1, 0, 5000, 1, 2);
+INSERT INTO parcel (id, batch_no, seq, provider, epoch, claimed, done, due_ms, first_index, bytes, states) VALUES
+    (1, 1, 0, 'p', 4, 1, 0, 60010, 0, 6, x'02000000'), (2, 2, 0, 'p', 0, 0, 0, 0, 0, 6, x'0000'),
+    (3, 3, 0, 'p', 0, 0, 0, 5000, 0, 6, x'0000'), (5, 5, 0, 'p', 1, 0, 1, 0, 0, 6, x'02');
+INSERT INTO parcel_body VALUES (1, 'body 1', NULL), (2, 'body 2', NULL), (3, 'body 3', NULL), (5, 'body 5', NULL);
+INSERT INTO parcel_index VALUES (1, 10, x'', x''), (2, 20, x'', x''), (3, 30, x'', x''), (5, 40, x'', x'');
+INSERT INTO record VALUES (1, 1, 'said');
+INSERT INTO sending VALUES (7, 1, 1, 55, 'p', x'0100', 'class');
+INSERT INTO idempotency VALUES ('shop', 'k', x'01', 'done', 40, 100000, 0, 'answer');
+INSERT INTO fact VALUES ('dialect', 'p', 'v1', 5);
+";
+
+async fn first_version(folder: &TempDir) -> String {
+    let path = folder.path().join("ledger.db");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut conn = super::super::open::writer_options(options).connect().await.unwrap();
+    let meta = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+                INSERT INTO meta VALUES ('schema', '1');";
+    for sql in [schema::VERSION_1, meta, LEFT] {
+        sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+    }
+    sqlx::Connection::close(conn).await.unwrap();
+    format!("sqlite:{}", path.display())
+}
+
+fn request(now_ms: i64) -> ClaimRequest {
+    let lease_until_ms = now_ms + 60_000;
+    ClaimRequest { provider: "p".to_owned(), now_ms, lease_until_ms, max_parcels: 9, max_bytes: 1 << 20 }
+}
+
+#[tokio::test]
+async fn file_of_the_first_version_goes_on_where_it_stood() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = first_version(&folder).await;
+    // The second time there is nothing left to upgrade.
+    Ledger::open(&url).await.unwrap().close().await;
+    let ledger = Ledger::open(&url).await.unwrap();
+    let status = ledger.status().await.unwrap();
+    assert_eq!((status.schema_version, status.batches), (2, 4));
+    assert_eq!((status.queues[0].parcels, status.queues[0].messages), (3, 7));
+
+    let sending = ledger.batch("sending").await.unwrap().unwrap();
+    assert_eq!((sending.counts.accepted, sending.counts.sending, sending.counts.queued), (1, 1, 2));
+    assert_eq!(sending.labels, [("campaign".to_owned(), "autumn".to_owned())]);
+    assert_eq!((sending.head.redriven_from, sending.head.head), (None, b"{}".to_vec()));
+    assert_eq!(ledger.facts("dialect").await.unwrap()[0].value, b"v1");
+
+    let claimed = ledger.claim(request(100)).await.unwrap();
+    let ids: Vec<_> = claimed.iter().map(|parcel| parcel.batch.id.as_str()).collect();
+    assert_eq!(ids, ["waiting", "sending"]);
+    assert_eq!((claimed[1].interrupted[0].id, claimed[1].claim.epoch), (7, 5));
+    assert_eq!(
+        (claimed[1].body.as_slice(), claimed[1].records.as_slice()),
+        (&b"body 1"[..], &[b"said".to_vec()][..])
+    );
+    assert_eq!(ledger.next_due_ms("p").await.unwrap(), Some(5_000));
+    assert_eq!(ledger.claim(request(5_000)).await.unwrap()[0].batch.id, "later");
+}
+
+#[tokio::test]
+async fn file_of_the_first_version_keeps_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(&first_version(&folder).await).await.unwrap();
+    assert_eq!(ledger.prune(1_000, 50, 9).await.unwrap(), 0);
+    let key = IdempotencyKey {
+        app: "shop".to_owned(),
+        key: "k".to_owned(),
+        body_hash: vec![1],
+        now_ms: 50,
+        ..IdempotencyKey::default()
+    };
+    let parcel = NewParcel { provider: "p".to_owned(), states: vec![Status::Queued], ..NewParcel::default() };
+    let batch = NewBatch { id: "again".to_owned(), ..NewBatch::default() };
+    let answer = ledger.accept(batch, vec![parcel], Some(key)).await.unwrap();
+    assert_eq!(answer, Accepted::Replay { batch_id: "done".to_owned(), answer: Some(b"answer".to_vec()) });
+    assert_eq!(ledger.prune(1_000, 100_000, 9).await.unwrap(), 1);
+    assert_eq!(ledger.status().await.unwrap().batches, 3);
+}
+
+#[tokio::test]
+async fn upgrade_that_was_cut_short_is_done_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = first_version(&folder).await;
+    let path = folder.path().join("ledger.db");
+    let mut conn = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    // A name that is taken makes the step fail in its middle.
+    sqlx::raw_sql("CREATE TABLE round (x)").execute(&mut conn).await.unwrap();
+    assert!(Store::open_file(&path).await.is_err());
+    sqlx::raw_sql("DROP TABLE round").execute(&mut conn).await.unwrap();
+    sqlx::Connection::close(conn).await.unwrap();
+    assert_eq!(Ledger::open(&url).await.unwrap().status().await.unwrap().schema_version, 2);
+}
