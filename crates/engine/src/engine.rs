@@ -183,9 +183,9 @@ impl Engine {
         &self.inner.ledger
     }
 
-    /// Stops claiming, finishes the calls under way, gives the rest back and closes the ledger. What is
-    /// still under way after `within` will be found as *unknown* at the next start.
-    pub async fn shutdown(&self, within: Duration) {
+    /// Stops claiming, finishes the calls under way, gives the rest back. What is still under way after
+    /// `within` will be found as *unknown* at the next start.
+    pub async fn stop(&self, within: Duration) {
         let mut stopped = Vec::new();
         for lane in self.inner.lanes.values() {
             let (done, stop) = oneshot::channel();
@@ -197,6 +197,11 @@ impl Engine {
         if tokio::time::timeout(within, all).await.is_err() {
             tracing::warn!("calls were still under way at the deadline; their messages will be unknown");
         }
+    }
+
+    /// Stops and closes the ledger.
+    pub async fn shutdown(&self, within: Duration) {
+        self.stop(within).await;
         self.inner.ledger.close().await;
     }
 

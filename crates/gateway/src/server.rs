@@ -25,7 +25,7 @@ use crate::api::{self, Gateway};
 use crate::config::{Config, ConfigErrors};
 
 /// How long connections may take to finish at the end.
-const CONNECTIONS_END: Duration = Duration::from_secs(10);
+const CONNECTIONS_END: Duration = Duration::from_secs(12);
 
 /// How long calls in flight may take to finish at the end.
 const CALLS_END: Duration = Duration::from_secs(10);
@@ -125,7 +125,8 @@ impl Server {
         &self.engine
     }
 
-    /// Serves until `shutdown` is done, then stops gracefully, within about twenty seconds.
+    /// Serves until `shutdown` is done, then stops gracefully, within about twelve seconds: what is under way
+    /// ends, callers get what is known, and what is queued stays queued.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         tracing::info!(listen = %self.address, "serving");
         let graceful = GracefulShutdown::new();
@@ -150,10 +151,12 @@ impl Server {
         tracing::info!("stopping");
         self.closing.send_replace(true);
         pruning.abort();
-        if timeout(CONNECTIONS_END, graceful.shutdown()).await.is_err() {
+        let connections = timeout(CONNECTIONS_END, graceful.shutdown());
+        let (connections, ()) = tokio::join!(connections, self.engine.stop(CALLS_END));
+        if connections.is_err() {
             tracing::warn!("connections were still open at the end and are dropped");
         }
-        self.engine.shutdown(CALLS_END).await;
+        self.ledger.close().await;
         tracing::info!("stopped");
     }
 

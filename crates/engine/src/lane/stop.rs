@@ -56,6 +56,10 @@ impl Lane {
                 let failure = Failure::not_sent(ErrorCode::Cancelled, "the batch was cancelled");
                 self.settle_unsent(key, Status::Cancelled, &failure.for_good());
             }
+            (Some(Stop::Recalled), true) if self.stopping.is_some() => {
+                let failure = Failure::not_sent(ErrorCode::Cancelled, "Interline is stopping; send it again");
+                self.settle_unsent(key, Status::Rejected, &failure);
+            }
             (Some(Stop::Recalled), true) => {
                 let failure =
                     Failure::not_sent(ErrorCode::Expired, "it was not sent before the caller's timeout");
