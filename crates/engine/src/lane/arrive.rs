@@ -6,7 +6,7 @@ use std::time::Duration;
 use interline_core::adapter::Signal;
 use interline_core::breaker::Health;
 use interline_core::draw::Waiting;
-use interline_core::error::{ErrorCode, Failure, Fate};
+use interline_core::error::Failure;
 use interline_core::outcome::{Outcome, Status};
 use interline_core::record::{CallRecord, Note};
 use interline_core::shared::Digest;
@@ -67,18 +67,21 @@ impl Lane {
         let verdict = match end {
             End::Verdict(verdict) => verdict,
             End::Held(failure) => {
+                self.breaker.abandoned();
                 self.trouble = Some(failure.message);
                 let at = clock::now_ms() + LEDGER_PAUSE_MS;
                 waiting.into_iter().for_each(|waiting| self.requeue(waiting, at));
                 return;
             }
             End::Late => {
+                self.breaker.abandoned();
                 let at = clock::now_ms();
                 waiting.into_iter().for_each(|waiting| self.requeue(waiting, at));
                 self.close_rows(&sending);
                 return;
             }
             End::Fenced(keys) => {
+                self.breaker.abandoned();
                 self.fenced(keys, waiting, &sending);
                 touched.into_iter().for_each(|key| self.after_stop(key));
                 return;
@@ -196,19 +199,16 @@ impl Lane {
 
     /// Tells the breaker how the server did.
     fn tell_breaker(&mut self, outcomes: &[Outcome]) {
-        let all =
-            |test: fn(&Failure) -> bool| outcomes.iter().all(|outcome| outcome.failure().is_some_and(test));
-        let health = if all(|f| f.fate == Fate::NotSent && f.code == ErrorCode::VendorUnavailable) {
-            Health::Unreached
-        } else if all(|f| f.fate == Fate::Unknown && f.code != ErrorCode::Internal) {
-            Health::NoAnswer
-        } else {
-            Health::Good
-        };
-        self.breaker_hears(health, outcomes.iter().find_map(Outcome::failure).map(|f| f.message.clone()));
+        match Health::of(outcomes) {
+            Some(health) => {
+                let why = outcomes.iter().find_map(Outcome::failure).map(|failure| failure.message.clone());
+                self.breaker_hears(health, why);
+            }
+            None => self.breaker.abandoned(),
+        }
     }
 
-    pub(super) fn breaker_hears(&mut self, health: Health, why: Option<String>) {
+    fn breaker_hears(&mut self, health: Health, why: Option<String>) {
         let now_ms = clock::now_ms();
         let before = self.breaker.refuses(now_ms);
         self.breaker.ended(now_ms, health, clock::chance());

@@ -46,6 +46,8 @@ const CLAIM_PARCELS: usize = 8;
 const CLAIM_BYTES: usize = 2 * 1024 * 1024;
 const LEASE_MS: i64 = 60_000;
 const RENEW_MS: i64 = 20_000;
+/// What a call may take beside its answer: a token, the ledger, its slot.
+const CALL_SLACK: Duration = Duration::from_secs(20);
 /// How often an idle lane looks by itself, in milliseconds.
 const POLL_MS: i64 = 2_000;
 
@@ -189,6 +191,11 @@ impl Lane {
             around.announce.clone(),
         ));
         let paces = provider.adapter().map(|adapter| provider.paces(adapter.profile())).unwrap_or_default();
+        let call_timeout_ms = provider.timeout().saturating_add(CALL_SLACK).as_millis();
+        let breaker = BreakerSettings {
+            call_timeout_ms: i64::try_from(call_timeout_ms).unwrap_or(i64::MAX),
+            ..BreakerSettings::default()
+        };
         let lane = Self {
             provider,
             around,
@@ -213,7 +220,7 @@ impl Lane {
             probe_at_ms: 0,
             stopping: None,
             trouble: None,
-            breaker: Breaker::new(BreakerSettings::default()),
+            breaker: Breaker::new(breaker),
             paused,
             lent: HashMap::new(),
             questions: BTreeMap::new(),
