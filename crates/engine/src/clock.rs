@@ -1,6 +1,7 @@
 //! The outside world of the engine: the time and chance that pure code gets as arguments.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The wall clock may be corrected by so much without anybody taking notice.
 const TREMOR_MS: i64 = 1_000;
@@ -30,6 +31,14 @@ pub(crate) fn nonce() -> String {
 /// Uniform in 0..1.
 pub(crate) fn chance() -> f64 {
     f64::from(u32::from_le_bytes(random())) / f64::from(u32::MAX)
+}
+
+/// Nanoseconds of a clock that never goes back. It begins a day before the process, so that there is a
+/// past to look back into.
+pub(crate) fn ticks() -> u64 {
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let elapsed = BEGAN.elapsed() + Duration::from_secs(24 * 60 * 60);
+    u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Sees when the wall clock jumps: pauses are kept as wall times, and nobody wants to wait an hour longer

@@ -1,16 +1,19 @@
-//! One vendor call from claim to verdict: token, *sending* committed, signed, written, read. Nothing
-//! here decides what follows; the lane does.
+//! One vendor call from claim to verdict: token, *sending* committed, its slot awaited, signed, written,
+//! read. Nothing here decides what follows; the lane does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use interline_core::adapter::{Adapter, Call, Seal, Signal, Verdict};
+use interline_core::adapter::{Adapter, Call, Reply, Seal, Signal, Verdict};
 use interline_core::draw::Waiting;
 use interline_core::error::{ErrorCode, Failure};
 use interline_core::outcome::Outcome;
 use interline_ledger::{Ledger, SendingStart, boundary};
+use tokio::time::Instant;
 
 use super::Ticket;
 use crate::clock;
+use crate::pace::{Ending, NotYet, Permit};
 use crate::provider::Provider;
 
 /// A call that is ready to go.
@@ -22,6 +25,8 @@ pub(crate) struct Departure {
     pub(crate) starts: Vec<(u32, SendingStart)>,
     /// Not to leave after this, Unix milliseconds: what was true when it was drawn may not be any more.
     pub(crate) leave_by_ms: i64,
+    /// Its slot.
+    pub(crate) permit: Permit,
 }
 
 /// A call that came back.
@@ -56,7 +61,7 @@ pub(crate) async fn make(
     ledger: Ledger,
     departure: Departure,
 ) -> Arrival {
-    let Departure { waiting, call, starts, leave_by_ms } = departure;
+    let Departure { waiting, call, starts, leave_by_ms, mut permit } = departure;
     let class = call.class;
     let began_ms = clock::now_ms();
     let mut arrival = Arrival {
@@ -74,22 +79,28 @@ pub(crate) async fn make(
             return arrival;
         }
     };
-    if let Err(end) = commit(&ledger, starts, &mut arrival.sending).await {
-        arrival.end = end;
+    if !starts.is_empty() {
+        let preparing = Instant::now();
+        if let Err(end) = commit(&ledger, starts, &mut arrival.sending).await {
+            arrival.end = end;
+            return arrival;
+        }
+        permit.prepared(preparing.elapsed());
+    }
+    if !slot_comes(&mut permit, leave_by_ms).await {
+        arrival.end = End::Late;
         return arrival;
     }
     let nonce = clock::nonce();
     arrival.at_ms = clock::now_ms();
-    if arrival.at_ms > leave_by_ms {
-        arrival.end = End::Late;
-        return arrival;
-    }
     let seal = Seal { now_ms: arrival.at_ms, nonce: &nonce, token: token.as_deref() };
-    let started = tokio::time::Instant::now();
+    let started = Instant::now();
     let verdict = match adapter.encode(&call, &seal) {
         Ok(request) => {
             boundary::reach("call.before_write");
-            match provider.transport.send(request, provider.timeout()).await {
+            let sent = provider.transport.send(request, provider.timeout()).await;
+            permit.over(clock::ticks(), ending(&sent));
+            match sent {
                 Ok(reply) => {
                     boundary::reach("call.after_reply");
                     adapter.decode(&call, &reply)
@@ -115,6 +126,29 @@ pub(crate) async fn make(
     arrival
 }
 
+/// Waits for the call's slot; false when it cannot leave in time. Whoever slept longer than that has lost
+/// its leases too.
+async fn slot_comes(permit: &mut Permit, leave_by_ms: i64) -> bool {
+    loop {
+        let left = u64::try_from(leave_by_ms - clock::now_ms()).map(Duration::from_millis);
+        let Ok(left) = left else { return false };
+        match permit.leave(clock::ticks()) {
+            Ok(()) => return true,
+            // The timer never wakes early, and later by a millisecond at most.
+            Err(NotYet::Wait(wait)) if wait <= left => tokio::time::sleep(wait).await,
+            Err(NotYet::Wait(_) | NotYet::Gone) => return false,
+        }
+    }
+}
+
+fn ending(sent: &Result<Reply, Failure>) -> Ending {
+    match sent {
+        Ok(_) => Ending::Answered,
+        Err(failure) if failure.code == ErrorCode::Timeout => Ending::TimedOut,
+        Err(_) => Ending::Lost,
+    }
+}
+
 /// Every message has exactly one outcome, whatever the adapter answered.
 fn complete(mut verdict: Verdict, call: &Call) -> Verdict {
     if verdict.outcomes.len() != call.messages.len() {
@@ -129,9 +163,6 @@ async fn commit(
     starts: Vec<(u32, SendingStart)>,
     sending: &mut Vec<(u32, i64)>,
 ) -> Result<(), End> {
-    if starts.is_empty() {
-        return Ok(());
-    }
     let (keys, starts): (Vec<u32>, Vec<SendingStart>) = starts.into_iter().unzip();
     let rows = ledger.begin_sending(starts).await.map_err(|error| {
         End::Held(Failure::not_sent(

@@ -14,6 +14,7 @@ use super::call::{self, Departure};
 use super::parcel::{HeldParcel, Origin};
 use super::{Event, Lane, Ticket};
 use crate::clock;
+use crate::pace::{Opening, Permit};
 
 /// Most bytes in one call, whatever the count allows.
 const CALL_BYTES: usize = 4 * 1024 * 1024;
@@ -123,28 +124,30 @@ impl Lane {
         now_ms: i64,
         adapter: &Arc<dyn Adapter>,
     ) -> Option<Result<(), Duration>> {
-        let pace = self.paces.get_mut(index)?;
+        let pace = self.paces.get(index)?;
         let class = pace.class;
-        if self.drawer.drawable(class) == 0 {
+        let drawable = self.drawer.drawable(class);
+        if drawable == 0 {
             return None;
         }
-        if let Err(wait) = pace.ready(now_ms) {
-            return Some(Err(wait));
-        }
-        let limits = CallLimits { messages: pace.messages_per_call, bytes: CALL_BYTES };
+        let size = pace.size(self.provider.timeout());
+        let gate = pace.gate.clone();
+        // What a caller waits for leaves at once and is drawn as late as can be; what is written down first
+        // is drawn so much earlier.
+        let stored = self.window.0 > 0;
+        let mut opening = match gate.open(clock::ticks(), size.min(drawable), stored) {
+            Ok(opening) => opening,
+            Err(wait) => return Some(Err(wait)),
+        };
+        let limits = CallLimits { messages: size.min(opening.messages), bytes: CALL_BYTES };
         let drawn = self.drawer.draw(class, limits)?;
         let fresh = self.fresh(drawn, now_ms, adapter.profile().dedupe.window_ms(class));
-        let ready = self.paced(index, fresh, now_ms);
+        let ready = self.paced(&mut opening, fresh, now_ms);
         if ready.is_empty() {
             return Some(Ok(()));
         }
-        if let Err(wait) = self.paces.get_mut(index)?.take(ready.len()) {
-            for waiting in ready.into_iter().rev() {
-                self.drawer.put_back(waiting);
-            }
-            return Some(Err(wait));
-        }
-        self.send(ready, class, adapter);
+        let permit = opening.take(ready.len());
+        self.send(ready, class, adapter, permit);
         Some(Ok(()))
     }
 
@@ -179,27 +182,32 @@ impl Lane {
     }
 
     /// Holds back what its recipient may not get yet.
-    fn paced(&mut self, index: usize, drawn: Vec<Waiting<Ticket>>, now_ms: i64) -> Vec<Waiting<Ticket>> {
-        if self.paces.get(index).is_none_or(|pace| !pace.paces_recipients()) {
+    fn paced(
+        &mut self,
+        opening: &mut Opening<'_>,
+        drawn: Vec<Waiting<Ticket>>,
+        now_ms: i64,
+    ) -> Vec<Waiting<Ticket>> {
+        if !opening.paces_recipients() {
             return drawn;
         }
         let mut ready = Vec::with_capacity(drawn.len());
-        let mut held = Vec::new();
-        if let Some(pace) = self.paces.get_mut(index) {
-            for waiting in drawn {
-                match pace.recipient(waiting.recipient, now_ms) {
-                    Ok(()) => ready.push(waiting),
-                    Err(at_ms) => held.push((at_ms, waiting)),
-                }
+        for waiting in drawn {
+            match opening.recipient(waiting.recipient) {
+                Ok(()) => ready.push(waiting),
+                Err(wait) => self.put_later(now_ms.saturating_add(whole_millis(wait)), waiting),
             }
-        }
-        for (at_ms, waiting) in held {
-            self.put_later(at_ms, waiting);
         }
         ready
     }
 
-    fn send(&mut self, waiting: Vec<Waiting<Ticket>>, class: &'static str, adapter: &Arc<dyn Adapter>) {
+    fn send(
+        &mut self,
+        waiting: Vec<Waiting<Ticket>>,
+        class: &'static str,
+        adapter: &Arc<dyn Adapter>,
+        permit: Permit,
+    ) {
         let now_ms = clock::now_ms();
         let mut messages = Vec::with_capacity(waiting.len());
         let mut starts: Vec<(u32, SendingStart)> = Vec::new();
@@ -245,7 +253,8 @@ impl Lane {
         }
         self.in_flight += 1;
         self.breaker.departed(now_ms);
-        let departure = Departure { waiting, call: Call { class, results, messages }, starts, leave_by_ms };
+        let departure =
+            Departure { waiting, call: Call { class, results, messages }, starts, leave_by_ms, permit };
         let (provider, adapter) = (Arc::clone(&self.provider), Arc::clone(adapter));
         let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
         tokio::spawn(async move {
@@ -254,4 +263,9 @@ impl Lane {
             drop(events.send(Event::Arrived(Box::new(arrival))));
         });
     }
+}
+
+/// A time in milliseconds, rounded up.
+fn whole_millis(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
 }
