@@ -48,6 +48,7 @@ impl Lane {
                 self.push(waits, *not_before_ms, now_ms);
             }
         }
+        self.has_fallbacks |= parcel.entries.iter().any(|entry| entry.fallback.is_some());
         self.parcels.insert(key, parcel);
         self.finish_if_done(key);
         key
@@ -65,6 +66,7 @@ impl Lane {
             }
         }
         self.drawer = Drawer::default();
+        self.aside.clear();
         let now_ms = clock::now_ms();
         let later = std::mem::take(&mut self.later);
         let times: HashMap<Ticket, i64> =

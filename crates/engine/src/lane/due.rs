@@ -31,7 +31,8 @@ impl Lane {
         tracing::warn!(provider = %self.provider.settings.name, jump_ms, "the system's clock jumped");
         shift(&mut self.later, jump_ms);
         shift(&mut self.questions, jump_ms);
-        for at in [&mut self.claim_at_ms, &mut self.probe_at_ms, &mut self.sweep_at_ms] {
+        for at in [&mut self.claim_at_ms, &mut self.probe_at_ms, &mut self.sweep_at_ms, &mut self.aside_at_ms]
+        {
             *at = at.saturating_add(jump_ms);
         }
         // Leases are wall times in the ledger: they are renewed at once.

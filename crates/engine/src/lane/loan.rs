@@ -23,6 +23,9 @@ use crate::intake::forbidding;
 /// A class that is frozen for longer than this lends what waits.
 const LONG_FREEZE_MS: i64 = 1_000;
 
+/// How often what was set aside is offered to the other providers again.
+const LOOK_AGAIN_MS: i64 = 500;
+
 /// The lanes by provider, for those that lend to each other.
 pub(crate) type Peers = Arc<RwLock<BTreeMap<Arc<str>, LaneHandle>>>;
 
@@ -114,31 +117,54 @@ impl Lane {
     }
 
     /// While the breaker refuses, and while a class is frozen for long, what has a fallback goes there;
-    /// the rest waits.
+    /// the rest is set aside until calls may leave again.
     pub(super) fn divert(&mut self, now_ms: i64) {
-        let open_until = self.breaker.refuses(now_ms).then(|| self.breaker.opens_at(now_ms));
+        if !self.has_fallbacks {
+            return;
+        }
+        let refuses = self.breaker.refuses(now_ms);
         for index in 0..self.paces.len() {
             let Some(pace) = self.paces.get(index) else { continue };
-            let class = pace.class;
-            let frozen = pace.frozen_until_ms;
-            let (why, until_ms) = match open_until {
-                Some(until) => ("the breaker is open", until.unwrap_or(now_ms + super::POLL_MS)),
-                None if frozen > now_ms + LONG_FREEZE_MS => ("the vendor asked for a pause", frozen),
-                None => continue,
+            let (class, frozen) = (pace.class, pace.frozen_until_ms > now_ms + LONG_FREEZE_MS);
+            let why = match (refuses, frozen) {
+                (true, _) => "the breaker is open",
+                (false, true) => "the vendor asked for a pause",
+                (false, false) => {
+                    self.put_back_aside(class);
+                    continue;
+                }
             };
+            if now_ms >= self.aside_at_ms {
+                self.put_back_aside(class);
+            }
             let all = CallLimits { messages: usize::MAX, bytes: usize::MAX };
             let mut leaving = Vec::new();
             while let Some(drawn) = self.drawer.draw(class, all) {
                 for waiting in drawn {
                     match self.entry(waiting.ticket).and_then(|entry| self.elsewhere(entry)) {
                         Some((hop, to)) => leaving.push(Leaving { waiting, hop, to }),
-                        None => self.put_later(until_ms.max(now_ms + 1), waiting),
+                        None => self.aside.push(waiting),
                     }
                 }
             }
             self.note_diverted(&leaving, why, now_ms);
             self.lend(leaving);
         }
+        if now_ms >= self.aside_at_ms {
+            self.aside_at_ms = now_ms + LOOK_AGAIN_MS;
+        }
+    }
+
+    /// What was set aside of a class waits in the drawer again, in its order.
+    fn put_back_aside(&mut self, class: &str) {
+        if self.aside.is_empty() {
+            return;
+        }
+        let (of_class, rest) =
+            std::mem::take(&mut self.aside).into_iter().partition(|waiting| waiting.slot.class == class);
+        self.aside = rest;
+        let of_class: Vec<Waiting<Ticket>> = of_class;
+        of_class.into_iter().rev().for_each(|waiting| self.drawer.put_back(waiting));
     }
 
     /// While the dialect cannot even be asked for, what has a fallback goes there.

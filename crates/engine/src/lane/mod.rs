@@ -169,6 +169,11 @@ pub(crate) struct Lane {
     trouble: Option<String>,
     breaker: Breaker,
     paused: bool,
+    /// Whether any message so far had a fallback.
+    has_fallbacks: bool,
+    /// Messages without a willing fallback, while nothing may leave.
+    aside: Vec<Waiting<Ticket>>,
+    aside_at_ms: i64,
     /// What other lanes have of this one's messages.
     lent: HashMap<Ticket, Waiting<Ticket>>,
     /// What vendors are asked about, by when.
@@ -222,6 +227,9 @@ impl Lane {
             trouble: None,
             breaker: Breaker::new(breaker),
             paused,
+            has_fallbacks: false,
+            aside: Vec::new(),
+            aside_at_ms: 0,
             lent: HashMap::new(),
             questions: BTreeMap::new(),
             asks_under_way: 0,
@@ -320,6 +328,9 @@ impl Lane {
             return Duration::from_millis(u64::try_from(next_ms - now_ms).unwrap_or_default());
         }
         self.divert(now_ms);
+        if !self.aside.is_empty() {
+            next_ms = next_ms.min(self.aside_at_ms.max(now_ms + 1));
+        }
         let wait = self.depart(now_ms);
         // Departing may have held messages back for later, too.
         if let Some(((later_ms, _), _)) = self.later.first_key_value() {
