@@ -31,4 +31,4 @@ pub use scripted::Scripted;
 pub use server::Server;
 pub use stage::{Stage, TwinProcess, arrived_once};
 pub use troupe::Troupe;
-pub use wait::{eventually, holds_within};
+pub use wait::{eventually, holds_within, in_seconds};

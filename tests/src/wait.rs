@@ -31,3 +31,8 @@ pub fn holds_within(within: Duration, mut condition: impl FnMut() -> bool) -> bo
     }
     condition()
 }
+
+/// A moment so many seconds from now, as the API takes it.
+pub fn in_seconds(seconds: i64) -> String {
+    (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds)).to_string()
+}
