@@ -8,18 +8,43 @@ pub(crate) fn raw(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// Bytes that are looked at together.
+const TOGETHER: usize = 8;
+/// A byte in each place.
+const EACH: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// The length of the longest beginning in which nothing ends a JSON string or is escaped there. Ids hardly
+/// ever hold such bytes, and every message has several: eight are looked at together.
+pub(crate) fn plain(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<TOGETHER>();
+    for (place, word) in words.iter().enumerate() {
+        let found = special(u64::from_le_bytes(*word));
+        if found != 0 {
+            return place * TOGETHER + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let end = rest.iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'));
+    words.len() * TOGETHER + end.unwrap_or(rest.len())
+}
+
+/// Marks bytes that are special; above the lowest of them the marks may be wrong.
+const fn special(word: u64) -> u64 {
+    let quote = word ^ (EACH * b'"' as u64);
+    let backslash = word ^ (EACH * b'\\' as u64);
+    let zero = (quote.wrapping_sub(EACH) & !quote) | (backslash.wrapping_sub(EACH) & !backslash);
+    (zero | (word.wrapping_sub(EACH * 0x20) & !word)) & HIGH
+}
+
 /// Appends a JSON string.
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
-    // Without an early exit the loop is done many bytes at a time.
-    let special =
-        text.bytes().fold(false, |special, byte| special | (byte < 0x20) | (byte == b'"') | (byte == b'\\'));
-    if !special {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-    } else {
-        value(out, text);
+    if plain(text.as_bytes()) < text.len() {
+        return value(out, text);
     }
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }
 
 /// Appends a string or `null`.
@@ -82,6 +107,24 @@ mod tests {
             string(&mut out, &text);
             let wanted = format!("{number} {}", serde_json::to_string(&text).unwrap());
             prop_assert_eq!(String::from_utf8(out).unwrap(), wanted);
+        }
+    }
+
+    #[test]
+    fn the_plain_beginning_ends_at_the_first_special_byte() {
+        for length in 0..40 {
+            let mut bytes = vec![b'~'; length];
+            assert_eq!(plain(&bytes), length);
+            for special in [b'"', b'\\', 0, 0x1f] {
+                for at in 0..length {
+                    bytes[at..].fill(special);
+                    assert_eq!(plain(&bytes), at);
+                    bytes[at..].fill(0xff);
+                    assert_eq!(plain(&bytes), length);
+                    bytes[at..].fill(b' ');
+                    assert_eq!(plain(&bytes), length);
+                }
+            }
         }
     }
 

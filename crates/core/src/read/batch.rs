@@ -12,6 +12,7 @@ use serde_json_borrow::Value;
 use super::content::content;
 use super::field::{Fields, Path, Problems};
 use super::options::{extensions, options, sender};
+use super::plain;
 use crate::content::{Content, Template};
 use crate::error::FieldError;
 use crate::message::{Head, Message};
@@ -197,6 +198,9 @@ pub fn read_message(
     path: Path<'_>,
     problems: &mut Problems,
 ) -> Option<Message> {
+    if let Some(message) = plain_message(text, (head, identity), index) {
+        return Some(message);
+    }
     let errors_before = problems.total();
     let value = parse(text, &path, problems)?;
     let mut fields = Fields::of(&value, path, problems)?;
@@ -260,6 +264,39 @@ pub fn read_message(
     })
 }
 
+/// Reads a message that takes everything but its names from the batch; none leaves it to the full reader.
+fn plain_message(text: &str, (head, identity): (&Head, &Identity<'_>), index: u64) -> Option<Message> {
+    let content = head.content.as_ref().filter(|content| content.template == Template::Off)?;
+    let plain = plain::read(text).filter(|_| head.vars.is_empty())?;
+    let fits = |id: Option<&str>| id.is_none_or(is_id);
+    if !fits(plain.id) || !fits(plain.client_id) || plain.id.is_some_and(|id| reserved(id, index)) {
+        return None;
+    }
+    let client_id = || derived_client_id(identity.batch_id, index).into_boxed_str();
+    Some(Message {
+        index,
+        id_given: plain.id.is_some(),
+        id: plain.id.map_or_else(|| made_id(index).into_boxed_str(), Box::from),
+        client_id: plain.client_id.map_or_else(client_id, Box::from),
+        to: plain.to?.parse().ok()?,
+        from: head.from.clone(),
+        content: content.clone(),
+        inherits_content: true,
+        options: head.options.clone(),
+        extensions: head.extensions.clone(),
+        vars: Arc::clone(&head.vars),
+        labels: Arc::clone(&head.labels),
+        guarantee: head.guarantee,
+        on_loss: head.on_loss,
+        expires_at_ms: head.expires_at_ms,
+    })
+}
+
+fn is_id(text: &str) -> bool {
+    // No character has less than a byte.
+    !text.is_empty() && (text.len() <= MAX_ID || text.chars().count() <= MAX_ID)
+}
+
 fn recipient(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Recipient> {
     let found = fields.text("to", problems);
     let text = fields.required("to", found, problems)?;
@@ -268,8 +305,8 @@ fn recipient(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Recipie
 
 fn id(fields: &mut Fields<'_>, key: &'static str, problems: &mut Problems) -> Option<String> {
     let text = fields.text(key, problems)?;
-    let length = text.chars().count();
-    if length == 0 || length > MAX_ID {
+    if !is_id(text) {
+        let length = text.chars().count();
         fields.wrong(key, format!("has {length} characters; allowed are 1 to {MAX_ID}"), problems);
         return None;
     }
@@ -303,15 +340,16 @@ where
 pub fn derived_client_id(batch_id: &str, index: u64) -> String {
     let digest = xxhash_rust::xxh3::xxh3_128_with_seed(batch_id.as_bytes(), index);
     let mut text = vec![0; 32];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(digest.to_be_bytes()) {
-        pair.copy_from_slice(&[hex_digit(byte >> 4), hex_digit(byte & 15)]);
+    for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(digest.to_be_bytes()) {
+        *pair = [hex_digit(byte >> 4), hex_digit(byte & 15)];
     }
     // Hex digits are text.
     String::from_utf8(text).unwrap_or_default()
 }
 
+/// Without a branch, so that all digits are made at once.
 const fn hex_digit(nibble: u8) -> u8 {
-    if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }
+    b'0' + nibble + (nibble > 9) as u8 * (b'a' - b'0' - 10)
 }
 
 fn check_template(
@@ -340,5 +378,45 @@ fn check_template(
     for name in vars.keys().filter(|name| !names.contains(name.as_str())) {
         let at = Path::Key(fields.path(), "vars");
         problems.add(&Path::Key(&at, name), "a value without a placeholder");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_messages_are_what_the_full_reader_makes_of_them() {
+        let identity = Identity { batch_id: "b", vendors: &[], guarantee: Guarantee::AtMostOnce };
+        let head = r#"{"from":"shop","content":{"type":"text","text":"hi"},"labels":{"a":"b"},
+            "options":{"store":false},"guarantee":"at_least_once","on_loss":"reject",
+            "expires_at":"2026-12-01T09:00:00Z"}"#;
+        let mut problems = Problems::default();
+        let head = read_head(head, &identity, Path::Root(""), &mut problems).unwrap();
+        let long = "é".repeat(MAX_ID);
+        let too_long = "x".repeat(MAX_ID + 1);
+        let read = |text: &str| {
+            let mut problems = Problems::default();
+            let message = read_message(text, (&head, &identity), 7, Path::Root(""), &mut problems);
+            format!("{message:?} {problems:?}")
+        };
+        for (to, id) in [
+            ("user:a", "m"),
+            ("everyone", &long),
+            ("group:é", "msg_7"),
+            ("", "m"),
+            ("user:a", ""),
+            ("user:a", "msg_1"),
+            ("chat:1", "m"),
+            ("user:a", &too_long),
+        ] {
+            for client_id in ["", r#","client_id":"c""#] {
+                let text = format!(r#"{{"to":"{to}","id":"{id}"{client_id}}}"#);
+                // What is null counts as absent, and is for the full reader alone.
+                let full = text.replacen('{', r#"{"vars":null,"#, 1);
+                assert_eq!(read(&text), read(&full));
+            }
+        }
+        assert_eq!(read(r#"{"to":"user:a"}"#), read(r#"{"to":"user:a","id":null}"#));
     }
 }

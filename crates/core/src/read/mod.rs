@@ -6,6 +6,7 @@ mod batch;
 mod content;
 mod field;
 mod options;
+mod plain;
 
 pub use batch::{
     Document, Identity, MessageText, derived_client_id, head_text, made_id, read_document, read_head,

@@ -1,0 +1,121 @@
+//! Reads messages that only say who gets the batch's content: `to`, and perhaps `id` and `client_id`, with
+//! nothing escaped. Nearly all messages of large batches are such, and need neither a JSON tree nor a list
+//! of fields. Whatever looks any different is left to the full reader, which also words all errors; so this
+//! may give up at any byte, and must never read something that the full reader would not.
+
+use crate::json;
+
+/// The fields of such a message.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Plain<'t> {
+    pub(super) to: Option<&'t str>,
+    pub(super) id: Option<&'t str>,
+    pub(super) client_id: Option<&'t str>,
+}
+
+/// Reads a message; none where it is not plain.
+pub(super) fn read(text: &str) -> Option<Plain<'_>> {
+    let mut rest = Rest(text);
+    let mut plain = Plain::default();
+    rest.expect(b'{')?;
+    loop {
+        let place = match rest.string()? {
+            "to" => &mut plain.to,
+            "id" => &mut plain.id,
+            "client_id" => &mut plain.client_id,
+            _ => return None,
+        };
+        rest.expect(b':')?;
+        if place.replace(rest.string()?).is_some() {
+            return None;
+        }
+        if rest.expect(b',').is_none() {
+            rest.expect(b'}')?;
+            break;
+        }
+    }
+    rest.skip_blanks();
+    rest.0.is_empty().then_some(plain)
+}
+
+/// What is still to be read.
+struct Rest<'t>(&'t str);
+
+impl<'t> Rest<'t> {
+    fn skip_blanks(&mut self) {
+        self.0 = self.0.trim_start_matches([' ', '\t', '\r', '\n']);
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        if self.0.as_bytes().first() != Some(&byte) {
+            self.skip_blanks();
+        }
+        self.0 = self.0.strip_prefix(char::from(byte))?;
+        Some(())
+    }
+
+    fn string(&mut self) -> Option<&'t str> {
+        self.expect(b'"')?;
+        let (text, rest) = self.0.split_at_checked(json::plain(self.0.as_bytes()))?;
+        self.0 = rest.strip_prefix('"')?;
+        Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json_borrow::Value;
+
+    #[test]
+    fn plain_messages_are_read_whatever_their_order_and_blanks() {
+        let wanted = Plain { to: Some("user:频道"), id: Some("m1"), client_id: None };
+        for text in [r#"{"id":"m1","to":"user:频道"}"#, " { \"to\" : \"user:频道\",\n\t\"id\":\r\"m1\" } "]
+        {
+            assert_eq!(read(text).as_ref(), Some(&wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_not_plain_is_left_to_the_full_reader() {
+        for text in [
+            "",
+            "{}",
+            "{",
+            "[]",
+            r#"{"to":"user:a""#,
+            r#"{"to":"user:a"}}"#,
+            r#"{"to":"user:a",}"#,
+            r#"{"to":"user:a","to":"user:b"}"#,
+            r#"{"to":"user:a","id":null}"#,
+            r#"{"to":"user:a","id":1}"#,
+            r#"{"to":"user:\u0061"}"#,
+            r#"{"to":"user:a","vars":{}}"#,
+            "{\"to\":\"user:\u{1}\"}",
+            "\u{feff}{\"to\":\"user:a\"}",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_read_as_json_has_it_or_not_at_all() {
+        let message = br#"{"id":"m1","to":"user:a", "client_id":"c"}"#;
+        for at in 0..message.len() {
+            for byte in 0..0x80 {
+                let mut changed = message.to_vec();
+                changed[at] = byte;
+                let mut longer = message.to_vec();
+                longer.insert(at, byte);
+                for text in [&changed, &longer, &changed[..at].to_vec()] {
+                    let text = std::str::from_utf8(text).unwrap();
+                    let Some(plain) = read(text) else { continue };
+                    let value: Value<'_> = serde_json::from_str(text).unwrap();
+                    for (key, found) in [("to", plain.to), ("id", plain.id), ("client_id", plain.client_id)] {
+                        assert_eq!(value.get(key).as_str(), found, "{text}");
+                    }
+                }
+            }
+        }
+    }
+}
