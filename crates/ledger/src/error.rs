@@ -23,6 +23,8 @@ pub enum ErrorKind {
     Corrupt,
     /// The disk or the database is full. Nothing of the command was stored; later ones may succeed.
     Full,
+    /// The file or its disk may not be written. Nothing of the command was stored; later ones may succeed.
+    ReadOnly,
     /// Another process owns this ledger.
     Locked,
     /// The store cannot be reached or refused the work for now. Nothing of the command was stored.
@@ -39,6 +41,7 @@ impl fmt::Display for ErrorKind {
             Self::Invalid => "invalid",
             Self::Corrupt => "corrupt",
             Self::Full => "full",
+            Self::ReadOnly => "read-only",
             Self::Locked => "locked",
             Self::Unavailable => "unavailable",
             Self::Unsupported => "unsupported",
@@ -66,6 +69,13 @@ impl Error {
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
         self.context.push((name, value.to_string()));
+        self
+    }
+
+    /// The same with a kind that says more.
+    #[must_use]
+    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
         self
     }
 

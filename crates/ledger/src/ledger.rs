@@ -96,15 +96,11 @@ impl Ledger {
         }
     }
 
-    /// Deletes an upload that was not published.
+    /// Deletes an upload that was not published. Where the disk does not allow it now it is done as soon as
+    /// it does, or at the next start.
     pub async fn discard(&self, batch_id: &str) -> Result<()> {
-        let batch_id = batch_id.to_owned();
         match &self.store {
-            Store::Sqlite(store) => {
-                let batch_no = store.write(sqlite::BeginDiscard { batch_id }).await?;
-                while store.write(sqlite::DropStep { batch_no }).await? {}
-                Ok(())
-            }
+            Store::Sqlite(store) => store.discard(batch_id).await,
         }
     }
 

@@ -76,7 +76,16 @@ impl Ledger {
         }
     }
 
-    /// Says how the ledger is doing.
+    /// Whether batches can be taken now: that it can be read, and that the last commit went well. While it
+    /// did not, asking tries a small one.
+    pub async fn ready(&self) -> Result<()> {
+        match &self.store {
+            Store::Sqlite(store) => store.ready().await,
+        }
+    }
+
+    /// Says how the ledger is doing. Reads a row for each batch and provider that have work; for asking
+    /// often there is [`Ledger::ready`].
     pub async fn status(&self) -> Result<LedgerStatus> {
         match &self.store {
             Store::Sqlite(store) => store.read(sqlite::ReadStatus).await,

@@ -12,6 +12,7 @@ mod claim;
 mod codec;
 mod direct;
 mod facts;
+mod health;
 mod hold;
 mod keys;
 mod load;
@@ -47,7 +48,7 @@ pub(crate) use reassign::{DrainStep, Reassign};
 pub(crate) use retention::{DropStep, OldBatches, Shrink};
 pub(crate) use search::{CountIds, FindIds, FindRecipient, IdsAfter};
 pub(crate) use settle::{Revise, Settle};
-pub(crate) use stage::{BeginDiscard, Publish, Stage, StageParcels};
+pub(crate) use stage::{Publish, Stage, StageParcels};
 pub(crate) use state::{CancelStep, SetState};
 
 /// The handle on an open SQLite ledger.
@@ -80,6 +81,17 @@ impl Store {
         Ok(answer)
     }
 
+    /// Whether it can be read and written. Costs a commit only while the last one failed.
+    pub(crate) async fn ready(&self) -> Result<()> {
+        self.read(ReadSchema).await?;
+        if self.writer.trouble().is_none() {
+            return Ok(());
+        }
+        self.write(health::Probe { take_back: false }).await?;
+        self.write(health::Probe { take_back: true }).await?;
+        self.writer.trouble().map_or(Ok(()), Err)
+    }
+
     /// Waits until what was queued before is committed.
     pub(crate) async fn settle_queue(&self) -> Result<()> {
         self.writer.submit(Nothing).await
@@ -91,6 +103,22 @@ impl Store {
             readers.close().await;
         }
         self.writer.close().await;
+    }
+}
+
+/// Reads something that is always there.
+#[derive(Debug)]
+struct ReadSchema;
+
+impl Work for ReadSchema {
+    type Answer = ();
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
+        sqlx::query("SELECT value FROM meta WHERE key = 'schema'")
+            .fetch_one(conn)
+            .await
+            .map(drop)
+            .map_err(failed("cannot read ledger"))
     }
 }
 
@@ -115,14 +143,27 @@ fn kind_of(error: &sqlx::Error) -> ErrorKind {
     if matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound) {
         return ErrorKind::Corrupt;
     }
-    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    if let sqlx::Error::Io(error) = error {
+        return health::kind_of_io(error).unwrap_or(ErrorKind::Unavailable);
+    }
+    let code = code_of(error);
+    // No room to make the shared memory file of the write-ahead log longer.
+    if code == Some(10 | (19 << 8)) {
+        return ErrorKind::Full;
+    }
     match code.map(|extended| extended & 0xff) {
+        Some(3 | 8) => ErrorKind::ReadOnly,
         Some(11 | 26) => ErrorKind::Corrupt,
         Some(13) => ErrorKind::Full,
         Some(18) => ErrorKind::Invalid,
         Some(19) => ErrorKind::Conflict,
         _ => ErrorKind::Unavailable,
     }
+}
+
+/// SQLite's extended result code.
+fn code_of(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code()?.parse().ok()
 }
 
 #[cfg(test)]

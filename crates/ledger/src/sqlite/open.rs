@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
@@ -12,10 +12,11 @@ use sqlx::sqlite::{
     SqlitePoolOptions, SqliteSynchronous,
 };
 
+use super::health::kind_of_io;
 use super::retention::{DropStep, broken_uploads};
 use super::round::join_round;
 use super::state::{CancelStep, half_cancelled};
-use super::writer::{Work, Writer};
+use super::writer::{Place, Work, Writer};
 use super::{Store, direct, failed, schema};
 use crate::boundary;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,18 +30,23 @@ const STATEMENTS: usize = 256;
 impl Store {
     /// Opens a file and makes it if need be.
     pub(crate) async fn open_file(path: &Path) -> Result<Self> {
-        let lock = lock(path)?;
-        let at_path = |error: Error| error.with("path", path.display());
-        let options = writer_options(SqliteConnectOptions::new().filename(path).create_if_missing(true));
-        let mut conn = options.connect().await.map_err(failed("cannot open ledger")).map_err(at_path)?;
-        schema::prepare(&mut conn).await.map_err(at_path)?;
-        recover(&mut conn).await.map_err(at_path)?;
-        let uploads = broken_uploads(&mut conn).await.map_err(at_path)?;
-        let readers = readers(path);
-        let writer = Writer::start(conn, Some(options), Some(lock));
-        let store = Self { writer, readers: Some(readers) };
-        store.finish_leftovers(uploads).await?;
-        Ok(store)
+        let opened = async {
+            let lock = lock(path).await?;
+            let new = is_new(path)?;
+            let options = writer_options(SqliteConnectOptions::new().filename(path).create_if_missing(true));
+            let mut conn = options.connect().await.map_err(failed("cannot open ledger"))?;
+            schema::prepare(&mut conn).await?;
+            recover(&mut conn).await?;
+            let uploads = broken_uploads(&mut conn).await?;
+            if new {
+                tracing::info!(path = %path.display(), "there was no ledger; a new one was made");
+            }
+            let writer = Writer::start(conn, Some(Place { path: path.to_owned(), options, lock }));
+            let store = Self { writer, readers: Some(readers(path)) };
+            store.finish_leftovers(uploads).await?;
+            Ok(store)
+        };
+        opened.await.map_err(|error| advised(error, path))
     }
 
     /// Opens an empty ledger that is gone when the last handle is.
@@ -48,7 +54,7 @@ impl Store {
         let options = writer_options(SqliteConnectOptions::new().filename(":memory:"));
         let mut conn = options.connect().await.map_err(failed("cannot open ledger in memory"))?;
         schema::prepare(&mut conn).await?;
-        Ok(Self { writer: Writer::start(conn, None, None), readers: None })
+        Ok(Self { writer: Writer::start(conn, None), readers: None })
     }
 
     /// Ends what was begun: uploads that broke off, batches that were being cancelled.
@@ -99,26 +105,66 @@ impl Work for HalfCancelled {
     }
 }
 
-/// Takes the file for this process; the lock goes with the process, however that ends.
-fn lock(path: &Path) -> Result<File> {
+/// The error with the file that it is about, and what may be done about it.
+fn advised(error: Error, path: &Path) -> Error {
+    let advice = match error.kind() {
+        ErrorKind::Corrupt => {
+            "nothing was changed: bring it back from a backup, or move it and its -wal away to begin anew"
+        }
+        ErrorKind::Locked => "stop that process, or name another file",
+        ErrorKind::ReadOnly => "let this process write the file and its folder",
+        ErrorKind::Full => "make room on its disk",
+        _ => return error.with("path", path.display()),
+    };
+    error.with("path", path.display()).with("to go on:", advice)
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = OsString::from(path);
-    name.push(".lock");
-    let unavailable =
-        || Error::new(ErrorKind::Unavailable, "cannot lock ledger").with("path", path.display());
+    name.push(end);
+    PathBuf::from(name)
+}
+
+/// Whether there is no ledger yet. Where the file is gone and its log is not, SQLite would begin anew without
+/// a word and delete what the log holds.
+fn is_new(path: &Path) -> Result<bool> {
+    let bytes = |path: &Path| path.metadata().map_or(0, |found| found.len());
+    let new = bytes(path) == 0;
+    if new && bytes(&beside(path, "-wal")) > 0 {
+        return Err(Error::new(
+            ErrorKind::Corrupt,
+            "cannot open ledger: its file is gone or empty, and the -wal beside it still holds commits",
+        ));
+    }
+    Ok(new)
+}
+
+/// How often, and how long apart, a lock is asked for that somebody holds: one who is just ending, or a child
+/// of his that has not begun yet.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(30);
+
+/// Takes the file for this process; the lock goes with the process, however that ends.
+async fn lock(path: &Path) -> Result<File> {
+    let failed = |error: std::io::Error| {
+        let kind = kind_of_io(&error).unwrap_or(ErrorKind::Unavailable);
+        Error::new(kind, "cannot lock ledger").with("because", &error).caused_by(error)
+    };
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(Path::new(&name))
-        .map_err(|error| unavailable().caused_by(error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::new(ErrorKind::Locked, "cannot open a ledger that another process is using")
-                .with("path", path.display()))
+        .open(beside(path, ".lock"))
+        .map_err(failed)?;
+    for tried in 1..=LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+            Err(TryLockError::WouldBlock) if tried < LOCK_TRIES => tokio::time::sleep(LOCK_PAUSE).await,
+            Err(TryLockError::WouldBlock) => {}
         }
-        Err(TryLockError::Error(error)) => Err(unavailable().caused_by(error)),
     }
+    Err(Error::new(ErrorKind::Locked, "cannot open a ledger that another process is using"))
 }
 
 pub(super) fn writer_options(options: SqliteConnectOptions) -> SqliteConnectOptions {

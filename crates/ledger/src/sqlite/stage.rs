@@ -1,14 +1,17 @@
 //! Long uploads: parcels come in short transactions, hidden from lanes, and one last transaction publishes
 //! them all. However long the upload, publishing touches one row a provider.
 
+use std::time::Duration;
+
 use sqlx::sqlite::SqliteConnection;
 
 use super::accept::{BatchRow, Rows, parcel_bytes, waiting_state};
+use super::retention::DropStep;
 use super::round::join_round;
 use super::script::Script;
 use super::share::{Delta, apply};
 use super::writer::Work;
-use super::{failed, keys};
+use super::{Store, failed, keys};
 use crate::boundary::Around;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Accepted, BatchState, IdempotencyKey, NewBatch, NewParcel};
@@ -110,10 +113,37 @@ pub(super) async fn open_shares(conn: &mut SqliteConnection, batch_no: i64) -> R
         .map_err(failed("cannot open batch to lanes"))
 }
 
+/// The pause before a deletion that failed is tried again.
+const DISCARD_AGAIN: Duration = Duration::from_secs(1);
+
+impl Store {
+    /// Deletes an upload; in the background if it cannot be done now.
+    pub(crate) async fn discard(&self, batch_id: &str) -> Result<()> {
+        let Err(error) = self.try_discard(batch_id).await else { return Ok(()) };
+        if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) || self.writer.is_closed() {
+            return Err(error);
+        }
+        tracing::warn!(batch.id = batch_id, %error, "a broken upload cannot be deleted yet");
+        let (store, batch_id) = (self.clone(), batch_id.to_owned());
+        tokio::spawn(async move {
+            while !store.writer.is_closed() && store.try_discard(&batch_id).await.is_err() {
+                tokio::time::sleep(DISCARD_AGAIN).await;
+            }
+        });
+        Ok(())
+    }
+
+    async fn try_discard(&self, batch_id: &str) -> Result<()> {
+        let batch_no = self.write(BeginDiscard { batch_id: batch_id.to_owned() }).await?;
+        while self.write(DropStep { batch_no }).await? {}
+        Ok(())
+    }
+}
+
 /// Begins to delete an upload: after this nothing of it can come back.
 #[derive(Debug)]
-pub(crate) struct BeginDiscard {
-    pub(crate) batch_id: String,
+struct BeginDiscard {
+    batch_id: String,
 }
 
 impl Work for BeginDiscard {

@@ -1,5 +1,6 @@
 //! Tests that need to reach below the handle: bad commands and full disks inside the writer.
 
+mod full;
 mod steps;
 mod upgrade;
 

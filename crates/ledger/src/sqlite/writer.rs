@@ -2,7 +2,8 @@
 //!
 //! Commands queue up while a commit is on its way to the disk and share the next one; each is answered only
 //! after its commit. If anything in a group fails, the group is undone and every command is tried again by
-//! itself, so that a bad one fails alone. The task outlives full disks and I/O errors.
+//! itself, so that a bad one fails alone. The task outlives full disks and I/O errors: whoever comes after them
+//! finds it as it was.
 //!
 //! What nobody waits for is left to gather for a few milliseconds, or until somebody waits for anything: a
 //! commit costs far more than a command.
@@ -14,6 +15,7 @@ use std::any::{Any, TypeId};
 use std::error::Error as _;
 use std::fs::File;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +26,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::failed;
+use super::health::{Diagnosis, Health};
 use crate::boundary::{self, Around};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -77,6 +80,17 @@ pub(super) struct Writer {
     queue: mpsc::Sender<Message>,
     /// Rung when the task is not to let commands gather any longer. The queue alone does not wake it then.
     bell: Arc<Notify>,
+    health: Arc<Health>,
+}
+
+/// A ledger in a file.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    /// How to connect anew.
+    pub(super) options: SqliteConnectOptions,
+    /// Held as long as the task runs.
+    pub(super) lock: File,
 }
 
 enum Message {
@@ -86,15 +100,29 @@ enum Message {
 
 impl Writer {
     /// Starts the task. It ends when it is closed or the last handle is gone; the lock is given up then.
-    pub(super) fn start(
-        conn: SqliteConnection,
-        reopen: Option<SqliteConnectOptions>,
-        lock: Option<File>,
-    ) -> Self {
+    pub(super) fn start(conn: SqliteConnection, place: Option<Place>) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE);
         let bell = Arc::new(Notify::new());
-        tokio::spawn(Task { conn, reopen, lock, bell: Arc::clone(&bell) }.serve(messages));
-        Self { queue, bell }
+        let health = Arc::new(Health::of(place.as_ref().map(|place| place.path.clone())));
+        let task = Task {
+            conn,
+            place,
+            bell: Arc::clone(&bell),
+            health: Arc::clone(&health),
+            diagnosis: Diagnosis::default(),
+        };
+        tokio::spawn(task.serve(messages));
+        Self { queue, bell, health }
+    }
+
+    /// Why the last commit failed, if it did.
+    pub(super) fn trouble(&self) -> Option<Error> {
+        self.health.trouble()
+    }
+
+    /// Whether the task takes no more work.
+    pub(super) fn is_closed(&self) -> bool {
+        self.queue.is_closed()
     }
 
     /// Queues the work and waits until it is committed.
@@ -253,11 +281,20 @@ fn boundaries(group: &[Box<dyn Command>]) -> impl Iterator<Item = Around> {
         .filter_map(|kin| kin.first().and_then(|command| command.boundary()))
 }
 
+/// Why a group was not committed.
+enum Failed {
+    /// No transaction could be begun: no command has failed by itself.
+    Begin(Error),
+    /// A command, or the commit.
+    Group(Error),
+}
+
 struct Task {
     conn: SqliteConnection,
-    reopen: Option<SqliteConnectOptions>,
-    lock: Option<File>,
+    place: Option<Place>,
     bell: Arc<Notify>,
+    health: Arc<Health>,
+    diagnosis: Diagnosis,
 }
 
 impl Task {
@@ -275,7 +312,7 @@ impl Task {
         if let Err(error) = self.conn.close().await {
             tracing::warn!(%error, "ledger connection did not close cleanly");
         }
-        drop(self.lock);
+        drop(self.place.map(|place| place.lock));
         for closer in group.closers {
             // An error means that the closer has gone; nothing is owed to it.
             closer.send(()).ok();
@@ -300,31 +337,49 @@ impl Task {
 
     async fn commit(&mut self, group: &mut Vec<Box<dyn Command>>) {
         group.sort_by_key(|command| kind(command.as_ref()));
-        let together = self.attempt(group).await;
-        if together.is_ok() || group.len() == 1 {
-            for command in group.drain(..) {
-                command.finish(together.clone());
-            }
-            return;
+        let outcome = match self.attempt(group).await {
+            Ok(()) => Ok(()),
+            Err(Failed::Begin(error)) => Err(error),
+            Err(Failed::Group(error)) if group.len() == 1 => Err(error),
+            Err(Failed::Group(_)) => return self.commit_each(group).await,
+        };
+        for command in group.drain(..) {
+            command.finish(outcome.clone());
         }
+    }
+
+    /// Commits every command by itself, so that only those fail that cannot be stored.
+    async fn commit_each(&mut self, group: &mut Vec<Box<dyn Command>>) {
         // Whoever waits may count on what was queued before and nobody waits for.
         group.sort_by_key(|command| command.awaited());
         for command in group.drain(..) {
             let mut alone = [command];
             let outcome = self.attempt(&mut alone).await;
             let [command] = alone;
-            command.finish(outcome);
+            command.finish(outcome.map_err(|(Failed::Begin(error) | Failed::Group(error))| error));
         }
     }
 
-    async fn attempt(&mut self, group: &mut [Box<dyn Command>]) -> Result<()> {
-        self.begin().await?;
-        let outcome = self.run_and_commit(group).await;
-        if outcome.is_err() {
-            // SQLite may have rolled back by itself: then there is nothing left to undo.
-            drop(sqlx::query("ROLLBACK").execute(&mut self.conn).await);
+    async fn attempt(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), Failed> {
+        if let Err(error) = self.begin().await {
+            return Err(Failed::Begin(self.explain(error, true).await));
         }
-        outcome
+        let Err(error) = self.run_and_commit(group).await else {
+            self.health.committed(group.iter().map(|command| command.bytes()).sum());
+            return Ok(());
+        };
+        // SQLite may have rolled back by itself: then there is nothing left to undo.
+        drop(sqlx::query("ROLLBACK").execute(&mut self.conn).await);
+        Err(Failed::Group(self.explain(error, group.len() == 1).await))
+    }
+
+    /// Names the cause of a failure, and notes it unless the commands are tried again one by one.
+    async fn explain(&mut self, error: Error, last: bool) -> Error {
+        let error = self.diagnosis.explain(error, &self.health).await;
+        if last {
+            self.health.failed(&error);
+        }
+        error
     }
 
     async fn run_and_commit(&mut self, group: &mut [Box<dyn Command>]) -> Result<()> {
@@ -345,11 +400,11 @@ impl Task {
         let Err(error) = sqlx::query("BEGIN IMMEDIATE").execute(&mut self.conn).await else {
             return Ok(());
         };
-        let Some(options) = &self.reopen else {
+        let Some(place) = &self.place else {
             return Err(failure(error));
         };
         tracing::warn!(%error, "ledger connection failed and is opened again");
-        self.conn = options.connect().await.map_err(&failure)?;
+        self.conn = place.options.connect().await.map_err(&failure)?;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut self.conn).await.map(drop).map_err(failure)
     }
 }
