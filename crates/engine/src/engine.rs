@@ -168,8 +168,8 @@ impl Engine {
     /// # Errors
     /// What is not ready, for an operator.
     pub async fn ready(&self) -> Result<(), String> {
-        if let Err(error) = self.inner.ledger.status().await {
-            return Err(format!("the ledger does not answer: {error}"));
+        if let Err(error) = self.inner.ledger.ready().await {
+            return Err(format!("the ledger cannot take batches now: {error}"));
         }
         match self.inner.lanes.iter().find(|(_, lane)| lane.events.is_closed()) {
             Some((name, _)) => Err(format!("the lane of {name} has stopped")),

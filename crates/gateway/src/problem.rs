@@ -173,15 +173,23 @@ fn ledger(error: &interline_ledger::Error) -> Problem {
             let detail = "the state of the batch does not allow it";
             Problem::new(StatusCode::CONFLICT, "conflict", detail)
         }
-        ErrorKind::Full | ErrorKind::Locked | ErrorKind::Unavailable => {
-            tracing::error!(%error, "ledger refuses work");
-            Problem::unavailable("the ledger cannot take it now; nothing of this was stored")
-        }
+        ErrorKind::Full => refused(error, "its disk is full"),
+        ErrorKind::ReadOnly => refused(error, "its disk may not be written"),
+        ErrorKind::Locked | ErrorKind::Unavailable => refused(error, "it does not answer as it should"),
         _ => {
             tracing::error!(%error, "ledger failed");
             Problem::internal()
         }
     }
+}
+
+/// The ledger cannot take anything now, and will when the cause is gone.
+fn refused(error: &interline_ledger::Error, why: &str) -> Problem {
+    let cause = std::error::Error::source(error);
+    tracing::error!(%error, cause, "ledger refuses work");
+    Problem::unavailable(format!(
+        "the ledger cannot take it now: {why}; nothing of this was stored, try again later"
+    ))
 }
 
 impl IntoResponse for Problem {
