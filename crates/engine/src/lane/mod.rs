@@ -46,6 +46,8 @@ const CLAIM_PARCELS: usize = 8;
 const CLAIM_BYTES: usize = 2 * 1024 * 1024;
 const LEASE_MS: i64 = 60_000;
 const RENEW_MS: i64 = 20_000;
+/// The pause before a renewal that the ledger could not take is tried again.
+const RENEW_AGAIN: Duration = Duration::from_millis(500);
 /// What a call may take beside its answer: a token, the ledger, its slot.
 const CALL_SLACK: Duration = Duration::from_secs(20);
 /// How often an idle lane looks by itself, in milliseconds.
@@ -471,9 +473,15 @@ impl Lane {
         let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
         tokio::spawn(async move {
             let (keys, claims): (Vec<u32>, Vec<Claim>) = held.into_iter().unzip();
-            let renewed = ledger.renew(claims, now_ms + LEASE_MS).await;
-            if let Err(error) = &renewed {
-                tracing::warn!(error = %error, "leases could not be renewed");
+            // Until this went well the lane claims nothing: it would be given its own parcels anew.
+            let mut renewed = ledger.renew(claims.clone(), now_ms + LEASE_MS).await;
+            while let Err(error) = &renewed {
+                tracing::warn!(error = %error, "leases could not be renewed; trying again");
+                tokio::time::sleep(RENEW_AGAIN).await;
+                if events.is_closed() {
+                    return;
+                }
+                renewed = ledger.renew(claims.clone(), clock::now_ms() + LEASE_MS).await;
             }
             // The lane may be gone by now.
             drop(events.send(Event::Renewed(keys.into_iter().zip(renewed.unwrap_or_default()).collect())));
