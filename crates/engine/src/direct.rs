@@ -202,7 +202,6 @@ impl Engine {
         }
         let mut counts = Counts { total: results.len() as u64, ..Counts::default() };
         let mut records = BTreeMap::new();
-        let mut providers = Vec::new();
         for (provider, members, done) in ended {
             let done = done.unwrap_or_else(|| lost(&provider, members.len()));
             counts.calls += u64::from(done.calls);
@@ -216,7 +215,6 @@ impl Engine {
                     }
                 }
             }
-            providers.push(Arc::clone(&provider.settings.name));
         }
         for result in &results {
             *counts.of(result.status) += 1;
@@ -229,6 +227,7 @@ impl Engine {
             answer: key.map(|key| (key.to_owned(), Vec::new())),
         };
         self.record(&batch.id, done, key.is_some()).await;
+        let providers = used(&results);
         Ok(Sent { id: batch.id.clone(), counts, results, providers, replayed: false })
     }
 
@@ -256,12 +255,22 @@ impl Engine {
         let batch = self.batch(batch_id).await?.ok_or(Denied::NotFound)?;
         let query = crate::MessageQuery { status: None, limit: MOST };
         let results = self.messages(batch_id, query, None).await?.items;
-        let mut providers: Vec<Arc<str>> =
-            results.iter().filter_map(|result| result.provider.clone()).collect();
-        providers.sort_unstable();
-        providers.dedup();
+        let providers = used(&results);
         Ok(Sent { id: batch.id, counts: batch.counts, results, providers, replayed: true })
     }
+}
+
+/// The providers that something was tried at, or that decided.
+fn used(results: &[MessageResult]) -> Vec<Arc<str>> {
+    let mut used: Vec<Arc<str>> = Vec::new();
+    for result in results {
+        for name in result.attempts.iter().map(|attempt| &attempt.provider).chain(&result.provider) {
+            if !used.contains(name) {
+                used.push(Arc::clone(name));
+            }
+        }
+    }
+    used
 }
 
 fn prepare<'t>(
