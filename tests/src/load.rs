@@ -24,6 +24,13 @@ pub enum Way {
     Lines,
     /// `POST /v1/send`.
     Direct,
+    /// `POST /v1/batches` with NDJSON whose last line is none: it has to be refused, and nothing of it
+    /// may ever be sent.
+    Broken,
+    /// A batch that is paused as soon as it is stored, and resumed.
+    Paused,
+    /// A batch that is cancelled as soon as it is stored.
+    Cancelled,
 }
 
 /// One message that was handed over.
@@ -180,7 +187,11 @@ fn one(shared: &Shared, caller: &Caller, mut server: Client, number: u64) -> Req
         let again = match &heard {
             Heard::Nothing => caller.keyed,
             Heard::Refused(status) => caller.keyed && *status == 409,
-            Heard::Stored(_) | Heard::Sent(_) => false,
+            Heard::Stored(id) => {
+                steer(shared, &server, caller.way, id);
+                false
+            }
+            Heard::Sent(_) => false,
         };
         if !again {
             break heard;
@@ -195,13 +206,37 @@ fn one(shared: &Shared, caller: &Caller, mut server: Client, number: u64) -> Req
     Request { way: caller.way, keyed: caller.keyed, messages, heard, at, took: at.elapsed() }
 }
 
+/// Does to a stored batch what its caller is there for.
+fn steer(shared: &Shared, server: &Client, way: Way, id: &str) {
+    match way {
+        Way::Cancelled => drop(server.ask("POST", &format!("/v1/batches/{id}/cancel"), "", b"")),
+        Way::Paused => {
+            drop(server.ask("POST", &format!("/v1/batches/{id}/pause"), "", b""));
+            holds_within(Duration::from_millis(50), || false);
+            // A batch stays paused until somebody resumes it, through any number of kills.
+            holds_within(PATIENCE, || {
+                let Some(server) = shared.server() else { return false };
+                let resumed = server.ask("POST", &format!("/v1/batches/{id}/resume"), "", b"");
+                resumed.is_ok_and(|answer| answer.status < 500)
+            });
+        }
+        Way::Batch | Way::Lines | Way::Direct | Way::Broken => {}
+    }
+}
+
 fn hand_over(server: &Client, way: Way, body: &Value) -> Result<Answer> {
     match way {
-        Way::Batch => server.ask("POST", "/v1/batches", "application/json", body.to_string().as_bytes()),
+        Way::Batch | Way::Paused | Way::Cancelled => {
+            server.ask("POST", "/v1/batches", "application/json", body.to_string().as_bytes())
+        }
         Way::Direct => {
             server.ask("POST", "/v1/send?timeout=20", "application/json", body.to_string().as_bytes())
         }
         Way::Lines => server.ask("POST", "/v1/batches", "application/x-ndjson", lines(body).as_bytes()),
+        Way::Broken => {
+            let lines = format!("{}{{\"to\": \"nobody\n", lines(body));
+            server.ask("POST", "/v1/batches", "application/x-ndjson", lines.as_bytes())
+        }
     }
 }
 
@@ -218,13 +253,17 @@ fn lines(body: &Value) -> String {
 }
 
 fn heard(way: Way, answer: Result<Answer>) -> Heard {
-    let Ok(answer) = answer else { return Heard::Nothing };
+    let Ok(answer) = answer else {
+        // What has no end can only be refused, told or not.
+        return if way == Way::Broken { Heard::Refused(400) } else { Heard::Nothing };
+    };
     let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
     match (answer.status, body) {
         (200, Some(mut body)) if way == Way::Direct => match body["results"].take() {
             Value::Array(results) => Heard::Sent(results),
             _ => Heard::Nothing,
         },
+        (202, _) if way == Way::Broken => Heard::Refused(202),
         (202, Some(body)) => body["id"].as_str().map_or(Heard::Nothing, |id| Heard::Stored(id.to_owned())),
         (status @ 400..=499, _) => Heard::Refused(status),
         _ => Heard::Nothing,

@@ -5,11 +5,14 @@
 //!
 //! `INTERLINE_CRASH_KILLS=1000` makes the run longer, `INTERLINE_CRASH_SEED` repeats its choices.
 
-use std::collections::{BTreeMap, HashMap};
+#![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use interline_ledger::boundary;
 use interline_tests::{
     Audit, Breach, Caller, Dice, Heard, Load, Place, Request, Server, Troupe, Way, config, eventually,
     holds_within,
@@ -17,12 +20,24 @@ use interline_tests::{
 use interline_twins::{Fault, FaultKind, Vendor};
 use serde_json::{Value, json};
 
-/// Kills in all, unless `INTERLINE_CRASH_KILLS` says otherwise.
-const KILLS: u64 = 130;
-/// Kills at each named place, at least.
+/// Kills at each named place, and with calls under way, unless `INTERLINE_CRASH_KILLS` asks for more in all.
 const AT_EACH: u64 = 10;
-/// The number of a named place's visits at which it kills, at most.
-const LATEST_VISIT: u64 = 12;
+const IN_FLIGHT: u64 = 40;
+/// Work that the ledger offers and the server does not ask for yet.
+const OUT_OF_REACH: [&str; 2] = ["reassign.", "revise."];
+/// Work that is done a few times a second at most; all else is done many times.
+const RARE: [&str; 10] = [
+    "stage.",
+    "stage_parcels.",
+    "publish.",
+    "discard.",
+    "drop_slice.",
+    "set_state.",
+    "cancel_slice.",
+    "accept.",
+    "begin_direct.",
+    "release.",
+];
 /// How long a server may run before it has to have been killed.
 const LONGEST_LIFE: Duration = Duration::from_secs(6);
 const SIGKILL: i32 = 9;
@@ -104,6 +119,9 @@ fn callers() -> Vec<Caller> {
         caller(Way::Lines, true, 150, |number| mixed(number, 50)),
         caller(Way::Direct, false, 40, |number| mixed(number, 7)),
         caller(Way::Direct, true, 40, |number| mixed(number, 10)),
+        caller(Way::Broken, false, 200, |number| mixed(number, 300)),
+        caller(Way::Paused, false, 100, |number| mixed(number, 40)),
+        caller(Way::Cancelled, true, 100, |number| mixed(number, 40)),
     ]
 }
 
@@ -163,9 +181,15 @@ fn kill_at(place: &Place, load: &Load, boundary: &str, visit: u64) -> bool {
         return true;
     };
     load.ask(&server);
+    if boundary.starts_with("release.") {
+        // Parcels are given back by a server that is asked to end.
+        holds_within(Duration::from_millis(300), || !server.runs());
+        server.terminate();
+    }
     holds_within(LONGEST_LIFE, || !server.runs());
     load.pause();
     match server.ended() {
+        Some(ended) if ended.success() => false,
         Some(ended) => {
             assert_eq!(ended.signal(), Some(SIGKILL), "it ended by itself: {ended} {}", server.log());
             true
@@ -175,6 +199,64 @@ fn kill_at(place: &Place, load: &Load, boundary: &str, visit: u64) -> bool {
             false
         }
     }
+}
+
+/// At which visit of a place to kill; after a miss at the first.
+fn visit(boundary: &str, misses: u64, dice: &mut Dice) -> u64 {
+    let rare = boundary.starts_with("recover.") || RARE.iter().any(|rare| boundary.starts_with(rare));
+    if misses > 0 || boundary.starts_with("recover.") { 1 } else { 1 + dice.below(if rare { 3 } else { 12 }) }
+}
+
+/// Leases are renewed every twenty seconds: servers that hold one for long, side by side, each killed over
+/// its renewal and started again. Gives what they sent.
+fn kill_at_renewal(url: &str, boundary: &str, number: u64) -> Vec<String> {
+    let slow = [
+        ("INTERLINE_CRASH_AT", format!("{boundary}:1")),
+        ("INTERLINE_PROVIDERS__WK__LIMITS__SEND", "{messages_per_second=1}".to_owned()),
+    ];
+    let slow = slow.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let place =
+        Place::new(&format!("{}{}", config::wukongim("wk", url, "v2", ""), config::route("all", "", "wk")));
+    let place = place.debug_build();
+    let mut server = place.try_serve(&slow).expect("it starts");
+    let messages: Vec<Value> = (0..40)
+        .map(|at| json!({"to": format!("user:{boundary}{number}-{at}"), "content": {"type": "text", "text": "hi"}}))
+        .collect();
+    let stored = server.post("/v1/batches", &json!({"from": "shop", "messages": messages})).of(202);
+    let ended = eventually(boundary, Duration::from_secs(35), || server.ended());
+    assert_eq!(ended.signal(), Some(SIGKILL), "{ended} {}", server.log());
+    let server = place.serve();
+    let id = stored["id"].as_str().expect("an id");
+    let batch = server.settled(id, Duration::from_secs(60));
+    // In doubt is at most the call that was under way; it can be asked for, and it arrived or not.
+    let counts = &batch["counts"];
+    let (accepted, unknown) = (counts["accepted"].as_u64(), counts["unknown"].as_u64());
+    assert_eq!(accepted.zip(unknown).map(|(accepted, unknown)| accepted + unknown), Some(40), "{counts}");
+    let results = server.results(id);
+    let accepted = results.iter().filter(|result| result["status"] == "accepted");
+    accepted.filter_map(|result| result["to"].as_str().map(str::to_owned)).collect()
+}
+
+/// Kills at renewals; gives how many there were.
+fn renewals() -> u64 {
+    let mut troupe = Troupe::new();
+    let url = troupe.add("wk", Vendor::WuKongIm, "v2");
+    let names = boundary::NAMES.iter().filter(|name| name.starts_with("renew."));
+    let each = names.flat_map(|name| (0..AT_EACH).map(move |number| (*name, number)));
+    let servers: Vec<_> = each
+        .map(|(name, number)| {
+            let url = url.clone();
+            std::thread::spawn(move || kill_at_renewal(&url, name, number))
+        })
+        .collect();
+    let count = servers.len() as u64;
+    let accepted: Vec<String> =
+        servers.into_iter().flat_map(|one| one.join().expect("a server that was killed")).collect();
+    let received = troupe.twin("wk").received();
+    let arrived: HashSet<&str> = received.messages.iter().map(|message| message.to.as_str()).collect();
+    assert_eq!(arrived.len(), received.messages.len(), "something arrived twice");
+    assert!(accepted.iter().all(|to| arrived.contains(to.as_str())), "something accepted never arrived");
+    count
 }
 
 fn setting(name: &str) -> Option<u64> {
@@ -199,31 +281,30 @@ fn settle(server: &Server, requests: &[Request], troupe: &Troupe) -> Audit {
 fn killed_anywhere_again_and_again_nothing_is_lost_or_doubled() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let began = Instant::now();
+    let renewing = std::thread::spawn(renewals);
     let mut dice = Dice::from_environment("INTERLINE_CRASH_SEED");
-    let wanted = setting("INTERLINE_CRASH_KILLS").unwrap_or(KILLS);
-    let boundaries = [""; 0];
     let (troupe, text) = troupe();
     let place = Place::new(&text).debug_build();
     let load = Load::start(&callers());
-    let mut kills: BTreeMap<&str, u64> = boundaries.iter().map(|name| (*name, 0)).collect();
-    let (mut in_flight, mut missed) = (0, BTreeMap::<&str, u64>::new());
-    let at_each = AT_EACH.max(wanted * 3 / 4 / (boundaries.len() as u64).max(1));
+    let within_reach = |name: &&&str| !OUT_OF_REACH.iter().any(|out| name.starts_with(out));
+    let boundaries = boundary::NAMES.iter().filter(within_reach).filter(|name| !name.starts_with("renew."));
+    let mut kills: BTreeMap<&str, u64> = boundaries.map(|name| (*name, 0)).collect();
+    let asked = setting("INTERLINE_CRASH_KILLS").unwrap_or(0);
+    let at_each = AT_EACH.max(asked * 3 / 4 / kills.len() as u64);
+    let wanted_in_flight = IN_FLIGHT.max(asked.saturating_sub(at_each * kills.len() as u64));
+    let (mut in_flight, mut misses) = (0, BTreeMap::<&str, u64>::new());
     loop {
-        let next = kills.iter().filter(|(_, count)| **count < at_each).min_by_key(|(_, count)| **count);
-        let next = next.map(|(name, _)| *name);
-        let total = in_flight + kills.values().sum::<u64>();
         trouble(&troupe, &mut dice);
-        match next {
-            Some(boundary) if dice.below(4) > 0 || total >= wanted => {
-                let misses = missed.get(boundary).copied().unwrap_or(0);
-                assert!(misses < 6, "{boundary} is never reached: {kills:?}");
-                // What is seldom visited kills at its first visit.
-                let visit = if misses > 1 { 1 } else { 1 + dice.below(LATEST_VISIT) };
-                let hit = kill_at(&place, &load, boundary, visit);
-                *kills.entry(boundary).or_default() += u64::from(hit);
-                missed.insert(boundary, if hit { 0 } else { misses + 1 });
+        let next = kills.iter().filter(|(_, count)| **count < at_each).min_by_key(|(_, count)| **count);
+        match next.map(|(name, _)| *name) {
+            Some(name) if dice.below(6) > 0 || in_flight >= wanted_in_flight => {
+                let missed = misses.entry(name).or_default();
+                assert!(*missed < 4, "{name} is never reached: {kills:?}");
+                let hit = kill_at(&place, &load, name, visit(name, *missed, &mut dice));
+                *missed = if hit { 0 } else { *missed + 1 };
+                *kills.entry(name).or_default() += u64::from(hit);
             }
-            None if total >= wanted => break,
+            None if in_flight >= wanted_in_flight => break,
             Some(_) | None => in_flight += u64::from(kill_in_flight(&place, &load, &troupe, &mut dice)),
         }
     }
@@ -233,12 +314,13 @@ fn killed_anywhere_again_and_again_nothing_is_lost_or_doubled() {
     load.ask(&server);
     let requests = load.finish();
     let audit = settle(&server, &requests, &troupe);
+    let renewed = renewing.join().expect("kills at renewals");
+    let total = in_flight + renewed + kills.values().sum::<u64>();
     eprintln!("{:<28} kills", "place");
-    for (name, count) in &kills {
+    let others = [("renew.*", renewed), ("a call under way", in_flight), ("in all", total)];
+    for (name, count) in kills.into_iter().chain(others) {
         eprintln!("{name:<28} {count:>5}");
     }
-    eprintln!("{:<28} {in_flight:>5}", "a call under way");
-    eprintln!("{:<28} {:>5}", "in all", in_flight + kills.values().sum::<u64>());
     eprintln!("{} requests; {audit}", requests.len());
     eprintln!("killing took {killing:.1?}, settling {:.1?}; seed {}", began.elapsed() - killing, dice.seed());
     assert!(audit.is_clean(), "{audit}");
