@@ -16,6 +16,7 @@ pub(crate) async fn run(args: &Serve, common: &Common) -> Result<ExitCode, Faile
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
+    outlive_file_limits();
     let open = config.server.auth == Auth::Off;
     let server = bound(config).await?;
     let who = if open { "everybody on this machine" } else { "apps with a key" };
@@ -49,7 +50,11 @@ fn log(format: LogFormat) -> Result<(), Failed> {
         Failed::new(format!("cannot read INTERLINE_LOG={filter:?}: {error}"))
             .next("write a level, or levels by target: info,interline_engine=debug")
     })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log on a full disk must not end what logs: the report of that failure would panic for the same reason.
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let started = match format {
         LogFormat::Text => lines.with_ansi(colours).try_init(),
@@ -57,6 +62,20 @@ fn log(format: LogFormat) -> Result<(), Failed> {
     };
     started.map_err(|error| Failed::new(format!("cannot start logging: {error}")))
 }
+
+/// A limit on the size of files (`ulimit -f`) shall be an error of the write that meets it: the ledger goes on
+/// from that. Without a handler it ends the process.
+#[cfg(unix)]
+fn outlive_file_limits() {
+    use tokio::signal::unix::{SignalKind, signal};
+    const SIGXFSZ: i32 = 25;
+    if let Err(error) = signal(SignalKind::from_raw(SIGXFSZ)) {
+        tracing::debug!(%error, "cannot take the signal of the file size limit");
+    }
+}
+
+#[cfg(not(unix))]
+fn outlive_file_limits() {}
 
 /// Ends with the first interrupt or request to terminate; a second one ends the process.
 pub(crate) async fn interrupted() {
