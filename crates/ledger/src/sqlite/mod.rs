@@ -84,7 +84,7 @@ impl Store {
     /// Whether it can be read and written. Costs a commit only while the last one failed.
     pub(crate) async fn ready(&self) -> Result<()> {
         self.read(ReadSchema).await?;
-        if self.writer.trouble().is_none() {
+        if self.writer.trouble().is_none() && !self.writer.is_closed() {
             return Ok(());
         }
         self.write(health::Probe { take_back: false }).await?;
