@@ -141,7 +141,10 @@ impl Lane {
     fn fenced(&mut self, keys: Vec<u32>, waiting: Vec<Waiting<Ticket>>, sending: &[(u32, i64)]) {
         let at = clock::now_ms();
         for key in keys {
-            self.stop_parcel(key, Stop::Fenced);
+            let home = self.parcels.get(&key).and_then(|parcel| parcel.home());
+            home.inspect(|home| home.report_fenced());
+            let stop = if home.is_some() { Stop::Recalled } else { Stop::Fenced };
+            self.stop_parcel(key, stop);
         }
         waiting.into_iter().for_each(|waiting| self.requeue(waiting, at));
         // Rows that were committed for the others are closed.

@@ -52,7 +52,16 @@ impl Home {
                 note.position = *position;
             }
         }
-        let returned = Returned { key: self.key, record, rows, calls, back: Vec::new() };
+        self.send(Returned { key: self.key, record, rows, calls, back: Vec::new(), fenced: false });
+    }
+
+    /// Reports that the ledger took no *sending* under the claim.
+    pub(crate) fn report_fenced(&self) {
+        let (rows, back) = (Vec::new(), Vec::new());
+        self.send(Returned { key: self.key, record: None, rows, calls: 0, back, fenced: true });
+    }
+
+    fn send(&self, returned: Returned) {
         // A home lane that is gone left its claim to the next start.
         drop(self.events.send(Event::Returned(Box::new(returned))));
     }
@@ -71,6 +80,8 @@ pub(crate) struct Returned {
     pub(crate) calls: u32,
     /// What comes back for another provider.
     pub(crate) back: Vec<Back>,
+    /// Whether the claim is no good any more.
+    pub(crate) fenced: bool,
 }
 
 /// A drawn message that goes to another lane.
@@ -241,7 +252,8 @@ impl Lane {
             let borrowed = HeldParcel::new(Arc::clone(&parcel.batch), entries, Origin::Lent(home.clone()));
             if self.tell(&name, Event::Lent(Box::new(borrowed))).is_err() {
                 let back = home.positions.iter().map(|at| self.as_lent(key, *at)).collect();
-                self.returned(Returned { key, record: None, rows: Vec::new(), calls: 0, back });
+                let rows = Vec::new();
+                self.returned(Returned { key, record: None, rows, calls: 0, back, fenced: false });
             }
         }
     }
@@ -331,7 +343,11 @@ impl Lane {
 
     /// What a borrowing lane reports of this lane's messages.
     pub(super) fn returned(&mut self, returned: Returned) {
-        let Returned { key, record, rows, calls, back } = returned;
+        let Returned { key, record, rows, calls, back, fenced } = returned;
+        if fenced {
+            self.stop_parcel(key, Stop::Fenced);
+            self.renew_at_ms = 0;
+        }
         let mut over = Vec::new();
         if let (Some(parcel), Some(record)) = (self.parcels.get_mut(&key), &record) {
             for note in &record.notes {
@@ -423,13 +439,7 @@ pub(super) fn give_back(home: &Home, parcel: &HeldParcel, positions: &[u16]) {
     });
     let back: Vec<Back> = back.collect();
     if !back.is_empty() {
-        // A home lane that is gone left its claim to the next start.
-        drop(home.events.send(Event::Returned(Box::new(Returned {
-            key: home.key,
-            record: None,
-            rows: Vec::new(),
-            calls: 0,
-            back,
-        }))));
+        let rows = Vec::new();
+        home.send(Returned { key: home.key, record: None, rows, calls: 0, back, fenced: false });
     }
 }
