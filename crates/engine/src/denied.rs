@@ -32,6 +32,10 @@ pub enum Denied {
     },
     /// There is no such batch.
     NotFound,
+    /// There is no such provider.
+    NoProvider(String),
+    /// The state of things does not allow it; the text says which.
+    Conflict(String),
     /// The ledger cannot take it now.
     Ledger(LedgerError),
 }
@@ -63,7 +67,8 @@ impl fmt::Display for Denied {
             Self::Invalid(wrong) => errors(f, "the body is invalid", wrong),
             Self::NotRoutable(wrong) => errors(f, "no route takes the messages", wrong),
             Self::Forbidden(wrong) => errors(f, "not allowed", wrong),
-            Self::TooLarge(detail) => f.write_str(detail),
+            Self::TooLarge(detail) | Self::Conflict(detail) => f.write_str(detail),
+            Self::NoProvider(name) => write!(f, "there is no provider {name:?}"),
             Self::Mismatch => f.write_str("the idempotency key was used with another body"),
             Self::InProgress { .. } => {
                 f.write_str("the first request under this idempotency key is still running")

@@ -13,7 +13,7 @@ use interline_core::message::Head;
 use interline_core::options::Priority;
 use interline_core::outcome::Status;
 use interline_core::pack::Parcel;
-use interline_ledger::{BatchState, IdempotencyKey, Ledger, NewBatch, NewParcel};
+use interline_ledger::{IdempotencyKey, Ledger, NewBatch, NewParcel};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{broadcast, oneshot};
 
@@ -23,6 +23,7 @@ use crate::lane::{Event, Lane, LaneHandle, Peers, Surroundings};
 use crate::metrics::{Metrics, ProviderLabels};
 use crate::provider::Book;
 use crate::settings::EngineSettings;
+use crate::steer::PAUSE;
 use crate::view::{ClassView, ProviderView};
 
 /// How long an idempotency key is kept, in milliseconds.
@@ -80,7 +81,7 @@ impl Engine {
             announce: announce.clone(),
             peers: Peers::default(),
         };
-        let paused = ledger.facts("pause").await.map_err(unreadable)?;
+        let paused = ledger.facts(PAUSE).await.map_err(unreadable)?;
         let mut lanes = BTreeMap::new();
         for (name, provider) in &book.providers {
             let paused = paused.iter().any(|fact| *fact.name == **name);
@@ -214,7 +215,8 @@ impl Engine {
         let until = tokio::time::Instant::now() + within;
         loop {
             let batch = self.inner.ledger.batch(batch_id).await?.ok_or(Denied::NotFound)?;
-            if matches!(batch.head.state, BatchState::Settled | BatchState::Cancelled) {
+            // One that was cancelled may still have calls under way.
+            if batch.settled_ms.is_some() {
                 return Ok(true);
             }
             loop {

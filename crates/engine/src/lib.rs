@@ -16,6 +16,7 @@ mod plan;
 mod provider;
 mod results;
 mod settings;
+mod steer;
 mod token;
 mod transport;
 mod view;
@@ -25,7 +26,8 @@ pub use denied::{Denied, Errors};
 pub use engine::Engine;
 pub use results::MessageQuery;
 pub use settings::{ClassLimits, Delivery, EngineSettings, ProviderSettings};
+pub use steer::Steer;
 pub use view::{
     Accepted, BatchView, Caller, ClassView, NotTaken, Page, Plan, PlanError, PlannedCall, PlannedMessage,
-    PlannedRequest, ProviderView, Sent, Totals,
+    PlannedRequest, Probed, ProviderView, Sent, Totals,
 };

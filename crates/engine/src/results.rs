@@ -13,6 +13,7 @@ use interline_core::record::{CallRecord, MessageResult};
 use interline_ledger::{BatchFilter, BatchState, ParcelQuery, RecipientQuery, StoredBatch, StoredParcel};
 use serde::Deserialize;
 
+use crate::clock;
 use crate::denied::{Denied, Errors};
 use crate::engine::Engine;
 use crate::view::{BatchView, Page};
@@ -90,7 +91,7 @@ fn fold(batch_id: &str, parcel: &StoredParcel) -> Vec<(u64, MessageResult)> {
     results
 }
 
-const fn state_word(state: BatchState) -> &'static str {
+pub(crate) const fn state_word(state: BatchState) -> &'static str {
     match state {
         BatchState::Receiving => "receiving",
         BatchState::Scheduled => "scheduled",
@@ -108,8 +109,14 @@ fn state_of(word: &str) -> Option<BatchState> {
 
 fn view(batch: StoredBatch) -> BatchView {
     let head: serde_json::Value = serde_json::from_slice(&batch.head.head).unwrap_or_default();
+    // The ledger looks at the time when something is claimed; nothing may be for a while.
+    let waits = batch.send_at_ms.is_some_and(|send_at| send_at > clock::now_ms());
+    let state = match batch.head.state {
+        BatchState::Scheduled if !waits => BatchState::Queued,
+        other => other,
+    };
     BatchView {
-        state: state_word(batch.head.state),
+        state: state_word(state),
         id: batch.head.id,
         app: batch.head.app,
         counts: batch.counts,
@@ -118,6 +125,7 @@ fn view(batch: StoredBatch) -> BatchView {
         send_at_ms: batch.send_at_ms,
         settled_ms: batch.settled_ms,
         trace_id: head.get("trace_id").and_then(|trace| trace.as_str()).map(str::to_owned),
+        redriven_from: batch.head.redriven_from,
     }
 }
 
@@ -184,14 +192,10 @@ impl Engine {
         };
         let limit = query.limit.max(1);
         let mut found: Vec<(u64, MessageResult)> = Vec::new();
-        // A small page needs few parcels; results that are under way live only in memory of `sending`.
+        // A small page needs few parcels.
         let parcels_at_once = PARCELS.min(limit.div_ceil(64).max(1));
-        let stored = match query.status {
-            Some(Status::Sending) => Some(Status::Queued),
-            other => other,
-        };
         loop {
-            let ask = ParcelQuery { after_seq, limit: parcels_at_once, status: stored };
+            let ask = ParcelQuery { after_seq, limit: parcels_at_once, status: query.status };
             let parcels = self.inner.ledger.parcels_of(id, ask).await?;
             if parcels.is_empty() {
                 break;

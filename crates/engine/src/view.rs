@@ -33,6 +33,8 @@ pub struct BatchView {
     #[serde(rename = "settled_at", serialize_with = "optional_time")]
     pub settled_ms: Option<i64>,
     pub trace_id: Option<String>,
+    /// The batch whose messages these were.
+    pub redriven_from: Option<String>,
 }
 
 #[expect(clippy::ref_option, reason = "serde calls it so")]
@@ -195,6 +197,17 @@ pub struct ProviderView {
     pub timeout_ms: u64,
     pub classes: Vec<ClassView>,
     pub accepted_means: Option<&'static str>,
+}
+
+/// What a provider's server said of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Probed {
+    /// The provider.
+    pub provider: String,
+    /// Whether anything answered.
+    pub reachable: bool,
+    /// What it speaks; none where nothing answered, or nothing that is known.
+    pub dialect: Option<&'static str>,
 }
 
 /// A quota class as the API shows it.

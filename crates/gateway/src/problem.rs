@@ -103,6 +103,10 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no batch {id:?}"))
     }
 
+    pub(crate) fn no_provider(name: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no provider {name:?}"))
+    }
+
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
     }
@@ -160,6 +164,8 @@ impl From<Denied> for Problem {
                 let detail = "the queues are full; nothing of this was taken";
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail).after(retry_after)
             }
+            Denied::Conflict(detail) => Self::new(StatusCode::CONFLICT, "conflict", detail),
+            Denied::NoProvider(name) => Self::no_provider(&name),
             Denied::NotFound => Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such batch"),
             Denied::Ledger(error) => ledger(&error),
         }

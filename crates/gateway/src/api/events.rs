@@ -15,7 +15,7 @@ use interline_engine::{BatchView, Denied};
 use tokio::time::{Instant, sleep};
 
 use super::query::Query;
-use super::{BatchId, Gateway, Shared, answer};
+use super::{Named, Gateway, Shared, answer};
 use crate::config::Scope;
 use crate::problem::Problem;
 
@@ -35,7 +35,7 @@ struct Watch {
 
 pub(super) async fn of_batch(
     State(gateway): Shared,
-    BatchId(id): BatchId,
+    Named(id): Named,
     request: Request,
 ) -> Result<Response, Problem> {
     let app = gateway.keys.authorise(request.headers(), Scope::Read)?;
@@ -58,7 +58,7 @@ pub(super) async fn of_batch(
 impl Watch {
     /// The next piece of the stream; none at its end.
     async fn next(&mut self) -> Result<Option<String>, Denied> {
-        if self.shown.as_ref().is_some_and(|batch| matches!(batch.state, "settled" | "cancelled")) {
+        if self.shown.as_ref().is_some_and(|batch| batch.settled_ms.is_some()) {
             return Ok(None);
         }
         if self.shown.is_some() && self.pause().await {

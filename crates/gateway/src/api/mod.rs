@@ -8,6 +8,7 @@ mod plan;
 mod query;
 mod read;
 mod send;
+mod steer;
 #[cfg(test)]
 mod tests;
 
@@ -73,8 +74,14 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/batches/{id}", get(read::batch))
         .route("/v1/batches/{id}/messages", get(read::messages))
         .route("/v1/batches/{id}/events", get(events::of_batch))
+        .route("/v1/batches/{id}/cancel", post(steer::cancel))
+        .route("/v1/batches/{id}/pause", post(steer::pause))
+        .route("/v1/batches/{id}/resume", post(steer::resume))
         .route("/v1/messages", get(read::find))
         .route("/v1/providers", get(read::providers))
+        .route("/v1/providers/{name}/pause", post(steer::pause_provider))
+        .route("/v1/providers/{name}/resume", post(steer::resume_provider))
+        .route("/v1/providers/{name}/probe", post(steer::probe_provider))
         .route("/v1/vendors", get(read::vendors))
         .route("/v1/routes", get(read::routes))
         .route("/v1/config", get(read::config))
@@ -99,15 +106,17 @@ pub(crate) fn endpoint(path: &str) -> &'static str {
             Some(None) => "/v1/batches/{id}",
             Some(Some((_, "messages"))) => "/v1/batches/{id}/messages",
             Some(Some((_, "events"))) => "/v1/batches/{id}/events",
+            Some(Some((_, "cancel" | "pause" | "resume" | "redrive"))) => "steering",
+            None if path.starts_with("/v1/providers/") => "steering",
             Some(Some(_)) | None => "other",
         },
     }
 }
 
-/// The `{id}` of a path. One that is no text names nothing.
-struct BatchId(String);
+/// The `{id}` or `{name}` of a path. One that is no text names nothing.
+struct Named(String);
 
-impl<S: Send + Sync> FromRequestParts<S> for BatchId {
+impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {

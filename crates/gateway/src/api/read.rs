@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::batches::Links;
 use super::export::{Export, Form};
 use super::query::Query;
-use super::{BatchId, JSON, Shared, answer, json};
+use super::{Named, JSON, Shared, answer, json};
 use crate::config::{Config, Scope};
 use crate::keys::Known;
 use crate::problem::Problem;
@@ -33,11 +33,18 @@ struct Batches {
     next_cursor: Option<String>,
 }
 
+/// A batch with its links.
 #[derive(Serialize)]
-struct Batch {
+pub(super) struct Batch {
     #[serde(flatten)]
     batch: BatchView,
     links: Links,
+}
+
+impl Batch {
+    pub(super) fn of(batch: BatchView) -> Self {
+        Self { links: Links::of(&batch.id), batch }
+    }
 }
 
 #[derive(Serialize)]
@@ -82,20 +89,20 @@ pub(super) async fn batches(State(gateway): Shared, request: Request) -> Result<
     json(StatusCode::OK, &Batches { batches: page.items, next_cursor: page.next_cursor })
 }
 
-async fn readable(gateway: &super::Gateway, app: &Known, id: &str) -> Result<BatchView, Problem> {
+pub(super) async fn readable(gateway: &super::Gateway, app: &Known, id: &str) -> Result<BatchView, Problem> {
     let batch = gateway.engine.batch(id).await?.filter(|batch| app.may_read(&batch.app));
     batch.ok_or_else(|| Problem::no_batch(id))
 }
 
 pub(super) async fn batch(
     State(gateway): Shared,
-    BatchId(id): BatchId,
+    Named(id): Named,
     request: Request,
 ) -> Result<Response, Problem> {
     let app = gateway.keys.authorise(request.headers(), Scope::Read)?;
     Query::of(request.uri().query(), &[])?;
     let batch = readable(&gateway, &app, &id).await?;
-    json(StatusCode::OK, &Batch { links: Links::of(&batch.id), batch })
+    json(StatusCode::OK, &Batch::of(batch))
 }
 
 /// The form that is asked for; none is a page of JSON.
@@ -114,7 +121,7 @@ fn form(headers: &HeaderMap) -> Option<(Form, HeaderValue)> {
 
 pub(super) async fn messages(
     State(gateway): Shared,
-    BatchId(id): BatchId,
+    Named(id): Named,
     request: Request,
 ) -> Result<Response, Problem> {
     let app = gateway.keys.authorise(request.headers(), Scope::Read)?;
