@@ -95,6 +95,11 @@ impl Server {
         &self.client
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it at once (SIGKILL) and waits until it is gone.
     pub fn kill(mut self) {
         self.end();
