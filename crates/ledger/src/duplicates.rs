@@ -22,14 +22,7 @@ const OCCURRENCES: usize = 64;
 
 /// Reads the id lists of a batch as often as its length asks for.
 pub(crate) async fn find(store: &Store, batch_id: &str) -> Result<Duplicates> {
-    let count = store.read(CountIds { batch_id: batch_id.to_owned() }).await?;
-    let mut sieve = Sieve::new(count);
-    let mut pages = Pages::new(store, batch_id);
-    while let Some(page) = pages.next().await? {
-        for (_, ids) in &page {
-            hashes_between(ids, 0, u64::MAX).for_each(|hash| sieve.mark(hash));
-        }
-    }
+    let sieve = Sieve::of(store, batch_id, 0).await?;
     let mut duplicates = Duplicates::default();
     let mut ranges = ranges(sieve.suspects);
     while let Some((low, high)) = ranges.pop() {
@@ -43,6 +36,32 @@ pub(crate) async fn find(store: &Store, batch_id: &str) -> Result<Duplicates> {
         }
     }
     Ok(duplicates)
+}
+
+/// The hashes that occur more than once, in order from `from` on; whole ranges, until there are `most`.
+pub(crate) async fn hashes_from(store: &Store, batch_id: &str, from: u64, most: usize) -> Result<Vec<u64>> {
+    let sieve = Sieve::of(store, batch_id, from).await?;
+    let mut found = Vec::new();
+    let mut ranges = ranges(sieve.suspects);
+    while let Some((low, high)) = ranges.pop().filter(|_| found.len() < most) {
+        if high < from {
+            continue;
+        }
+        let low = low.max(from);
+        match collect(Pages::new(store, batch_id), &sieve, (low, high)).await? {
+            Some(mut entries) => {
+                thin(&mut entries);
+                let runs = entries.chunk_by(|left, right| left.0 == right.0).filter(|run| run.len() > 1);
+                found.extend(runs.filter_map(|run| run.first()).map(|(hash, _)| *hash));
+            }
+            None => {
+                let middle = low + (high - low) / 2;
+                ranges.push((middle + 1, high));
+                ranges.push((low, middle));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Splits all hashes in ranges, the lowest last.
@@ -97,6 +116,18 @@ impl Sieve {
         let bits = hashes.saturating_mul(BITS_PER_HASH).clamp(64, MOST_BITS).next_power_of_two();
         let words = vec![0; usize::try_from(bits / 64).unwrap_or(1)];
         Self { once: words.clone(), twice: words, mask: bits - 1, suspects: 0 }
+    }
+
+    /// Marks all hashes of a batch from `from` on.
+    async fn of(store: &Store, batch_id: &str, from: u64) -> Result<Self> {
+        let mut sieve = Self::new(store.read(CountIds { batch_id: batch_id.to_owned() }).await?);
+        let mut pages = Pages::new(store, batch_id);
+        while let Some(page) = pages.next().await? {
+            for (_, ids) in &page {
+                hashes_between(ids, from, u64::MAX).for_each(|hash| sieve.mark(hash));
+            }
+        }
+        Ok(sieve)
     }
 
     fn place(&self, hash: u64) -> (usize, u64) {

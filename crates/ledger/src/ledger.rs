@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Accepted, BatchState, DirectResult, Duplicates, Fact, IdempotencyKey, NewBatch, NewParcel,
+    Accepted, Amendment, BatchState, DirectResult, Duplicates, Fact, IdempotencyKey, NewBatch, NewParcel,
 };
 use crate::{duplicates, sqlite};
 
@@ -82,6 +82,30 @@ impl Ledger {
         }
     }
 
+    /// Finds hashes of caller-given message ids that occur more than once in a batch: in ascending order, from
+    /// `from` on, about `most` of them, in bounded memory.
+    pub async fn repeated_hashes(&self, batch_id: &str, from: u64, most: usize) -> Result<Vec<u64>> {
+        match &self.store {
+            Store::Sqlite(store) => duplicates::hashes_from(store, batch_id, from, most).await,
+        }
+    }
+
+    /// Changes what became of messages of an upload. A few megabytes at a time keep commits short.
+    pub async fn amend_upload(&self, batch_id: &str, amendments: Vec<Amendment>) -> Result<()> {
+        let batch_id = batch_id.to_owned();
+        match &self.store {
+            Store::Sqlite(store) => store.write(sqlite::Amend { batch_id, amendments }).await,
+        }
+    }
+
+    /// Refuses messages of an upload that turned out to be wrong after they were stored.
+    pub async fn refuse_staged(&self, batch_id: &str, refusal: StagedRefusal, now_ms: i64) -> Result<()> {
+        let batch_id = batch_id.to_owned();
+        match &self.store {
+            Store::Sqlite(store) => store.write(sqlite::RefuseStaged { batch_id, refusal, now_ms }).await,
+        }
+    }
+
     /// Ends an upload: from the return of [`Accepted::Stored`] on it survives a crash and lanes may claim
     /// it. After any other answer it is still an upload, to be discarded.
     pub async fn publish(
@@ -132,6 +156,13 @@ impl Ledger {
         check_parcels(&result.parcels)?;
         match &self.store {
             Store::Sqlite(store) => store.post(sqlite::RecordDirect(result)).await,
+        }
+    }
+
+    /// What an idempotency key stands for already; none while it is free.
+    pub async fn earlier(&self, key: IdempotencyKey) -> Result<Option<Accepted>> {
+        match &self.store {
+            Store::Sqlite(store) => store.read(sqlite::EarlierKey(key)).await,
         }
     }
 

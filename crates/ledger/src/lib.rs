@@ -19,8 +19,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use interline_core::outcome::{Counts, Status};
 pub use ledger::Ledger;
 pub use model::{
-    Accepted, BatchFilter, BatchHead, BatchState, Claim, ClaimRequest, ClaimedParcel, DirectResult,
-    DuplicateHash, Duplicates, Fact, Held, IdempotencyKey, LedgerStatus, NewBatch, NewParcel, ParcelQuery,
-    QueueStatus, RecipientQuery, Revision, SendingRow, SendingStart, Settled, Settlement, StoredBatch,
-    StoredParcel,
+    Accepted, Amendment, BatchFilter, BatchHead, BatchState, Claim, ClaimRequest, ClaimedParcel,
+    DirectResult, DuplicateHash, Duplicates, Fact, Held, IdempotencyKey, LedgerStatus, NewBatch, NewParcel,
+    ParcelQuery, QueueStatus, RecipientQuery, Revision, SendingRow, SendingStart, Settled, Settlement,
+    StoredBatch, StoredParcel,
 };

@@ -97,6 +97,17 @@ pub struct NewParcel {
     pub record: Option<Vec<u8>>,
 }
 
+/// What became of messages of an upload, found out before it is published.
+#[derive(Debug, Clone, Default)]
+pub struct Amendment {
+    /// The parcel's place in the batch.
+    pub seq: u32,
+    /// The whole new list.
+    pub states: Vec<Status>,
+    /// Why, appended to the parcel's records; empty for nothing.
+    pub record: Vec<u8>,
+}
+
 /// An idempotency key with what is to be remembered under it.
 #[derive(Debug, Clone, Default)]
 pub struct IdempotencyKey {
@@ -256,6 +267,19 @@ pub struct SendingRow {
     pub provider: String,
     /// As given at the start.
     pub blob: Vec<u8>,
+}
+
+/// Messages of one parcel of an upload that are refused.
+#[derive(Debug, Clone, Default)]
+pub struct StagedRefusal {
+    /// The parcel's place in the batch.
+    pub seq: u32,
+    /// Which messages: places in the parcel.
+    pub indexes: Vec<u16>,
+    /// The hashes of their ids, one for each: they no longer count as given.
+    pub ids: Vec<u64>,
+    /// Why, appended to the parcel's records.
+    pub record: Vec<u8>,
 }
 
 /// What is known of a parcel after a call.

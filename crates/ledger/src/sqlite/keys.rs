@@ -96,6 +96,30 @@ pub(super) fn write(script: &mut Script, key: &IdempotencyKey, batch_id: &str, r
         .bind(key.answer.as_deref());
 }
 
+/// Says what a key stands for already, if anything.
+#[derive(Debug)]
+pub(crate) struct EarlierKey(pub(crate) IdempotencyKey);
+
+impl Work for EarlierKey {
+    type Answer = Option<Accepted>;
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<Option<Accepted>> {
+        look_up(conn, &self.0).await
+    }
+}
+
+/// Says what a key stands for already, and changes nothing.
+#[derive(Debug)]
+pub(crate) struct LookUpKey(pub(crate) IdempotencyKey);
+
+impl Work for LookUpKey {
+    type Answer = Option<Accepted>;
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<Option<Accepted>> {
+        look_up(conn, &self.0).await
+    }
+}
+
 /// Takes a key for a request that is under way.
 #[derive(Debug)]
 pub(crate) struct ReserveKey {

@@ -8,6 +8,7 @@
 //! driver binds `?n` wrongly when lower numbers are missing.
 
 mod accept;
+mod amend;
 mod claim;
 mod codec;
 mod direct;
@@ -19,6 +20,7 @@ mod load;
 mod open;
 mod read;
 mod reassign;
+mod refuse;
 mod retention;
 mod round;
 mod schema;
@@ -36,15 +38,17 @@ use crate::error::{Error, ErrorKind, Result};
 use writer::{Work, Writer};
 
 pub(crate) use accept::Accept;
+pub(crate) use amend::Amend;
 pub(crate) use claim::ClaimParcels;
 pub(crate) use codec::hashes_between;
 pub(crate) use direct::{BeginDirect, RecordDirect};
 pub(crate) use facts::{Facts, Forget, Remember};
 pub(crate) use hold::{Begin, Release, Renew};
-pub(crate) use keys::{AnswerKey, ForgetKey, PruneKeys, ReserveKey};
+pub(crate) use keys::{AnswerKey, EarlierKey, ForgetKey, PruneKeys, ReserveKey};
 pub(crate) use load::{LoadClaims, ReadParcels};
 pub(crate) use read::{ListBatches, NextDue, ReadBatch, ReadStatus};
 pub(crate) use reassign::{DrainStep, Reassign};
+pub(crate) use refuse::RefuseStaged;
 pub(crate) use retention::{DropStep, OldBatches, Shrink};
 pub(crate) use search::{CountIds, FindIds, FindRecipient, IdsAfter};
 pub(crate) use settle::{Revise, Settle};

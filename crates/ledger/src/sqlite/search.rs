@@ -3,11 +3,12 @@
 //! SQLite itself looks for the eight bytes in a parcel's sorted list (`instr`), so parcels that cannot match
 //! never leave it; the few that may are checked here, as the bytes can also straddle two hashes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::codec::{contains_hash, narrow};
+use super::codec::{contains_hash, hashes, narrow};
 use super::writer::Work;
 use super::{failed, load};
 use crate::error::Result;
@@ -74,6 +75,7 @@ impl Work for FindIds {
     type Answer = Vec<u32>;
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<u32>> {
+        let wanted: HashSet<u64> = self.hashes.iter().copied().collect();
         let mut seqs = Vec::new();
         let mut after = None;
         loop {
@@ -82,8 +84,8 @@ impl Work for FindIds {
                 return Ok(seqs);
             };
             after = Some(*last);
-            let holding =
-                page.iter().filter(|(_, ids)| self.hashes.iter().any(|hash| contains_hash(ids, *hash)));
+            // There may be far more hashes to look for than ids in a parcel.
+            let holding = page.iter().filter(|(_, ids)| hashes(ids).any(|hash| wanted.contains(&hash)));
             seqs.extend(holding.map(|(seq, _)| *seq));
         }
     }

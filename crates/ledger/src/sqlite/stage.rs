@@ -163,7 +163,7 @@ impl Work for BeginDiscard {
     }
 }
 
-async fn receiving(conn: &mut SqliteConnection, batch_id: &str) -> Result<BatchRow> {
+pub(super) async fn receiving(conn: &mut SqliteConnection, batch_id: &str) -> Result<BatchRow> {
     let row: Option<(i64, i64, Option<i64>, i64)> =
         sqlx::query_as("SELECT no, created_ms, send_at_ms, state FROM batch WHERE id = $1")
             .bind(batch_id)

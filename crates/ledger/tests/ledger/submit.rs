@@ -50,6 +50,17 @@ async fn keys_of_different_apps_never_meet() {
 }
 
 #[tokio::test]
+async fn what_a_key_stands_for_can_be_asked() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.ledger.earlier(key("k", b"x")).await.unwrap(), None);
+    bench.ledger.accept(batch("b"), vec![parcel(0, 1)], Some(key("k", b"x"))).await.unwrap();
+    let replay = Accepted::Replay { batch_id: "b".to_owned(), answer: None };
+    assert_eq!(bench.ledger.earlier(key("k", b"x")).await.unwrap(), Some(replay));
+    assert_eq!(bench.ledger.earlier(key("k", b"y")).await.unwrap(), Some(Accepted::Mismatch));
+    assert_eq!(bench.ledger.earlier(key("other", b"x")).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn expired_key_is_free() {
     let bench = Bench::new().await;
     bench.ledger.accept(batch("b"), vec![parcel(0, 1)], Some(key("k", b"x"))).await.unwrap();

@@ -1,6 +1,8 @@
 //! Staged uploads: invisible until published, gone when broken.
 
-use interline_ledger::{Accepted, BatchFilter, BatchState, ErrorKind, NewBatch, NewParcel};
+use interline_ledger::{
+    Accepted, Amendment, BatchFilter, BatchState, ErrorKind, NewBatch, NewParcel, ParcelQuery, Status,
+};
 
 use crate::builders::{Bench, batch, key, parcel};
 
@@ -102,6 +104,47 @@ async fn equal_message_ids_are_found_across_parcels() {
     let mut expected = [(spread(70_000), vec![7, 7]), (u64::MAX, vec![3, 40, 41])];
     expected.sort();
     assert_eq!(found, expected);
+    let mut hashes = vec![spread(70_000), u64::MAX];
+    hashes.sort_unstable();
+    assert_eq!(bench.ledger.repeated_hashes("b", 0, 10).await.unwrap(), hashes);
+    assert_eq!(bench.ledger.repeated_hashes("b", hashes[0] + 1, 10).await.unwrap(), [u64::MAX]);
+}
+
+#[tokio::test]
+async fn what_is_amended_before_it_is_published_is_never_claimed() {
+    let bench = Bench::new().await;
+    upload(&bench, "b", 3).await;
+    let refused = Status::Rejected;
+    let amendments = vec![
+        Amendment { seq: 0, states: vec![Status::Queued, refused], record: b"why".to_vec() },
+        Amendment { seq: 2, states: vec![refused, refused], record: Vec::new() },
+    ];
+    bench.ledger.amend_upload("b", amendments).await.unwrap();
+    bench.ledger.publish("b", 5, None).await.unwrap();
+    let counts = bench.batch("b").await.counts;
+    assert_eq!((counts.total, counts.queued, counts.rejected), (6, 3, 3));
+    let claimed = bench.claim(10, 9).await;
+    assert_eq!(claimed.iter().map(|parcel| parcel.seq).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(
+        (&claimed[0].states, &claimed[0].records),
+        (&vec![Status::Queued, refused], &vec![b"why".to_vec()])
+    );
+    let amendments = vec![Amendment { seq: 1, states: vec![refused, refused], record: Vec::new() }];
+    assert_eq!(bench.ledger.amend_upload("b", amendments).await.unwrap_err().kind(), ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn an_upload_that_was_refused_whole_settles_as_it_is_published() {
+    let bench = Bench::new().await;
+    upload(&bench, "b", 1).await;
+    let amendments = vec![Amendment { seq: 0, states: vec![Status::Rejected; 2], record: Vec::new() }];
+    bench.ledger.amend_upload("b", amendments).await.unwrap();
+    bench.ledger.publish("b", 5, None).await.unwrap();
+    assert_eq!(bench.batch("b").await.head.state, BatchState::Settled);
+    assert!(bench.ledger.status().await.unwrap().queues.is_empty());
+    let parcels =
+        bench.ledger.parcels_of("b", ParcelQuery { limit: 9, ..ParcelQuery::default() }).await.unwrap();
+    assert_eq!(parcels[0].states, [Status::Rejected; 2]);
 }
 
 #[tokio::test]
