@@ -16,6 +16,8 @@ pub const NAMES: &[&str] = &[
     "stage.after_commit",
     "stage_parcels.before_commit",
     "stage_parcels.after_commit",
+    "amend.before_commit",
+    "amend.after_commit",
     "publish.before_commit",
     "publish.after_commit",
     "discard.before_commit",

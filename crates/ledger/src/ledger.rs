@@ -98,14 +98,6 @@ impl Ledger {
         }
     }
 
-    /// Refuses messages of an upload that turned out to be wrong after they were stored.
-    pub async fn refuse_staged(&self, batch_id: &str, refusal: StagedRefusal, now_ms: i64) -> Result<()> {
-        let batch_id = batch_id.to_owned();
-        match &self.store {
-            Store::Sqlite(store) => store.write(sqlite::RefuseStaged { batch_id, refusal, now_ms }).await,
-        }
-    }
-
     /// Ends an upload: from the return of [`Accepted::Stored`] on it survives a crash and lanes may claim
     /// it. After any other answer it is still an upload, to be discarded.
     pub async fn publish(

@@ -269,19 +269,6 @@ pub struct SendingRow {
     pub blob: Vec<u8>,
 }
 
-/// Messages of one parcel of an upload that are refused.
-#[derive(Debug, Clone, Default)]
-pub struct StagedRefusal {
-    /// The parcel's place in the batch.
-    pub seq: u32,
-    /// Which messages: places in the parcel.
-    pub indexes: Vec<u16>,
-    /// The hashes of their ids, one for each: they no longer count as given.
-    pub ids: Vec<u64>,
-    /// Why, appended to the parcel's records.
-    pub record: Vec<u8>,
-}
-
 /// What is known of a parcel after a call.
 #[derive(Debug, Clone)]
 pub struct Settled {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::{ErrorKind, Result};
 use crate::ledger::{Ledger, Store};
 use crate::model::{
-    Accepted, BatchFilter, BatchHead, Fact, IdempotencyKey, LedgerStatus, ParcelQuery, RecipientQuery, StoredBatch, StoredParcel,
+    BatchFilter, BatchHead, Fact, LedgerStatus, ParcelQuery, RecipientQuery, StoredBatch, StoredParcel,
 };
 use crate::sqlite;
 
@@ -65,13 +65,6 @@ impl Ledger {
         let batch_id = batch_id.to_owned();
         match &self.store {
             Store::Sqlite(store) => store.read(sqlite::FindIds { batch_id, hashes }).await,
-        }
-    }
-
-    /// Says what an idempotency key stands for already, and takes nothing.
-    pub async fn earlier(&self, key: IdempotencyKey) -> Result<Option<Accepted>> {
-        match &self.store {
-            Store::Sqlite(store) => store.read(sqlite::LookUpKey(key)).await,
         }
     }
 

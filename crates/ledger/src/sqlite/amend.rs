@@ -8,6 +8,7 @@ use super::failed;
 use super::share::{Delta, apply};
 use super::stage::receiving;
 use super::writer::Work;
+use crate::boundary::Around;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Amendment;
 
@@ -20,6 +21,9 @@ pub(crate) struct Amend {
 
 impl Work for Amend {
     type Answer = ();
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "amend.before_commit", after: "amend.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
         let batch = receiving(conn, &self.batch_id).await?;

@@ -108,18 +108,6 @@ impl Work for EarlierKey {
     }
 }
 
-/// Says what a key stands for already, and changes nothing.
-#[derive(Debug)]
-pub(crate) struct LookUpKey(pub(crate) IdempotencyKey);
-
-impl Work for LookUpKey {
-    type Answer = Option<Accepted>;
-
-    async fn run(&self, conn: &mut SqliteConnection) -> Result<Option<Accepted>> {
-        look_up(conn, &self.0).await
-    }
-}
-
 /// Takes a key for a request that is under way.
 #[derive(Debug)]
 pub(crate) struct ReserveKey {
