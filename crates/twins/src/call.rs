@@ -25,6 +25,8 @@ pub(crate) struct Call<'a> {
     /// From 1; 0 for requests that send nothing.
     pub(crate) number: u64,
     pub(crate) now_ms: u64,
+    /// When it was read in full, by a clock that never goes back.
+    pub(crate) arrived_us: u64,
     pub(crate) log: &'a Log,
     pub(crate) spoil: Option<&'a Spoil>,
 }

@@ -4,18 +4,31 @@
 //! that a run with faults of a given probability is the same run every time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Wall time plus what a test has added to it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Clock {
     ahead_ms: AtomicU64,
+    began: Instant,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { ahead_ms: AtomicU64::new(0), began: Instant::now() }
+    }
 }
 
 impl Clock {
     pub(crate) fn now_ms(&self) -> u64 {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         millis(since_epoch) + self.ahead_ms.load(Ordering::Relaxed)
+    }
+
+    /// Microseconds of a clock that never goes back, for what is counted in windows.
+    pub(crate) fn steady_us(&self) -> u64 {
+        let ahead = Duration::from_millis(self.ahead_ms.load(Ordering::Relaxed));
+        u64::try_from((self.began.elapsed() + ahead).as_micros()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn advance(&self, by: Duration) {

@@ -38,7 +38,7 @@ impl ImKit {
 
     fn route(&self, call: &Call<'_>) -> Result<Answer, Refused> {
         authenticate(call)?;
-        if self.limited && !self.window.admit(call.now_ms) {
+        if self.limited && !self.window.admit(call.arrived_us) {
             return Err(Box::new(over_limit(60)));
         }
         match call.path {

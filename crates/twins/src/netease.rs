@@ -82,7 +82,7 @@ impl NetEase {
         let Some(index) = ROUTES.iter().position(|route| route.path == path) else {
             return Ok(other(call, path));
         };
-        if self.limited && self.windows.get(index).is_some_and(|window| !window.admit(call.now_ms)) {
+        if self.limited && self.windows.get(index).is_some_and(|window| !window.admit(call.arrived_us)) {
             return Err(Refused::new(416, "api call frequency limit exceeded"));
         }
         let form = Form::of(call);

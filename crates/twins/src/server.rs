@@ -240,6 +240,7 @@ async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
         dialect: shared.dialect(),
         number: if sending { shared.log.begin_call() } else { 0 },
         now_ms: shared.clock.now_ms(),
+        arrived_us: shared.clock.steady_us(),
         log: &shared.log,
         spoil: strike.as_ref().filter(|s| s.fault.kind == FaultKind::Partial).map(|s| &*s.spoil),
     };
