@@ -19,10 +19,10 @@ const HEADROOM: u64 = 15;
 /// A slot that was missed by more is reserved again, nanoseconds.
 const TOLERANCE: u64 = 50_000_000;
 /// A call that took longer than others may have arrived later than others: it counts from then on, but
-/// from no later than this part of a period after it was written, or a slow vendor would slow us down too.
-const LATEST: u64 = 10;
+/// from no later than this part of a period after it was written.
+const LATEST: u64 = 2;
 /// Calls are reserved ahead by no more than this, nanoseconds.
-const LONGEST_AHEAD: u64 = 250_000_000;
+const LONGEST_AHEAD: u64 = 500_000_000;
 /// While messages are short, a call waits for this part of their contract: fewer and larger calls.
 const LEAST_PART: u64 = 128;
 
@@ -42,6 +42,13 @@ pub(super) struct Load {
     pub(super) recipients: Vec<(u64, u64)>,
 }
 
+/// When a call may leave: not before the one, and not after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slot {
+    pub(super) at: u64,
+    pub(super) by: u64,
+}
+
 /// A contract and its use.
 #[derive(Debug)]
 pub(super) struct Contract {
@@ -54,6 +61,8 @@ pub(super) struct Contract {
     pub(super) frozen_until: u64,
     /// The latest slot; none lies before it.
     latest: u64,
+    /// Whether somebody waits for the next slot since before it was due.
+    pub(super) awaited: bool,
     /// How long calls took to be written down: a mean, and the mean distance from it.
     prepared: (u64, u64),
     /// How long calls take there and back at least, mostly; 0 is not known yet.
@@ -73,6 +82,7 @@ impl Contract {
             recipients: limits.per_recipient.map(|rate| Recipients::new(u64::from(rate.count), period(rate))),
             frozen_until: 0,
             latest: 0,
+            awaited: false,
             prepared: (0, 0),
             trip: 0,
             tempo: Tempo::default(),
@@ -123,7 +133,7 @@ impl Contract {
                 open = open.max(window.opening(wanted));
             }
         }
-        let at = self.spacing.as_ref().map_or(now, |spacing| spacing.next(now)).max(open);
+        let at = self.spacing.as_ref().map_or(now, |spacing| spacing.next(now, self.awaited)).max(open);
         let room = self.messages.as_ref().map_or(u64::MAX, |window| window.room(at));
         (at, room)
     }
@@ -148,28 +158,35 @@ impl Contract {
     }
 
     /// Takes a slot. Until it is known when the call was written, it counts as written as late as can be.
-    pub(super) fn take(&mut self, at: u64, load: &Load, now: u64) {
+    pub(super) fn take(&mut self, at: u64, load: &Load, now: u64) -> Slot {
         if let Some(spacing) = &mut self.spacing {
             spacing.take(at);
         }
         self.latest = self.latest.max(at);
-        self.count(at.saturating_add(TOLERANCE), load, now);
+        // Who is late for this one is late for the next one too, if that is due.
+        self.awaited &= at < now;
+        let slot = Slot { at, by: at.max(now).saturating_add(TOLERANCE) };
+        self.count(slot.by, load, now);
+        slot
     }
 
     /// Whether a slot is no longer good: missed, or within a penalty.
-    pub(super) const fn refuses(&self, at: u64, now: u64) -> bool {
-        now > at.saturating_add(TOLERANCE) || (self.frozen_until > at && self.frozen_until > now)
+    pub(super) const fn refuses(&self, slot: Slot, now: u64) -> bool {
+        now > slot.by || (self.frozen_until > slot.at && self.frozen_until > now)
     }
 
     /// The call of a slot is written now.
-    pub(super) fn written(&mut self, at: u64, load: &Load, now: u64) {
-        self.give_back(at, load);
+    pub(super) fn written(&mut self, slot: Slot, load: &Load, now: u64) {
+        self.uncount(slot.by, load);
         self.count(now, load, now);
     }
 
     /// The call of a slot is not written.
-    pub(super) fn give_back(&mut self, at: u64, load: &Load) {
-        self.uncount(at.saturating_add(TOLERANCE), load);
+    pub(super) fn give_back(&mut self, slot: Slot, load: &Load) {
+        if let Some(spacing) = &mut self.spacing {
+            spacing.give_back(slot.at);
+        }
+        self.uncount(slot.by, load);
     }
 
     /// A call that was written at a time is over now. What took longer than usual may have arrived later
@@ -179,8 +196,9 @@ impl Contract {
         if ending == Ending::Answered {
             self.trip = match self.trip {
                 0 => took,
-                trip if took < trip => trip - (trip - took) / 16,
-                trip => trip + (took - trip) / 64,
+                trip if took < trip => trip - (trip - took) / 8,
+                // Many that are held up at once must not look usual.
+                trip => trip + ((took - trip) / 128).min(trip / 256 + 1_000),
             };
         }
         if ending != Ending::Lost {

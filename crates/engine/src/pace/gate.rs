@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::contract::{Contract, Limits, Load};
+use super::contract::{Contract, Limits, Load, Slot};
 
 /// The contract of one class, shared by the lane and its calls.
 #[derive(Debug, Clone)]
@@ -32,6 +32,7 @@ impl Gate {
         let ahead = if early { contract.ahead() } else { 0 };
         let wait = at.saturating_sub(now.saturating_add(ahead));
         if wait > 0 {
+            contract.awaited = true;
             return Err(Duration::from_nanos(wait));
         }
         let messages = usize::try_from(room).unwrap_or(usize::MAX);
@@ -78,8 +79,8 @@ impl Opening<'_> {
     /// Takes the slot for a call of so many messages.
     pub(crate) fn take(mut self, messages: usize) -> Permit {
         let load = Load { messages: messages as u64, recipients: std::mem::take(&mut self.recipients) };
-        self.contract.take(self.at, &load, self.now);
-        Permit { gate: self.gate.clone(), load, hold: Hold::Slot(self.at) }
+        let slot = self.contract.take(self.at, &load, self.now);
+        Permit { gate: self.gate.clone(), load, hold: Hold::Slot(slot) }
     }
 }
 
@@ -94,8 +95,8 @@ pub(crate) struct Permit {
 /// What a permit has of its gate.
 #[derive(Debug, Clone, Copy)]
 enum Hold {
-    /// The slot at this time.
-    Slot(u64),
+    /// A slot.
+    Slot(Slot),
     /// The call was written at this time.
     Written(u64),
     /// Nothing any more.
@@ -129,19 +130,19 @@ impl Permit {
     /// # Errors
     /// It must not be written now.
     pub(crate) fn leave(&mut self, now: u64) -> Result<(), NotYet> {
-        let Hold::Slot(mut at) = self.hold else { return Err(NotYet::Gone) };
+        let Hold::Slot(mut slot) = self.hold else { return Err(NotYet::Gone) };
         let mut contract = self.gate.lock();
-        if contract.refuses(at, now) {
-            contract.give_back(at, &self.load);
+        if contract.refuses(slot, now) {
+            contract.give_back(slot, &self.load);
             self.hold = Hold::Nothing;
-            at = contract.again(now, &self.load).ok_or(NotYet::Gone)?;
-            contract.take(at, &self.load, now);
-            self.hold = Hold::Slot(at);
+            let at = contract.again(now, &self.load).ok_or(NotYet::Gone)?;
+            slot = contract.take(at, &self.load, now);
+            self.hold = Hold::Slot(slot);
         }
-        if at > now {
-            return Err(NotYet::Wait(Duration::from_nanos(at - now)));
+        if slot.at > now {
+            return Err(NotYet::Wait(Duration::from_nanos(slot.at - now)));
         }
-        contract.written(at, &self.load, now);
+        contract.written(slot, &self.load, now);
         self.hold = Hold::Written(now);
         Ok(())
     }
@@ -161,8 +162,8 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Hold::Slot(at) = self.hold {
-            self.gate.lock().give_back(at, &self.load);
+        if let Hold::Slot(slot) = self.hold {
+            self.gate.lock().give_back(slot, &self.load);
         }
     }
 }

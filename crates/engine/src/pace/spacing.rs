@@ -11,9 +11,9 @@ use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
-/// A slot may be taken so long after its time. After a longer pause the next slot is now: what was not
-/// used is gone, and nothing leaves in a burst.
-const CATCH_UP: u64 = 25_000_000;
+/// A slot that somebody waited for may be taken so long after its time. What nobody waited for is gone, so
+/// that nothing leaves in a burst after a pause.
+const CATCH_UP: u64 = 100_000_000;
 /// Ten years: a spacing that is longer would never end either.
 const LONGEST: u64 = 10 * 365 * 24 * 3600 * 1_000_000_000;
 
@@ -36,6 +36,10 @@ pub(super) struct Spacing {
     hand: Hand,
     /// When the next slot is due, as the limiter says.
     due: u64,
+    /// The slot that was taken last.
+    last: Option<u64>,
+    /// Whether that one was given back.
+    returned: bool,
 }
 
 impl Spacing {
@@ -45,17 +49,28 @@ impl Spacing {
         let step = Duration::from_nanos(step.clamp(1, LONGEST));
         // A step of no time is none: there the quota is a nanosecond's.
         let quota = Quota::with_period(step).unwrap_or(Quota::per_second(std::num::NonZeroU32::MIN));
-        Self { limiter: RateLimiter::direct_with_clock(quota, hand.clone()), hand, due: 0 }
+        Self {
+            limiter: RateLimiter::direct_with_clock(quota, hand.clone()),
+            hand,
+            due: 0,
+            last: None,
+            returned: false,
+        }
     }
 
-    /// The next slot, if nobody takes one before.
-    pub(super) const fn next(&self, now: u64) -> u64 {
-        if self.due.saturating_add(CATCH_UP) < now { now } else { self.due }
+    /// The next slot, if nobody takes one before; `awaited` says that somebody waits for it since it was due.
+    pub(super) fn next(&self, now: u64, awaited: bool) -> u64 {
+        if let Some(last) = self.last.filter(|_| self.returned) {
+            return last.max(now);
+        }
+        let owed = awaited && self.due.saturating_add(CATCH_UP) >= now;
+        if owed || self.due > now { self.due } else { now }
     }
 
     /// Takes the slot at that time, or a later one if it is too early.
     pub(super) fn take(&mut self, at: u64) -> u64 {
-        let at = at.max(self.due);
+        let at = if self.returned { at.max(self.last.unwrap_or_default()) } else { at.max(self.due) };
+        (self.last, self.returned) = (Some(at), false);
         self.hand.0.store(at, Ordering::Relaxed);
         // The first answer takes the slot, the second names the next one and takes none.
         for _ in 0..2 {
@@ -64,6 +79,11 @@ impl Spacing {
             }
         }
         at
+    }
+
+    /// Gives a slot back. Where slots are rare and nobody has a later one yet, it is not lost.
+    pub(super) fn give_back(&mut self, at: u64) {
+        self.returned |= self.last == Some(at);
     }
 }
 
@@ -75,10 +95,10 @@ mod tests {
     fn slots_keep_their_distance_however_late_they_are_taken() {
         let mut spacing = Spacing::new(10_000_000);
         let mut now = 1_000_000_000;
-        let mut slots = Vec::new();
-        for number in 0..100 {
-            now = now.max(spacing.next(now)) + number % 9 * 1_000_000;
-            slots.push(spacing.take(spacing.next(now)));
+        let mut slots = vec![spacing.take(spacing.next(now, false))];
+        for number in 1..100 {
+            now = now.max(spacing.next(now, true)) + number % 9 * 2_000_000;
+            slots.push(spacing.take(spacing.next(now, true)));
         }
         let first = slots[0];
         let ideal: Vec<u64> = (0..100).map(|number| first + number * 10_000_000).collect();
@@ -86,13 +106,28 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_used_is_gone() {
+    fn what_nobody_waited_for_is_gone() {
         let mut spacing = Spacing::new(10_000_000);
-        spacing.take(spacing.next(1_000_000_000));
-        let later = 2_000_000_000;
-        assert_eq!(spacing.next(later), later);
+        spacing.take(spacing.next(1_000_000_000, false));
+        let later = 1_050_000_000;
+        assert_eq!(spacing.next(later, true), 1_010_000_000);
+        assert_eq!(spacing.next(later, false), later);
         assert_eq!(spacing.take(later), later);
-        assert_eq!(spacing.next(later), later + 10_000_000, "no burst after a pause");
+        assert_eq!(spacing.next(later, false), later + 10_000_000, "no burst after a pause");
+        let much_later = 2_000_000_000;
+        assert_eq!(spacing.next(much_later, true), much_later, "what is long gone is gone");
+    }
+
+    #[test]
+    fn the_last_slot_can_be_given_back() {
+        let mut spacing = Spacing::new(10_000_000);
+        let (first, second) = (spacing.take(1_000_000_000), spacing.take(1_010_000_000));
+        spacing.give_back(first);
+        assert_eq!(spacing.next(second, true), second + 10_000_000, "it is gone: somebody has a later one");
+        spacing.give_back(second);
+        assert_eq!(spacing.next(second + 3_000_000, false), second + 3_000_000);
+        spacing.take(second + 3_000_000);
+        assert_eq!(spacing.next(second + 3_000_000, false), second + 10_000_000);
     }
 
     #[test]
@@ -100,7 +135,7 @@ mod tests {
         for (step, next) in [(0, 1), (1, 1), (u64::MAX, LONGEST)] {
             let mut spacing = Spacing::new(step);
             spacing.take(0);
-            assert_eq!(spacing.next(0), next);
+            assert_eq!(spacing.next(0, false), next);
         }
     }
 }
