@@ -22,6 +22,7 @@ use crate::denied::Denied;
 use crate::lane::{Event, Lane, LaneHandle, Peers, Surroundings};
 use crate::metrics::{Metrics, ProviderLabels};
 use crate::provider::Book;
+use crate::room::Room;
 use crate::settings::EngineSettings;
 use crate::steer::PAUSE;
 use crate::view::{ClassView, ProviderView};
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) announce: broadcast::Sender<String>,
     pub(crate) direct_ids: AtomicU64,
+    pub(crate) room: Room,
 }
 
 impl Engine {
@@ -89,7 +91,8 @@ impl Engine {
         }
         around.peers.write().unwrap_or_else(PoisonError::into_inner).clone_from(&lanes);
         let direct_ids = AtomicU64::new(0);
-        Ok(Self { inner: Arc::new(Inner { book, ledger, lanes, metrics, announce, direct_ids }) })
+        let room = Room::default();
+        Ok(Self { inner: Arc::new(Inner { book, ledger, lanes, metrics, announce, direct_ids, room }) })
     }
 
     /// The providers and how they are doing.

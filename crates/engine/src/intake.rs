@@ -59,7 +59,7 @@ impl Bad {
         Self { code, errors, total }
     }
 
-    fn one(code: ErrorCode, path: &Path<'_>, detail: impl Into<String>) -> Self {
+    pub(crate) fn one(code: ErrorCode, path: &Path<'_>, detail: impl Into<String>) -> Self {
         let mut problems = Problems::default();
         problems.add(path, detail);
         Self::new(code, problems)

@@ -11,22 +11,27 @@ mod engine;
 mod intake;
 mod lane;
 mod metrics;
+mod order;
 mod pace;
 mod plan;
 mod provider;
+mod redrive;
+mod repeats;
 mod results;
+mod room;
 mod settings;
 mod steer;
 mod token;
 mod transport;
+mod upload;
 mod view;
 
-pub use accept::Upload;
 pub use denied::{Denied, Errors};
 pub use engine::Engine;
 pub use results::MessageQuery;
 pub use settings::{ClassLimits, Delivery, EngineSettings, ProviderSettings};
 pub use steer::Steer;
+pub use upload::Upload;
 pub use view::{
     Accepted, BatchView, Caller, ClassView, NotTaken, Page, Plan, PlanError, PlannedCall, PlannedMessage,
     PlannedRequest, Probed, ProviderView, Sent, Totals,

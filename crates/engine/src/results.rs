@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use interline_core::error::FieldError;
-use interline_core::id;
 use interline_core::outcome::Status;
 use interline_core::pack;
 use interline_core::read;
@@ -50,8 +48,8 @@ pub(crate) fn named(json: &str, batch_id: &str, index: u64) -> MessageResult {
     MessageResult::queued(id, named.to.as_str().unwrap_or_default(), client_id)
 }
 
-/// Folds a stored parcel into results, in order, each with its index in the batch.
-fn fold(batch_id: &str, parcel: &StoredParcel) -> Vec<(u64, MessageResult)> {
+/// Folds a stored parcel into results, in its order, each with its index in the batch.
+pub(crate) fn fold(batch_id: &str, parcel: &StoredParcel) -> Vec<(u64, MessageResult)> {
     let unpacked = match pack::unpack(&parcel.body) {
         Ok(unpacked) => unpacked,
         Err(error) => {
@@ -254,38 +252,6 @@ impl Engine {
                 return Ok(found);
             }
         }
-    }
-
-    /// The messages of a staged batch whose ids hash alike and are alike: one error for each repeat.
-    pub(crate) async fn named_twice(
-        &self,
-        batch_id: &str,
-        hashes: &[u64],
-    ) -> Result<Vec<FieldError>, Denied> {
-        let mut seen: BTreeMap<String, u64> = BTreeMap::new();
-        let mut errors = Vec::new();
-        let seqs = self.inner.ledger.find_message_ids(batch_id, hashes.to_vec()).await?;
-        for seq in seqs {
-            let ask = ParcelQuery { after_seq: seq.checked_sub(1), limit: 1, status: None };
-            for parcel in self.inner.ledger.parcels_of(batch_id, ask).await? {
-                let Ok(unpacked) = pack::unpack(&parcel.body) else { continue };
-                for (index, json) in unpacked.messages {
-                    let named: Named = serde_json::from_str(json).unwrap_or_default();
-                    let Some(message_id) = named.id.as_str() else { continue };
-                    if !hashes.contains(&id::message_fingerprint(message_id)) {
-                        continue;
-                    }
-                    if let Some(first) = seen.insert(message_id.to_owned(), index) {
-                        let detail = format!("{message_id:?} is the id of message {first} already");
-                        errors.push(FieldError::new(format!("message {index} /id"), detail));
-                    }
-                }
-            }
-            if errors.len() >= read::MAX_LISTED {
-                break;
-            }
-        }
-        Ok(errors)
     }
 }
 

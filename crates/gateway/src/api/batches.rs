@@ -1,5 +1,5 @@
 //! `POST /v1/batches`: stores a batch durably, from JSON or from NDJSON, and with `Prefer: wait=N` waits
-//! for its results.
+//! for its results. `redrive` does the same with messages of an earlier batch.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,9 @@ use serde::Serialize;
 
 use super::export::{Export, Form};
 use super::query::Query;
-use super::{Gateway, JSON, REPLAYED, Shared, admit, answer, give_back, idempotency_key, json};
+use super::read::readable;
+use super::steer::authorise;
+use super::{Gateway, JSON, Named, REPLAYED, Shared, admit, answer, give_back, idempotency_key, json};
 use crate::body::{text, whole};
 use crate::config::Scope;
 use crate::ndjson;
@@ -83,6 +85,36 @@ pub(super) async fn accept(State(gateway): Shared, request: Request) -> Result<R
             Ok(accepted?)
         })
     };
+    let accepted = task.await.map_err(|_| Problem::internal())??;
+    respond(&gateway, accepted, wait).await
+}
+
+/// Sends messages of a batch again, as a new one.
+pub(super) async fn redrive(
+    State(gateway): Shared,
+    Named(id): Named,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let app = authorise(&gateway, &parts.headers)?;
+    Query::of(parts.uri.query(), &[])?;
+    let key = idempotency_key(&parts.headers)?;
+    let wait = wait(&parts.headers)?;
+    let body = whole(body, &parts.headers, gateway.limits).await?;
+    readable(&gateway, &app, &id).await?;
+    if let Some(admission) = &app.admission {
+        let taken = admission.take(0, tokio::time::Instant::now());
+        taken.map_err(|wait| Problem::over_rate(&app.caller.app, wait))?;
+    }
+    let engine = gateway.engine.clone();
+    let task = tokio::spawn(async move {
+        let accepted = engine.redrive(&app.caller, &id, text(&body)?, key.as_deref()).await?;
+        // How many there are is known afterwards only.
+        if let (false, Some(admission)) = (accepted.replayed, &app.admission) {
+            admission.charge(accepted.batch.counts.total);
+        }
+        Ok::<_, Problem>(accepted)
+    });
     let accepted = task.await.map_err(|_| Problem::internal())??;
     respond(&gateway, accepted, wait).await
 }

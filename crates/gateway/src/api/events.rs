@@ -15,7 +15,7 @@ use interline_engine::{BatchView, Denied};
 use tokio::time::{Instant, sleep};
 
 use super::query::Query;
-use super::{Named, Gateway, Shared, answer};
+use super::{Gateway, Named, Shared, answer};
 use crate::config::Scope;
 use crate::problem::Problem;
 

@@ -77,6 +77,7 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/batches/{id}/cancel", post(steer::cancel))
         .route("/v1/batches/{id}/pause", post(steer::pause))
         .route("/v1/batches/{id}/resume", post(steer::resume))
+        .route("/v1/batches/{id}/redrive", post(batches::redrive))
         .route("/v1/messages", get(read::find))
         .route("/v1/providers", get(read::providers))
         .route("/v1/providers/{name}/pause", post(steer::pause_provider))

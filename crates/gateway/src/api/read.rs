@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::batches::Links;
 use super::export::{Export, Form};
 use super::query::Query;
-use super::{Named, JSON, Shared, answer, json};
+use super::{JSON, Named, Shared, answer, json};
 use crate::config::{Config, Scope};
 use crate::keys::Known;
 use crate::problem::Problem;

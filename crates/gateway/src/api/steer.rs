@@ -11,7 +11,7 @@ use interline_engine::{Errors, Steer};
 
 use super::query::Query;
 use super::read::{Batch, readable};
-use super::{Named, Gateway, Shared, json};
+use super::{Gateway, Named, Shared, json};
 use crate::body::whole;
 use crate::config::Scope;
 use crate::keys::Known;
