@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use interline_core::adapter::{Call, CallMessage, Reply, Signal, Verdict};
 use interline_core::content::Object;
 use interline_core::error::{ErrorCode, Failure};
-use interline_core::outcome::{Outcome, Receipt};
+use interline_core::outcome::{ClientId, Outcome, Receipt};
 use serde_json::Value;
 
 use crate::codes::{self, Meaning};
@@ -139,15 +139,15 @@ fn repeated(one: &CallMessage, class: &str, code: i64, desc: &str) -> Outcome {
         return Outcome::failed(failure.vendor(code, desc));
     }
     if class == ROOM {
-        return Outcome::Accepted(already(one, desc));
+        return Outcome::Accepted(already(desc));
     }
     let message = "the vendor says that this repeats an earlier request";
     Outcome::failed(Failure::unknown(ErrorCode::Duplicate, message).vendor(code, desc))
 }
 
 /// The receipt of a message whose earlier attempt had arrived after all.
-fn already(one: &CallMessage, words: &str) -> Receipt {
-    let mut receipt = Receipt { client_id: Some(one.message.client_id.clone()), ..Receipt::default() };
+fn already(words: &str) -> Receipt {
+    let mut receipt = Receipt { client_id: Some(ClientId::Own), ..Receipt::default() };
     receipt.data.insert("already_accepted".to_owned(), words.into());
     receipt
 }
@@ -181,7 +181,7 @@ fn room_receipt(id: &str, record: Value) -> Receipt {
     let data = object(record);
     let client_id = data.get("msgid_client").and_then(Value::as_str).unwrap_or(id);
     Receipt {
-        client_id: Some(client_id.into()),
+        client_id: Some(ClientId::of(client_id, id)),
         time_ms: data.get("time").and_then(whole),
         data,
         ..Receipt::default()
@@ -191,7 +191,7 @@ fn room_receipt(id: &str, record: Value) -> Receipt {
 fn failed(one: &CallMessage, reason: &str) -> Outcome {
     let seen = reason.to_ascii_lowercase().contains(RESEND);
     match (seen, one.prior_unknown) {
-        (true, true) => Outcome::Accepted(already(one, reason)),
+        (true, true) => Outcome::Accepted(already(reason)),
         (true, false) => {
             let message = "the room holds a message of this id already";
             Outcome::failed(Failure::refused(ErrorCode::Duplicate, message).vendor(200, reason))

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use interline_core::options::Results;
-use interline_core::outcome::Outcome;
+use interline_core::outcome::{ClientId, Outcome};
 use interline_netease::VENDOR;
 use interline_testkit::build;
 use serde_json::{Value, json};
@@ -175,7 +175,7 @@ fn every_response_field_is_kept() {
     let verdict =
         adapter.decode(&call, &build::reply(200, &json!({"code": 200, "success": [{"m": record}]})));
     let Outcome::Accepted(receipt) = &verdict.outcomes[0] else { panic!("{verdict:?}") };
-    assert_eq!((receipt.client_id.as_deref(), receipt.time_ms), (Some("7"), Some(7)));
+    assert_eq!((&receipt.client_id, receipt.time_ms), (&Some(ClientId::Other("7".into())), Some(7)));
     for (field, homes) in table().into_iter().filter(|(field, _)| field.starts_with("success[].")) {
         let kept = homes.iter().find_map(|home| home.strip_prefix("vendor_data.")).unwrap();
         assert!(receipt.data.contains_key(kept), "{field}");

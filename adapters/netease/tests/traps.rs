@@ -8,7 +8,7 @@ use std::time::Duration;
 use interline_core::adapter::{Adapter, Call, CallMessage, Reply, Seal, Signal, Verdict};
 use interline_core::error::{ErrorCode, Fate};
 use interline_core::options::Results;
-use interline_core::outcome::{Outcome, Receipt, Status};
+use interline_core::outcome::{ClientId, Outcome, Receipt, Status};
 use interline_core::profile::Dedupe;
 use interline_netease::VENDOR;
 use interline_testkit::build;
@@ -180,7 +180,7 @@ fn a_success_record_of_strings_is_read() {
     let record = json!({"msgid_client": "m0", "time": "1668566975724", "type": "0", "roomId": "72"});
     let verdict = answer(&room_call(1), &json!({"code": 200, "success": [{"m0": record}]}));
     let receipt = receipt(&verdict.outcomes[0]);
-    assert_eq!(receipt.client_id.as_deref(), Some("m0"));
+    assert_eq!(receipt.client_id, Some(ClientId::Own));
     assert_eq!(receipt.time_ms, Some(1_668_566_975_724));
     assert_eq!(Value::Object(receipt.data.clone()), record);
     assert_eq!(receipt.message_id, None);
@@ -203,7 +203,7 @@ fn the_resend_text_means_already_there_only_where_we_may_have_sent_it() {
     assert_eq!(first.outcomes[0].failure().unwrap().code, ErrorCode::Duplicate);
     assert_eq!(first.outcomes[0].status(), Status::Rejected);
     let second = answer(&again(room_call(1)), &body);
-    assert_eq!(receipt(&second.outcomes[0]).client_id.as_deref(), Some("m0"));
+    assert_eq!(receipt(&second.outcomes[0]).client_id, Some(ClientId::Own));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use interline_core::adapter::{Call, CallMessage, Finding, Reply, Signal, Token, Verdict};
 use interline_core::content::Object;
 use interline_core::error::{Error, ErrorCode, ErrorKind, Failure};
-use interline_core::outcome::{Outcome, Receipt};
+use interline_core::outcome::{ClientId, Outcome, Receipt};
 use interline_core::recipient::RecipientKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -142,7 +142,7 @@ fn single(sent: &Sent<'_>, dialect: Dialect) -> Outcome {
     }
     let mut receipt = Receipt {
         message_id: Some(sent.server_msg_id.as_ref().into()),
-        client_id: (!sent.client_msg_id.is_empty()).then(|| sent.client_msg_id.as_ref().into()),
+        client_id: client_id(sent),
         time_ms: sent.send_time.filter(|time| *time != 0),
         ..Receipt::default()
     };
@@ -150,6 +150,10 @@ fn single(sent: &Sent<'_>, dialect: Dialect) -> Outcome {
         receipt.data.insert("modify".to_owned(), Value::Object(modify.clone()));
     }
     Outcome::Accepted(receipt)
+}
+
+fn client_id(sent: &Sent<'_>) -> Option<ClientId> {
+    (!sent.client_msg_id.is_empty()).then(|| ClientId::Other(sent.client_msg_id.as_ref().into()))
 }
 
 /// A broadcast is one message here: it was accepted if it reached anybody.
@@ -165,7 +169,7 @@ fn broadcast(sent: &BatchSent<'_>, dialect: Dialect) -> Outcome {
     };
     let count = reached().count();
     let mut receipt = Receipt {
-        client_id: (!first.client_msg_id.is_empty()).then(|| first.client_msg_id.as_ref().into()),
+        client_id: client_id(first),
         time_ms: first.send_time.filter(|time| *time != 0),
         ..Receipt::default()
     };

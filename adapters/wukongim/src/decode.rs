@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use interline_core::adapter::{Call, CallMessage, Reply, Signal, Verdict};
 use interline_core::error::{ErrorCode, Failure};
-use interline_core::outcome::{Outcome, Receipt};
+use interline_core::outcome::{ClientId, Outcome, Receipt};
 
 use crate::dialect::Dialect;
 use crate::wire::{FanOutAnswer, Id, Ids, SendAnswer};
@@ -32,11 +32,12 @@ fn bad_reply(why: &str) -> Failure {
     Failure::unknown(ErrorCode::BadVendorReply, format!("the vendor's answer {why}"))
 }
 
-fn receipt(ids: Ids<'_>) -> Receipt {
+fn receipt(message: &CallMessage, ids: Ids<'_>) -> Receipt {
     let text = |id: Option<Id<'_>>| id.and_then(|id| id.0).map(Into::into);
+    let client_id = ids.client_msg_no.and_then(|id| id.0);
     Receipt {
         message_id: text(ids.message_id),
-        client_id: text(ids.client_msg_no),
+        client_id: client_id.map(|id| ClientId::of(&id, &message.message.client_id)),
         seq: text(ids.message_seq),
         ..Receipt::default()
     }
@@ -66,7 +67,7 @@ fn single(dialect: Dialect, call: &Call, reply: &Reply) -> Verdict {
     let (mut outcome, speaks) = match answer {
         SendAnswer { reason: Some(reason::SUCCESS), message_id: Some(id), message_seq, .. } => {
             let ids = Ids { message_id: Some(id), message_seq, ..Ids::default() };
-            (Outcome::Accepted(receipt(ids)), Some(Dialect::V3))
+            (Outcome::Accepted(receipt(message, ids)), Some(Dialect::V3))
         }
         SendAnswer { reason: Some(reason::SUCCESS), .. } => {
             (Outcome::Unknown(bad_reply("holds no message id")), None)
@@ -77,7 +78,7 @@ fn single(dialect: Dialect, call: &Call, reply: &Reply) -> Verdict {
         }
         SendAnswer { status: None | Some(200), message_id: Some(Id(Some(id))), message_seq, .. } => {
             let ids = Ids { message_id: Some(Id(Some(id))), message_seq, ..Ids::default() };
-            (Outcome::Accepted(receipt(ids)), None)
+            (Outcome::Accepted(receipt(message, ids)), None)
         }
         SendAnswer { status: Some(code), .. } if code != 200 => {
             let failure =
@@ -93,7 +94,7 @@ fn single(dialect: Dialect, call: &Call, reply: &Reply) -> Verdict {
     }
     // A single send always carries the client id, whether the dialect echoes it or not.
     if let Outcome::Accepted(receipt) = &mut outcome {
-        receipt.client_id.get_or_insert_with(|| message.message.client_id.clone());
+        receipt.client_id.get_or_insert(ClientId::Own);
     }
     Verdict { outcomes: vec![outcome], signal }
 }
@@ -106,7 +107,7 @@ fn enveloped(message: &CallMessage, ids: Ids<'_>) -> Outcome {
         Some(Id(Some(echoed))) if **echoed != *message.message.client_id => {
             Outcome::Unknown(bad_reply("is for another message"))
         }
-        Some(_) | None => Outcome::Accepted(receipt(ids)),
+        Some(_) | None => Outcome::Accepted(receipt(message, ids)),
     }
 }
 

@@ -4,7 +4,7 @@
 use form_urlencoded::Serializer;
 use interline_core::adapter::{Exchange, Finding, Reply, Request, Sent};
 use interline_core::error::Error;
-use interline_core::outcome::Receipt;
+use interline_core::outcome::{ClientId, Receipt};
 
 use crate::dialect::Dialect;
 use crate::form::{AGENT, Form, PERSON};
@@ -55,7 +55,7 @@ fn read(reply: &Reply) -> Result<Finding, Error> {
     Ok(match (id, stored.status) {
         (Some(id), None) => Finding::Arrived(Receipt {
             message_id: Some(id.into()),
-            client_id: stored.client_msg_no.and_then(|id| id.0).map(Into::into),
+            client_id: stored.client_msg_no.and_then(|id| id.0).map(|id| ClientId::Other(id.into())),
             seq: stored.message_seq.and_then(|id| id.0).map(Into::into),
             time_ms: stored.timestamp.and_then(|seconds| seconds.checked_mul(1000)),
             ..Receipt::default()

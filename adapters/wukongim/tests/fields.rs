@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use interline_core::options::Results;
-use interline_core::outcome::Outcome;
+use interline_core::outcome::{ClientId, Outcome};
 use interline_testkit::build;
 use interline_wukongim::VENDOR;
 use serde_json::{Value, json};
@@ -172,5 +172,5 @@ fn every_field_of_an_answer_reaches_the_result() {
     let Outcome::Accepted(receipt) = verdict.outcomes.first().unwrap() else { panic!("{verdict:?}") };
     assert_eq!(receipt.message_id.as_deref(), Some("123456789"));
     assert_eq!(receipt.seq.as_deref(), Some("1001"));
-    assert_eq!(receipt.client_id.as_deref(), Some("c"));
+    assert_eq!(receipt.client_id, Some(ClientId::Own));
 }

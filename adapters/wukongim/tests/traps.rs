@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use interline_core::adapter::{Adapter, CallMessage, Finding, Reply, Sent, Settings, Signal};
 use interline_core::error::{ErrorCode, Refusal};
 use interline_core::options::Results;
-use interline_core::outcome::{Outcome, Status};
+use interline_core::outcome::{ClientId, Outcome, Status};
 use interline_core::profile::Dedupe;
 use interline_testkit::build;
 use interline_wukongim::{VENDOR, wire};
@@ -417,7 +417,10 @@ fn a_lookup_tells_found_from_absent_from_unable() {
     let found = r#"{"header":{"no_persist":0,"red_dot":0,"sync_once":0},"setting":0,"message_id":2123967344811184128,"message_idstr":"2123967344811184128","client_msg_no":"t1","message_seq":1,"from_uid":"alice","channel_id":"u1","channel_type":1,"expire":0,"timestamp":1795228251,"payload":"eyJ0eXBlIjoxLCJjb250ZW50IjoiaGkifQ=="}"#;
     let Finding::Arrived(receipt) = read(200, found) else { unreachable!("it was found") };
     assert_eq!(receipt.message_id.as_deref(), Some("2123967344811184128"));
-    assert_eq!((receipt.client_id.as_deref(), receipt.seq.as_deref()), (Some("t1"), Some("1")));
+    assert_eq!(
+        (&receipt.client_id, receipt.seq.as_deref()),
+        (&Some(ClientId::Other("t1".into())), Some("1"))
+    );
     assert_eq!(receipt.time_ms, Some(1_795_228_251_000));
     assert_eq!(read(200, r#"{"status":404}"#), Finding::Absent);
     for (status, body) in [

@@ -117,7 +117,7 @@ pub struct Receipt {
     pub message_id: Option<Box<str>>,
     /// The client id as the vendor knows it.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "cid")]
-    pub client_id: Option<Box<str>>,
+    pub client_id: Option<ClientId>,
     /// Position in the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<Box<str>>,
@@ -130,6 +130,59 @@ pub struct Receipt {
     /// Whatever else the vendor said of this message.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub data: Map<String, Value>,
+}
+
+/// The client id that a vendor has of a message. It is nearly always the message's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredClientId", into = "StoredClientId")]
+pub enum ClientId {
+    /// The message's own.
+    Own,
+    /// Another one.
+    Other(Box<str>),
+}
+
+impl ClientId {
+    /// What the vendor told of the message whose own client id is `own`.
+    #[must_use]
+    pub fn of(told: &str, own: &str) -> Self {
+        if told == own { Self::Own } else { Self::Other(told.into()) }
+    }
+
+    /// The id as text, where the message's own is `own`.
+    #[must_use]
+    pub fn text<'i>(&'i self, own: &'i str) -> &'i str {
+        match self {
+            Self::Own => own,
+            Self::Other(told) => told,
+        }
+    }
+}
+
+/// As records have it: `true` for the message's own. Older ones always have the text.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredClientId {
+    Own(bool),
+    Text(Box<str>),
+}
+
+impl From<StoredClientId> for ClientId {
+    fn from(stored: StoredClientId) -> Self {
+        match stored {
+            StoredClientId::Own(_) => Self::Own,
+            StoredClientId::Text(text) => Self::Other(text),
+        }
+    }
+}
+
+impl From<ClientId> for StoredClientId {
+    fn from(id: ClientId) -> Self {
+        match id {
+            ClientId::Own => Self::Own(true),
+            ClientId::Other(text) => Self::Text(text),
+        }
+    }
 }
 
 /// What one attempt told of one message.

@@ -55,44 +55,77 @@ pub struct Item<'m> {
 pub struct Packer {
     open: BTreeMap<String, Parcel>,
     sharing: u64,
-    whole: bool,
+}
+
+/// What stands around a message in the stored form, at most.
+const AROUND: usize = 32;
+
+impl Parcel {
+    fn empty(provider: &str, first_index: u64) -> Self {
+        Self {
+            provider: provider.to_owned(),
+            first_index,
+            count: 0,
+            body: EACH.as_bytes().to_vec(),
+            recipients: Vec::new(),
+            ids: Vec::new(),
+        }
+    }
+
+    /// All messages of one provider in one parcel, however large: for sends that no lane takes apart.
+    pub fn whole<'m>(
+        provider: &str,
+        results: Results,
+        items: impl Iterator<Item = Item<'m>> + Clone,
+    ) -> Self {
+        let mut parcel = Self::empty(provider, items.clone().next().map_or(0, |first| first.index));
+        let (bytes, count) =
+            items.clone().fold((0, 0), |(bytes, count), item| (bytes + item.json.len() + AROUND, count + 1));
+        parcel.body.reserve(bytes);
+        parcel.recipients.reserve(count);
+        items.for_each(|item| parcel.add(item));
+        parcel.close(results);
+        parcel
+    }
+
+    fn add(&mut self, item: Item<'_>) {
+        self.count += 1;
+        json::whole(&mut self.body, i64::try_from(item.index).unwrap_or(i64::MAX));
+        self.body.push(b' ');
+        json::whole(&mut self.body, i64::try_from(item.json.len()).unwrap_or(i64::MAX));
+        self.body.push(b' ');
+        self.body.extend_from_slice(item.json.as_bytes());
+        self.body.push(b'\n');
+        self.recipients.push(item.recipient);
+        self.ids.extend(item.id);
+    }
+
+    fn close(&mut self, results: Results) {
+        let head = match results {
+            Results::Each => EACH,
+            Results::Fast => FAST,
+        };
+        if let Some(place) = self.body.get_mut(..head.len()) {
+            place.copy_from_slice(head.as_bytes());
+        }
+    }
 }
 
 impl Packer {
-    /// A packer that makes one parcel for each provider, however large: for sends that are over.
-    #[must_use]
-    pub fn whole() -> Self {
-        Self { whole: true, ..Self::default() }
-    }
-
     /// Adds a message; returns the parcel that it filled or overflowed.
     pub fn push(&mut self, provider: &str, item: Item<'_>) -> Option<Parcel> {
         self.sharing += u64::from(item.shares_content);
-        let full = !self.whole
-            && self.open.get(provider).is_some_and(|parcel| {
-                parcel.count >= PARCEL_MESSAGES || parcel.body.len() + item.json.len() + 32 > PARCEL_BYTES
-            });
+        let full = self.open.get(provider).is_some_and(|parcel| {
+            parcel.count >= PARCEL_MESSAGES || parcel.body.len() + item.json.len() + AROUND > PARCEL_BYTES
+        });
         let done = if full { self.open.remove(provider).map(|parcel| self.close(parcel)) } else { None };
-        let parcel = match self.open.get_mut(provider) {
-            Some(parcel) => parcel,
-            None => self.open.entry(provider.to_owned()).or_insert_with(|| Parcel {
-                provider: provider.to_owned(),
-                first_index: item.index,
-                count: 0,
-                body: EACH.as_bytes().to_vec(),
-                recipients: Vec::new(),
-                ids: Vec::new(),
-            }),
-        };
-        parcel.count += 1;
-        json::whole(&mut parcel.body, i64::try_from(item.index).unwrap_or(i64::MAX));
-        parcel.body.push(b' ');
-        json::whole(&mut parcel.body, i64::try_from(item.json.len()).unwrap_or(i64::MAX));
-        parcel.body.push(b' ');
-        parcel.body.extend_from_slice(item.json.as_bytes());
-        parcel.body.push(b'\n');
-        parcel.recipients.push(item.recipient);
-        parcel.ids.extend(item.id);
+        match self.open.get_mut(provider) {
+            Some(parcel) => parcel.add(item),
+            None => {
+                let first = || Parcel::empty(provider, item.index);
+                self.open.entry(provider.to_owned()).or_insert_with(first).add(item);
+            }
+        }
         done
     }
 
@@ -109,13 +142,7 @@ impl Packer {
     }
 
     fn close(&self, mut parcel: Parcel) -> Parcel {
-        let head = match self.results() {
-            Results::Each => EACH,
-            Results::Fast => FAST,
-        };
-        if let Some(place) = parcel.body.get_mut(..head.len()) {
-            place.copy_from_slice(head.as_bytes());
-        }
+        parcel.close(self.results());
         parcel
     }
 }
@@ -189,6 +216,23 @@ mod tests {
             stored.extend(body);
             drop(unpack(&stored));
         }
+    }
+
+    #[test]
+    fn a_whole_parcel_has_everything_in_it() {
+        let texts: Vec<String> = (0..700).map(|number| format!("{{\"to\":\"user:{number}\"}}")).collect();
+        let items = texts.iter().enumerate().map(|(index, json)| Item {
+            index: index as u64 + 3,
+            json,
+            recipient: 1,
+            id: None,
+            shares_content: true,
+        });
+        let parcel = Parcel::whole("a", Results::Fast, items);
+        let unpacked = unpack(&parcel.body).unwrap();
+        assert_eq!((parcel.first_index, parcel.count, parcel.recipients.len()), (3, 700, 700));
+        assert_eq!(unpacked.results, Results::Fast);
+        assert!(unpacked.messages.iter().map(|(_, json)| *json).eq(texts.iter().map(String::as_str)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use interline_core::error::{ErrorCode, Failure};
 use interline_core::id;
 use interline_core::options::{Results, Validation};
 use interline_core::outcome::{Counts, Status};
-use interline_core::pack::{Item, Packer};
+use interline_core::pack::{Item, Parcel};
 use interline_core::read::{self, Path};
 use interline_core::record::{CallRecord, MessageResult, Note};
 use interline_ledger::{Accepted as Stored, DirectResult, NewBatch, NewParcel};
@@ -21,6 +21,7 @@ use crate::engine::{self, ASK_AGAIN, Engine};
 use crate::intake::{Bad, Intake, Routed, Seen, Wrong};
 use crate::lane::{BatchRef, DirectDone, DirectSink, Entry, Event, HeldParcel, Origin, deadline};
 use crate::provider::Provider;
+use crate::told::Told;
 use crate::view::{Caller, Sent};
 
 /// Most messages of a direct send.
@@ -46,6 +47,8 @@ struct Prepared<'t> {
     texts: Vec<&'t str>,
     routed: Vec<Result<Routed, Bad>>,
     results: Results,
+    /// Indexes into the batch, by provider; none takes what was refused.
+    members: Vec<(Option<Arc<Provider>>, Vec<usize>)>,
 }
 
 impl Engine {
@@ -101,7 +104,7 @@ impl Engine {
         let row = engine::new_batch(&batch_id, &caller.app, &batch.head, &head_text, now_ms);
         if let Some(key) = key {
             let key = engine::key_row(&caller.app, key, engine::body_hash("send", body), now_ms);
-            let parcels = parcels(&prepared, &BTreeMap::new());
+            let parcels = parcels(&prepared);
             match self.inner.ledger.begin_direct(row.clone(), parcels, key).await? {
                 Stored::Stored => {}
                 Stored::Replay { batch_id, .. } => return self.replay(&batch_id).await,
@@ -129,14 +132,9 @@ impl Engine {
 
     /// Gives each lane its messages.
     fn depart(&self, batch: &Arc<BatchRef>, prepared: &Prepared<'_>) -> Vec<Share> {
-        let mut members: BTreeMap<&Arc<str>, (&Arc<Provider>, Vec<usize>)> = BTreeMap::new();
-        for (index, routed) in prepared.routed.iter().enumerate() {
-            let Ok(routed) = routed else { continue };
-            let name = &routed.provider.settings.name;
-            members.entry(name).or_insert_with(|| (&routed.provider, Vec::new())).1.push(index);
-        }
         let mut shares = Vec::new();
-        for (name, (provider, members)) in members {
+        for (provider, members) in &prepared.members {
+            let Some(provider) = provider else { continue };
             let (done, wait) = oneshot::channel();
             let entries: Vec<Entry> = members
                 .iter()
@@ -152,11 +150,11 @@ impl Engine {
             let id = self.next_direct_id();
             let sink = DirectSink { id, records: Vec::new(), calls: 0, done: Some(done) };
             let parcel = HeldParcel::new(Arc::clone(batch), entries, Origin::Direct(sink));
-            if let Some(lane) = self.inner.lanes.get(name) {
+            if let Some(lane) = self.inner.lanes.get(&provider.settings.name) {
                 // A lane that has stopped drops the parcel without a word: its messages are unknown.
                 drop(lane.events.send(Event::Direct(Box::new(parcel))));
             }
-            shares.push(Share { provider: Arc::clone(provider), members, id, done: wait });
+            shares.push(Share { provider: Arc::clone(provider), members: members.clone(), id, done: wait });
         }
         shares
     }
@@ -182,7 +180,7 @@ impl Engine {
         ended
     }
 
-    /// Folds what the lanes noted into results and has it recorded.
+    /// Gathers what the lanes noted and has it recorded.
     async fn conclude(
         &self,
         batch: &BatchRef,
@@ -190,45 +188,38 @@ impl Engine {
         ended: Vec<(Arc<Provider>, Vec<usize>, Option<DirectDone>)>,
         (row, key): (NewBatch, Option<&str>),
     ) -> Result<Sent, Denied> {
-        let mut results: Vec<MessageResult> = Vec::with_capacity(prepared.routed.len());
+        let mut states = Vec::with_capacity(prepared.routed.len());
+        let mut messages = Vec::with_capacity(prepared.routed.len());
         for (index, (routed, text)) in (0u64..).zip(prepared.routed.iter().zip(&prepared.texts)) {
-            results.push(match routed {
-                Ok(routed) => {
-                    let message = &routed.message;
-                    MessageResult::queued(message.id.clone(), message.to.as_str(), message.client_id.clone())
-                }
-                Err(bad) => refused_result(text, &batch.id, index, bad),
+            states.push(if routed.is_ok() { Status::Queued } else { Status::Rejected });
+            messages.push(match routed {
+                Ok(routed) => Ok(Arc::clone(&routed.message)),
+                Err(bad) => Err(Box::new(refused_result(text, &batch.id, index, bad))),
             });
         }
-        let mut counts = Counts { total: results.len() as u64, ..Counts::default() };
+        let mut told = Told::new(messages);
+        let mut counts = Counts { total: states.len() as u64, ..Counts::default() };
         let mut records = BTreeMap::new();
         for (provider, members, done) in ended {
             let done = done.unwrap_or_else(|| lost(&provider, members.len()));
             counts.calls += u64::from(done.calls);
-            records.insert(provider.settings.name.to_string(), CallRecord::join(&done.records));
-            for mut record in done.records {
-                let at = record.at();
-                for note in std::mem::take(&mut record.notes) {
-                    let index = members.get(usize::from(note.position));
-                    if let Some(result) = index.and_then(|index| results.get_mut(*index)) {
-                        result.apply(&record, &at, note);
-                    }
-                }
-            }
+            records.insert(Arc::clone(&provider.settings.name), CallRecord::join(&done.records));
+            told.add(done.records, &members, &mut states);
         }
-        for result in &results {
-            *counts.of(result.status) += 1;
+        for state in &states {
+            *counts.of(*state) += 1;
         }
         let done = DirectResult {
             batch: row,
-            parcels: settled_parcels(&prepared, &results, records),
+            parcels: settled_parcels(&prepared, &states, records),
             calls: u32::try_from(counts.calls).unwrap_or(u32::MAX),
             now_ms: clock::now_ms(),
             answer: key.map(|key| (key.to_owned(), Vec::new())),
         };
         self.record(&batch.id, done, key.is_some()).await;
-        let providers = used(&results);
-        Ok(Sent { id: batch.id.clone(), counts, results, providers, replayed: false })
+        let told = told.sorted();
+        let providers = told.providers();
+        Ok(Sent { id: batch.id.clone(), counts, told, providers, replayed: false })
     }
 
     /// Has a send that is over recorded. Under an idempotency key the record is offered until it is
@@ -254,23 +245,10 @@ impl Engine {
     async fn replay(&self, batch_id: &str) -> Result<Sent, Denied> {
         let batch = self.batch(batch_id).await?.ok_or(Denied::NotFound)?;
         let query = crate::MessageQuery { status: None, limit: MOST };
-        let results = self.messages(batch_id, query, None).await?.items;
-        let providers = used(&results);
-        Ok(Sent { id: batch.id, counts: batch.counts, results, providers, replayed: true })
+        let told = Told::known(self.messages(batch_id, query, None).await?.items);
+        let providers = told.providers();
+        Ok(Sent { id: batch.id, counts: batch.counts, told, providers, replayed: true })
     }
-}
-
-/// The providers that something was tried at, or that decided.
-fn used(results: &[MessageResult]) -> Vec<Arc<str>> {
-    let mut used: Vec<Arc<str>> = Vec::new();
-    for result in results {
-        for name in result.attempts.iter().map(|attempt| &attempt.provider).chain(&result.provider) {
-            if !used.contains(name) {
-                used.push(Arc::clone(name));
-            }
-        }
-    }
-    used
 }
 
 fn prepare<'t>(
@@ -281,7 +259,7 @@ fn prepare<'t>(
 ) -> Prepared<'t> {
     let permissive = validation == Validation::Permissive;
     let mut seen = Seen::of(intake.head, texts.iter().copied());
-    let mut routed = Vec::with_capacity(texts.len());
+    let mut routed: Vec<Result<Routed, Bad>> = Vec::with_capacity(texts.len());
     let root = Path::Root("/messages");
     for (index, text) in (0u64..).zip(&texts) {
         match intake.take(text, index, Path::Index(&root, index), &mut seen) {
@@ -290,7 +268,30 @@ fn prepare<'t>(
             Err(bad) => wrong.add(bad),
         }
     }
-    Prepared { texts, routed, results: seen.results() }
+    let members = shared_out(&routed);
+    Prepared { texts, routed, results: seen.results(), members }
+}
+
+/// Which messages go to which provider; neighbours mostly go to the same.
+fn shared_out(routed: &[Result<Routed, Bad>]) -> Vec<(Option<Arc<Provider>>, Vec<usize>)> {
+    let mut members: Vec<(Option<Arc<Provider>>, Vec<usize>)> = Vec::new();
+    let mut last = 0;
+    for (index, routed) in routed.iter().enumerate() {
+        let provider = routed.as_ref().ok().map(|routed| &routed.provider);
+        let same = |(other, _): &(Option<Arc<Provider>>, _)| match (other, provider) {
+            (Some(other), Some(provider)) => Arc::ptr_eq(other, provider),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if !members.get(last).is_some_and(same) {
+            last = members.iter().position(same).unwrap_or(members.len());
+        }
+        match members.get_mut(last) {
+            Some((_, indexes)) => indexes.push(index),
+            None => members.push((provider.cloned(), vec![index])),
+        }
+    }
+    members
 }
 
 /// A lane that ended without a word: nothing of the share is known to have left.
@@ -318,76 +319,58 @@ fn refused_result(text: &str, batch_id: &str, index: u64, bad: &Bad) -> MessageR
 }
 
 /// The rows of a send that has not left: everything on its way.
-fn parcels(prepared: &Prepared<'_>, records: &BTreeMap<String, Vec<u8>>) -> Vec<NewParcel> {
-    let rows = packed(prepared);
-    let mut new = Vec::with_capacity(rows.len());
-    for (seq, (parcel, _)) in (0u32..).zip(rows) {
-        let provider = parcel.provider.clone();
-        let mut row = engine::new_parcel(seq, parcel, None);
-        row.states = vec![Status::Sending; row.states.len()];
-        row.record = records.get(&provider).cloned();
-        new.push(row);
+fn parcels(prepared: &Prepared<'_>) -> Vec<NewParcel> {
+    let mut rows = Vec::with_capacity(prepared.members.len());
+    for (seq, (provider, members)) in (0u32..).zip(&prepared.members) {
+        let mut row = engine::new_parcel(seq, packed(prepared, provider.as_deref(), members), None);
+        row.states.fill(Status::Sending);
+        rows.push(row);
     }
-    new
+    rows
 }
 
 /// The rows of a send that is over.
 fn settled_parcels(
     prepared: &Prepared<'_>,
-    results: &[MessageResult],
-    mut records: BTreeMap<String, Vec<u8>>,
+    states: &[Status],
+    mut records: BTreeMap<Arc<str>, Vec<u8>>,
 ) -> Vec<NewParcel> {
-    let mut new = Vec::new();
-    for (seq, (parcel, members)) in (0u32..).zip(packed(prepared)) {
-        let provider = parcel.provider.clone();
-        let mut row = engine::new_parcel(seq, parcel, None);
-        row.states =
-            members.iter().filter_map(|index| results.get(*index)).map(|result| result.status).collect();
-        row.record = records.remove(&provider).or_else(|| {
-            let notes = (0u16..).zip(&members).filter_map(|(position, index)| {
-                let result = results.get(*index)?;
-                Some(Note {
-                    position,
-                    status: result.status,
-                    failure: result.error.clone(),
-                    ..Note::default()
-                })
-            });
-            let nobody: Arc<str> = "".into();
-            Some(CallRecord::decision(Arc::clone(&nobody), nobody, 0, notes.collect()).to_bytes())
-        });
-        new.push(row);
+    let mut rows = Vec::with_capacity(prepared.members.len());
+    for (seq, (provider, members)) in (0u32..).zip(&prepared.members) {
+        let mut row = engine::new_parcel(seq, packed(prepared, provider.as_deref(), members), None);
+        row.states = members.iter().filter_map(|index| states.get(*index)).copied().collect();
+        let record = provider.as_ref().and_then(|provider| records.remove(&provider.settings.name));
+        row.record = record.or_else(|| Some(refusals(prepared, members).to_bytes()));
+        rows.push(row);
     }
-    new
+    rows
+}
+
+/// Why messages were not taken.
+fn refusals(prepared: &Prepared<'_>, members: &[usize]) -> CallRecord {
+    let bad = members.iter().filter_map(|index| prepared.routed.get(*index)?.as_ref().err());
+    let notes = (0u16..).zip(bad).map(|(position, bad)| Note {
+        position,
+        status: Status::Rejected,
+        failure: Some(Box::new(bad.failure())),
+        ..Note::default()
+    });
+    let nobody: Arc<str> = "".into();
+    CallRecord::decision(Arc::clone(&nobody), nobody, 0, notes.collect())
 }
 
 /// One parcel a provider, so that the positions in the lanes' records hold.
-fn packed(prepared: &Prepared<'_>) -> Vec<(interline_core::pack::Parcel, Vec<usize>)> {
-    let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (index, routed) in prepared.routed.iter().enumerate() {
-        let provider = routed.as_ref().map_or("", |routed| &*routed.provider.settings.name);
-        members.entry(provider).or_default().push(index);
-    }
-    let mut packed = Vec::new();
-    for (provider, members) in members {
-        let mut packer = Packer::whole();
-        for index in &members {
-            let (Some(text), Some(routed)) = (prepared.texts.get(*index), prepared.routed.get(*index)) else {
-                continue;
-            };
-            let message = routed.as_ref().ok().map(|routed| &routed.message);
-            let item = Item {
-                index: *index as u64,
-                json: text,
-                recipient: message.map_or(0, |message| message.to.fingerprint()),
-                id: message
-                    .and_then(|message| message.id_given.then(|| id::message_fingerprint(&message.id))),
-                shares_content: message.is_some_and(|message| message.inherits_content),
-            };
-            // A whole packer never closes a parcel before its end.
-            drop(packer.push(provider, item));
-        }
-        packed.extend(packer.finish().into_iter().map(|parcel| (parcel, members.clone())));
-    }
-    packed
+fn packed(prepared: &Prepared<'_>, provider: Option<&Provider>, members: &[usize]) -> Parcel {
+    let items = members.iter().filter_map(|index| {
+        let routed = prepared.routed.get(*index)?.as_ref().ok();
+        Some(Item {
+            index: *index as u64,
+            json: prepared.texts.get(*index)?,
+            recipient: routed.map_or(0, |routed| routed.message.to.fingerprint()),
+            // Ids are only looked for in uploads that are not complete yet.
+            id: None,
+            shares_content: routed.is_some_and(|routed| routed.message.inherits_content),
+        })
+    });
+    Parcel::whole(provider.map_or("", |provider| &*provider.settings.name), prepared.results, items)
 }

@@ -2,10 +2,10 @@
 //! the three ways a request can be refused. Sending, storing and planning all start here.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::HashSet;
 use interline_core::adapter::{Adapter, Loss};
 use interline_core::error::{ErrorCode, Failure, FieldError};
 use interline_core::message::{FAST_ABOVE, Head, Message, default_results};
@@ -139,7 +139,7 @@ impl Wrong {
 /// What is known of a whole body: the ids so far, and what `results` defaults to in it.
 #[derive(Debug)]
 pub(crate) struct Seen {
-    ids: HashMap<Box<str>, u64>,
+    named: HashSet<Named>,
     results: Results,
 }
 
@@ -154,13 +154,32 @@ impl Seen {
         let matters = head.content.is_some() && texts.len() as u64 > FAST_ABOVE;
         let shares =
             |text: &str| serde_json::from_str::<Shape>(text).is_ok_and(|shape| shape.content.is_none());
+        let count = texts.len();
         let sharing = if matters { texts.filter(|text| shares(text)).count() } else { 0 };
-        Self { ids: HashMap::new(), results: default_results(sharing as u64) }
+        Self { named: HashSet::with_capacity(count), results: default_results(sharing as u64) }
     }
 
     /// What `results` defaults to.
     pub(crate) const fn results(&self) -> Results {
         self.results
+    }
+}
+
+/// A message by its id.
+#[derive(Debug)]
+struct Named(Arc<Message>);
+
+impl PartialEq for Named {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for Named {}
+
+impl Hash for Named {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id.hash(state);
     }
 }
 
@@ -308,8 +327,9 @@ impl<'a> Intake<'a> {
     ) -> Result<Routed, Bad> {
         let message = self.read(text, index, path)?;
         if message.id_given
-            && let Some(first) = seen.ids.insert(message.id.clone(), index)
+            && let Some(Named(first)) = seen.named.replace(Named(Arc::clone(&message)))
         {
+            let first = first.index;
             let detail = format!("{:?} is the id of /messages/{first} already", message.id);
             return Err(Bad::one(ErrorCode::InvalidMessage, &Path::Key(&path, "id"), detail));
         }

@@ -22,6 +22,7 @@ mod room;
 mod settings;
 mod steer;
 mod token;
+mod told;
 mod transport;
 mod upload;
 mod view;

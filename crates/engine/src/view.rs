@@ -8,6 +8,8 @@ use interline_core::outcome::Counts;
 use interline_core::record::{MessageResult, rfc3339};
 use serde::Serialize;
 
+use crate::told::Told;
+
 /// Who asks.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -63,8 +65,7 @@ pub struct Sent {
     pub id: String,
     /// Messages by state.
     pub counts: Counts,
-    /// One result a message, in the batch's order.
-    pub results: Vec<MessageResult>,
+    pub(crate) told: Told,
     /// The providers that were used.
     pub providers: Vec<Arc<str>>,
     /// Whether this is the answer of an earlier request under the same idempotency key.
@@ -72,6 +73,24 @@ pub struct Sent {
 }
 
 impl Sent {
+    /// How many messages there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.told.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.told.len() == 0
+    }
+
+    /// One result a message, in the batch's order.
+    #[must_use]
+    pub fn results(&self) -> Vec<MessageResult> {
+        self.told.results()
+    }
+
     /// Appends the answer as JSON: `{"id","state","counts","results"}`.
     pub fn write(&self, out: &mut Vec<u8>) {
         // Writing to memory cannot fail; an id needs no escape.
@@ -80,12 +99,7 @@ impl Sent {
         );
         serde_json::to_writer(&mut *out, &self.counts).unwrap_or_default();
         out.extend_from_slice(b",\"results\":[");
-        for (index, result) in self.results.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            result.write(out);
-        }
+        self.told.write(out);
         out.extend_from_slice(b"]}");
     }
 }

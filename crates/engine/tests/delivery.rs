@@ -80,8 +80,9 @@ async fn a_direct_send_answers_with_results_in_order() {
         {"id": "b", "to": "group:g1", "content": {"type": "text", "text": "two"}},
     ]});
     let sent = engine.send(&caller(), &body.to_string(), Duration::from_secs(10), None).await.unwrap();
-    let ids: Vec<_> = sent.results.iter().map(|result| (&*result.id, result.status)).collect();
-    assert_eq!(ids, [("a", Status::Accepted), ("b", Status::Accepted)], "{:#?}", sent.results);
+    let results = sent.results();
+    let ids: Vec<_> = results.iter().map(|result| (&*result.id, result.status)).collect();
+    assert_eq!(ids, [("a", Status::Accepted), ("b", Status::Accepted)], "{results:#?}");
     assert_eq!(engine.providers()[0].dialect.as_deref(), Some("v2"));
     engine.shutdown(Duration::from_secs(5)).await;
     assert_eq!(twin.total(), 2);
@@ -93,7 +94,7 @@ async fn a_lost_answer_is_unknown_and_never_resent() {
     twin.set_fault(Fault::new(FaultKind::CloseAfterRead).times(1));
     let (engine, _folder) = engine(&twin, Some("published")).await;
     let sent = engine.send(&caller(), &many(3), Duration::from_secs(10), None).await.unwrap();
-    assert!(sent.results.iter().all(|result| result.status == Status::Unknown), "{:#?}", sent.results);
+    assert!(sent.results().iter().all(|result| result.status == Status::Unknown), "{:#?}", sent.results());
     assert_eq!((twin.total(), twin.calls()), (3, 1));
     engine.shutdown(Duration::from_secs(5)).await;
 }
@@ -104,8 +105,8 @@ async fn a_refused_connection_is_tried_again() {
     twin.set_fault(Fault::new(FaultKind::Refuse).value(700));
     let (engine, _folder) = engine(&twin, Some("published")).await;
     let sent = engine.send(&caller(), &many(3), Duration::from_secs(15), None).await.unwrap();
-    assert!(sent.results.iter().all(|result| result.status == Status::Accepted), "{:#?}", sent.results);
-    assert!(sent.results[0].attempts.len() > 1);
+    assert!(sent.results().iter().all(|result| result.status == Status::Accepted), "{:#?}", sent.results());
+    assert!(sent.results()[0].attempts.len() > 1);
     assert_eq!(twin.total(), 3);
     engine.shutdown(Duration::from_secs(5)).await;
 }
@@ -184,7 +185,7 @@ async fn a_server_that_changes_its_dialect_gets_each_message_once() {
         (0..40).map(|n| json!({"id": format!("m{n}"), "to": format!("user:u{n}")})).collect();
     let body = json!({"content": {"type": "text", "text": "hi"}, "ordered": false, "messages": messages});
     let sent = engine.send(&caller(), &body.to_string(), Duration::from_secs(15), None).await.unwrap();
-    assert!(sent.results.iter().all(|result| result.status == Status::Accepted), "{:#?}", sent.results);
+    assert!(sent.results().iter().all(|result| result.status == Status::Accepted), "{:#?}", sent.results());
     assert_eq!(engine.providers()[0].dialect.as_deref(), Some("v3"));
     engine.shutdown(Duration::from_secs(5)).await;
     assert_eq!(twin.total(), 41);
@@ -199,7 +200,7 @@ async fn what_may_have_arrived_is_unknown_and_not_expired() {
     let body = json!({"guarantee": "at_least_once", "content": {"type": "text", "text": "x"},
                       "messages": [{"to": "user:ann"}]});
     let sent = engine.send(&caller(), &body.to_string(), Duration::from_secs(2), None).await.unwrap();
-    let result = &sent.results[0];
+    let result = &sent.results()[0];
     assert_eq!(result.status, Status::Unknown, "{result:#?}");
     assert_eq!(result.error.as_ref().unwrap().fate, interline_core::error::Fate::Unknown);
     assert!(result.may_be_duplicate && result.attempts.len() > 1);
@@ -225,7 +226,9 @@ async fn a_call_cut_off_by_the_callers_timeout_is_an_attempt() {
     twin.set_fault(Fault::new(FaultKind::Hang));
     let (engine, _folder) = engine(&twin, Some("published")).await;
     let sent = engine.send(&caller(), &many(3), Duration::from_secs(1), None).await.unwrap();
-    assert!(sent.results.iter().all(|result| result.status == Status::Unknown && result.attempts.len() == 1));
+    assert!(
+        sent.results().iter().all(|result| result.status == Status::Unknown && result.attempts.len() == 1)
+    );
     assert_eq!(sent.counts.calls, 1);
     engine.shutdown(Duration::from_secs(5)).await;
 }
@@ -237,7 +240,7 @@ async fn a_key_answers_a_second_time_without_sending() {
     let timeout = Duration::from_secs(10);
     let first = engine.send(&caller(), &many(3), timeout, Some("k")).await.unwrap();
     let again = engine.send(&caller(), &many(3), timeout, Some("k")).await.unwrap();
-    assert!(again.replayed && again.id == first.id && again.results == first.results);
+    assert!(again.replayed && again.id == first.id && again.results() == first.results());
     assert!(matches!(engine.send(&caller(), &many(4), timeout, Some("k")).await, Err(Denied::Mismatch)));
     engine.shutdown(Duration::from_secs(5)).await;
     assert_eq!(twin.total(), 3);

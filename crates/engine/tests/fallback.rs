@@ -66,7 +66,7 @@ async fn house(dialects: [&str; 2]) -> House {
 impl House {
     async fn send(&self, body: &Value) -> Vec<MessageResult> {
         let caller = caller();
-        self.engine.send(&caller, &body.to_string(), Duration::from_secs(15), None).await.unwrap().results
+        self.engine.send(&caller, &body.to_string(), Duration::from_secs(15), None).await.unwrap().results()
     }
 
     async fn stored(&self, body: &Value) -> Vec<MessageResult> {

@@ -14,7 +14,7 @@ use interline_core::adapter::{Adapter, Call, CallMessage, Finding, Reply, Reques
 use interline_core::error::{ErrorCode, ErrorKind, Failure, Fate, Refusal};
 use interline_core::message::Message;
 use interline_core::options::Results;
-use interline_core::outcome::Outcome;
+use interline_core::outcome::{ClientId, Outcome};
 use interline_core::profile::Dedupe;
 use interline_core::recipient::RecipientKind;
 use interline_openim::VENDOR;

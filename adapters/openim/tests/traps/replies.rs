@@ -39,7 +39,7 @@ fn a_broadcast_is_accepted_when_it_reached_anybody() {
         Value::Object(receipt.data.clone()),
         json!({"reached": 1, "failed": 2, "failedUserIDs": ["u3"]})
     );
-    assert_eq!(receipt.client_id.as_deref(), Some("c"));
+    assert_eq!(receipt.client_id, Some(ClientId::Other("c".into())));
     let nobody = json!({"results": null, "failedUserIDs": null});
     let verdict = adapter.decode(&call, &build::reply(200, &json!({"errCode": 0, "data": nobody})));
     assert_eq!(failure(&verdict.outcomes[0]).fate, Fate::Refused);
@@ -109,7 +109,9 @@ fn the_shared_client_id_is_told_and_the_server_id_is_the_key() {
         .outcomes
         .iter()
         .map(|outcome| match outcome {
-            Outcome::Accepted(receipt) => (receipt.message_id.as_deref(), receipt.client_id.as_deref()),
+            Outcome::Accepted(receipt) => {
+                (receipt.message_id.as_deref(), receipt.client_id.as_ref().map(|id| id.text("")))
+            }
             Outcome::Rejected(_) | Outcome::Unknown(_) => panic!("{outcome:?}"),
         })
         .collect();

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use interline_core::adapter::{Call, CallMessage, Reply, Signal, Verdict};
-use interline_core::outcome::{Outcome, Receipt};
+use interline_core::outcome::{ClientId, Outcome, Receipt};
 
 use super::{bad_reply, plain, receipt};
 use crate::reason;
@@ -20,7 +20,9 @@ pub(super) fn verdict(call: &Call, reply: &Reply) -> Verdict {
         return Verdict::all(call, &bad_reply("is no array of messages"));
     };
     let outcomes = if in_order(call, &answers) {
-        answers.into_iter().map(|answer| answer.map_or_else(unnamed, told)).collect()
+        let outcome =
+            |(message, answer): (_, Option<_>)| answer.map_or_else(unnamed, |ids| told(message, ids));
+        call.messages.iter().zip(answers).map(outcome).collect()
     } else {
         searched(call, answers)
     };
@@ -84,10 +86,10 @@ fn searched(call: &Call, mut answers: Answers<'_>) -> Vec<Outcome> {
         let client_id = &*message.message.client_id;
         match names.get(client_id) {
             Some(Named { messages: 1, answers: 1, at }) => {
-                answers.get_mut(*at).and_then(Option::take).map_or_else(unnamed, told)
+                answers.get_mut(*at).and_then(Option::take).map_or_else(unnamed, |ids| told(message, ids))
             }
             Some(name) if name.answers >= name.messages => {
-                Outcome::Accepted(Receipt { client_id: Some(client_id.into()), ..Receipt::default() })
+                Outcome::Accepted(Receipt { client_id: Some(ClientId::Own), ..Receipt::default() })
             }
             Some(_) | None => unnamed(),
         }
@@ -100,9 +102,9 @@ fn unnamed() -> Outcome {
 }
 
 /// The page has no form for a refused message; a `reason` is what the vendor's newer servers use.
-fn told(ids: Ids<'_>) -> Outcome {
+fn told(message: &CallMessage, ids: Ids<'_>) -> Outcome {
     match ids.reason {
-        None | Some(reason::SUCCESS) => Outcome::Accepted(receipt(ids)),
+        None | Some(reason::SUCCESS) => Outcome::Accepted(receipt(message, ids)),
         Some(code) => Outcome::failed(reason::failure(code)),
     }
 }

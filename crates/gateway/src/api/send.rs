@@ -19,7 +19,7 @@ use crate::problem::Problem;
 const PROVIDERS: HeaderName = HeaderName::from_static("interline-provider");
 
 /// What one result takes in JSON, roughly.
-const RESULT_BYTES: usize = 512;
+const RESULT_BYTES: usize = 448;
 
 pub(super) async fn send(State(gateway): Shared, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
@@ -43,7 +43,7 @@ pub(super) async fn send(State(gateway): Shared, request: Request) -> Result<Res
 }
 
 fn render(sent: &Sent) -> Result<Response, Problem> {
-    let mut body = Vec::with_capacity(256 + sent.results.len() * RESULT_BYTES);
+    let mut body = Vec::with_capacity(256 + sent.len() * RESULT_BYTES);
     sent.write(&mut body);
     let mut response = answer(StatusCode::OK, JSON, body);
     let names = sent.providers.iter().map(|name| &**name).collect::<Vec<_>>().join(", ");
