@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use interline_tests::{Place, Stage, config, eventually, holds_within};
-use interline_twins::TwinsConfig;
+use interline_twins::{Fault, FaultKind, TwinsConfig};
 use serde_json::{Value, json};
 
 /// What the vendor allows, and what is made of it at least.
@@ -64,6 +64,32 @@ fn a_minute_at_the_contract_meets_no_penalty() {
     assert!(!log.contains("asks for a pause"), "{log}");
     assert!(made >= LEAST_CALLS_A_SECOND * 60, "{made} calls of {}", CALLS_A_SECOND * 60);
     assert!(a_call >= LEAST_MESSAGES_A_CALL, "{a_call:.2} messages a call");
+}
+
+/// The vendor refuses one call for ten seconds. What has a slot by then does not use it.
+#[test]
+fn a_penalty_is_waited_out_and_fails_nothing() {
+    let stage = Stage::start(TwinsConfig::ephemeral());
+    stage.netease().set_fault(Fault::new(FaultKind::Code).value(416).times(1).after(20));
+    let provider = config::netease("ne", &stage.netease().url(), "");
+    let place = Place::new(&format!("{provider}{}", config::route("all", "", "ne")));
+    let server = place.serve();
+    let messages: Vec<Value> =
+        (0..800).map(|number| json!({"to": format!("room:{}", 1 + number % 80)})).collect();
+    let batch = json!({"content": {"type": "text", "text": "goal"}, "messages": messages});
+    let accepted = server.post("/v1/batches", &batch).of(202);
+    let id = accepted["id"].as_str().unwrap_or_default();
+    let settled = server.settled(id, Duration::from_secs(40));
+    assert_eq!(settled["counts"]["accepted"], 800, "{settled}");
+    let tried_twice = |result: &Value| result["attempts"].as_array().is_some_and(|tries| tries.len() == 2);
+    assert_eq!(server.results(id).into_iter().filter(tried_twice).count(), 10, "one call was refused");
+
+    let mut at: Vec<u64> = stage.netease().received().messages.iter().map(|message| message.at_ms).collect();
+    at.sort_unstable();
+    let pause = at.iter().zip(at.iter().skip(1)).map(|(one, next)| next - one).max().unwrap_or_default();
+    assert!((9_500..12_000).contains(&pause), "a pause of {pause} ms");
+    let before = at.iter().filter(|time| **time < at[0] + 5_000).count();
+    assert!(before < 350, "{before} messages went before the penalty was known");
 }
 
 fn fullest_second(calls: &[(u64, u64)]) -> usize {
