@@ -174,7 +174,10 @@ async fn stored_version(conn: &mut SqliteConnection) -> Result<u32> {
     let value: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'schema'")
         .fetch_optional(&mut *conn)
         .await
-        .map_err(|error| not_a_ledger().caused_by(error))?;
+        .map_err(|error| match super::kind_of(&error) {
+            ErrorKind::Corrupt => failed("cannot read ledger")(error),
+            _ => not_a_ledger().caused_by(error),
+        })?;
     value.and_then(|value| value.parse().ok()).ok_or_else(not_a_ledger)
 }
 

@@ -7,7 +7,11 @@ mod builders;
 #[cfg(test)]
 mod claims;
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod damage;
 #[cfg(test)]
 mod direct;
 #[cfg(test)]
