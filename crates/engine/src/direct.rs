@@ -63,6 +63,26 @@ impl Engine {
         timeout: Duration,
         key: Option<&str>,
     ) -> Result<Sent, Denied> {
+        let sent = self.send_new(caller, body, timeout, key).await;
+        let (Err(denied), Some(key)) = (&sent, key) else { return sent };
+        if matches!(denied, Denied::Ledger(_)) {
+            return sent;
+        }
+        // What is refused now may be the repeat of what was sent: the configuration may be another since.
+        let key = engine::key_row(&caller.app, key, engine::body_hash("send", body), clock::now_ms());
+        match self.inner.ledger.earlier(key).await {
+            Ok(Some(earlier)) => self.repeat_of(earlier).await.unwrap_or(sent),
+            Ok(None) | Err(_) => sent,
+        }
+    }
+
+    async fn send_new(
+        &self,
+        caller: &Caller,
+        body: &str,
+        timeout: Duration,
+        key: Option<&str>,
+    ) -> Result<Sent, Denied> {
         let now_ms = clock::now_ms();
         let batch_id = engine::new_batch_id(now_ms);
         let book = &self.inner.book;
@@ -105,11 +125,9 @@ impl Engine {
         if let Some(key) = key {
             let key = engine::key_row(&caller.app, key, engine::body_hash("send", body), now_ms);
             let parcels = parcels(&prepared);
-            match self.inner.ledger.begin_direct(row.clone(), parcels, key).await? {
-                Stored::Stored => {}
-                Stored::Replay { batch_id, .. } => return self.replay(&batch_id).await,
-                Stored::Mismatch => return Err(Denied::Mismatch),
-                Stored::InProgress => return Err(Denied::InProgress { retry_after: ASK_AGAIN }),
+            let stored = self.inner.ledger.begin_direct(row.clone(), parcels, key).await?;
+            if let Some(repeat) = self.repeat_of(stored).await {
+                return repeat;
             }
         }
         let shares = self.depart(&batch, &prepared);
@@ -239,6 +257,16 @@ impl Engine {
                 tokio::time::sleep(OFFER_AGAIN).await;
             }
         });
+    }
+
+    /// The answer to what is no new request; none for one that is.
+    async fn repeat_of(&self, stored: Stored) -> Option<Result<Sent, Denied>> {
+        match stored {
+            Stored::Stored => None,
+            Stored::Replay { batch_id, .. } => Some(self.replay(&batch_id).await),
+            Stored::Mismatch => Some(Err(Denied::Mismatch)),
+            Stored::InProgress => Some(Err(Denied::InProgress { retry_after: ASK_AGAIN })),
+        }
     }
 
     /// The answer of an earlier send under the same key, from the ledger.

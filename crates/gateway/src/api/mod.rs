@@ -156,7 +156,11 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = given.next() else { return Ok(None) };
+    if given.next().is_some() {
+        return Err(Problem::parameter("Idempotency-Key", "stands twice"));
+    }
     let key = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= 255);
     let detail = "allowed are 1 to 255 visible ASCII characters";
     key.map(|key| Some(key.to_owned())).ok_or_else(|| Problem::parameter("Idempotency-Key", detail))
