@@ -1,0 +1,522 @@
+//! What people do to work that is under way: pausing, resuming, cancelling, sending again. Nothing that
+//! is on its way is ever taken back, and nothing that was held back is lost.
+
+#![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use interline_tests::{Answer, Place, Server, Troupe, config, eventually, in_seconds};
+use interline_twins::{Fault, FaultKind, Vendor};
+use serde_json::{Value, json};
+
+const SECONDS: Duration = Duration::from_secs(30);
+const IN_FLIGHT: u64 = 4;
+
+/// Two accounts at WuKongIM and a route to each; what is not told apart goes to `one`.
+struct Scene {
+    troupe: Troupe,
+    place: Place,
+}
+
+fn config_of(troupe: &mut Troupe) -> String {
+    let mut text = String::new();
+    for name in ["one", "two"] {
+        let url = troupe.add(name, Vendor::WuKongIm, "published");
+        // A message a call, so that something waits while calls are slow.
+        let limits = format!(
+            "[providers.{name}.limits]\nin_flight = {IN_FLIGHT}\ntimeout = \"3s\"\n\
+             [providers.{name}.limits.sendbatch]\nmessages_per_call = 1"
+        );
+        text += &config::wukongim(name, &url, "published", &limits);
+    }
+    text + &config::route("to-one", "", "one") + &config::route("to-two", "label = { never = \"so\" }", "two")
+}
+
+impl Scene {
+    fn new() -> Self {
+        let mut troupe = Troupe::new();
+        let place = Place::new(&config_of(&mut troupe));
+        Self { troupe, place }
+    }
+
+    /// Who got what, by text.
+    fn arrived(&self, twin: &str) -> BTreeMap<String, usize> {
+        let mut arrived = BTreeMap::new();
+        for entry in self.troupe.twin(twin).received().messages {
+            *arrived.entry(format!("{} {}", entry.to, entry.text)).or_default() += 1;
+        }
+        arrived
+    }
+
+    fn total(&self, twin: &str) -> u64 {
+        self.troupe.twin(twin).total()
+    }
+
+    fn hold(&self, twin: &str, milliseconds: i64) {
+        self.troupe.twin(twin).set_fault(Fault::new(FaultKind::Slow).value(milliseconds));
+    }
+}
+
+/// Messages with contents of their own: a call each.
+fn batch_of(count: usize) -> Value {
+    let message = |n| {
+        let content = json!({"type": "text", "text": format!("order {n}")});
+        json!({"id": format!("m{n}"), "to": format!("user:u{n}"), "content": content})
+    };
+    json!({"messages": (0..count).map(message).collect::<Vec<_>>()})
+}
+
+#[track_caller]
+fn id_of(answer: &Answer) -> String {
+    let id = answer.json()["id"].as_str().map(str::to_owned);
+    id.unwrap_or_else(|| panic!("no id: {}", answer.text()))
+}
+
+#[track_caller]
+fn accept(server: &Server, batch: &Value) -> String {
+    let answer = server.post("/v1/batches", batch);
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    id_of(&answer)
+}
+
+#[track_caller]
+fn steer(server: &Server, id: &str, verb: &str) -> Value {
+    let batch = server.post_text(&format!("/v1/batches/{id}/{verb}"), "").of(200);
+    assert_eq!(
+        batch,
+        server.batch(id).as_object().map_or(batch.clone(), |now| {
+            // Counts go on meanwhile; what the batch is stays.
+            let mut now = now.clone();
+            for moving in ["counts", "state", "settled_at"] {
+                now.insert(moving.to_owned(), batch[moving].clone());
+            }
+            Value::Object(now)
+        })
+    );
+    batch
+}
+
+#[track_caller]
+fn refused(answer: &Answer, status: u16, code: &str, says: &str) {
+    let problem = answer.of(status);
+    assert_eq!(problem["code"], code, "{problem}");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(says)), "{problem}");
+}
+
+fn by_id(results: Vec<Value>) -> BTreeMap<String, Value> {
+    let id = |result: &Value| result["id"].as_str().unwrap_or_default().to_owned();
+    results.into_iter().map(|result| (id(&result), result)).collect()
+}
+
+fn state_of_provider(server: &Server, name: &str) -> Value {
+    let providers = server.get("/v1/providers").of(200);
+    let found = providers["providers"].as_array().and_then(|all| all.iter().find(|one| one["name"] == name));
+    found.map(|provider| provider["state"].clone()).unwrap_or_default()
+}
+
+#[test]
+fn cancelling_withdraws_what_waits_and_lets_what_left_end() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    scene.hold("one", 700);
+    let id = accept(&server, &batch_of(40));
+    eventually("calls are under way", SECONDS, || (scene.troupe.open_calls() > 0).then_some(()));
+    let cancelled = steer(&server, &id, "cancel");
+    assert_eq!(cancelled["state"], "cancelled", "{cancelled}");
+    let settled = eventually("what was under way has ended", SECONDS, || {
+        let batch = server.batch(&id);
+        (!batch["settled_at"].is_null()).then_some(batch)
+    });
+    assert_eq!(settled["state"], "cancelled");
+    let counts = &settled["counts"];
+    let of = |name: &str| counts[name].as_u64().unwrap_or_default();
+    assert_eq!(of("accepted") + of("cancelled"), 40, "{counts}");
+    assert!(of("accepted") > 0 && of("cancelled") > 0, "{counts}");
+    assert_eq!(scene.total("one"), of("accepted"), "what was cancelled never left");
+    let results = server.results(&id);
+    for result in &results {
+        let cancelled = result["status"] == "cancelled";
+        assert_eq!(cancelled, result["attempts"] == json!([]), "{result}");
+    }
+    // Cancelling again changes nothing, and nothing comes back.
+    assert_eq!(steer(&server, &id, "cancel")["counts"], *counts);
+    refused(&server.post_text(&format!("/v1/batches/{id}/resume"), ""), 409, "conflict", "cancelled");
+    refused(&server.post_text(&format!("/v1/batches/{id}/pause"), ""), 409, "conflict", "cancelled");
+}
+
+#[test]
+fn a_paused_batch_sends_nothing_until_it_goes_on() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    scene.hold("one", 500);
+    let id = accept(&server, &batch_of(40));
+    eventually("calls are under way", SECONDS, || (scene.troupe.open_calls() > 0).then_some(()));
+    assert_eq!(steer(&server, &id, "pause")["state"], "paused");
+    eventually("what was under way has ended", SECONDS, || {
+        let counts = server.batch(&id)["counts"].clone();
+        (counts["sending"] == 0 && scene.troupe.open_calls() == 0).then_some(())
+    });
+    let held = server.batch(&id)["counts"]["queued"].as_u64().expect("a count");
+    assert!(held > 0);
+    // Others go on, past it.
+    scene.troupe.clear_faults();
+    server.settled(&accept(&server, &batch_of(3)), SECONDS);
+    let after = server.batch(&id);
+    assert_eq!((&after["state"], &after["counts"]["queued"]), (&json!("paused"), &json!(held)), "{after}");
+    assert_eq!(steer(&server, &id, "resume")["state"], "sending");
+    let settled = server.settled(&id, SECONDS);
+    assert_eq!(settled["counts"]["accepted"], 40, "{settled}");
+    assert_eq!(scene.total("one"), 43);
+    refused(&server.post_text(&format!("/v1/batches/{id}/cancel"), ""), 409, "conflict", "settled");
+}
+
+#[test]
+fn a_paused_batch_stays_paused_over_a_restart_and_a_cancelled_one_cancelled() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    scene.hold("one", 60_000);
+    let (paused, cancelled) = (accept(&server, &batch_of(20)), accept(&server, &batch_of(20)));
+    steer(&server, &paused, "pause");
+    steer(&server, &cancelled, "cancel");
+    server.kill();
+    scene.troupe.clear_faults();
+    let server = scene.place.serve();
+    eventually("the cancelled one is settled", SECONDS, || {
+        (!server.batch(&cancelled)["settled_at"].is_null()).then_some(())
+    });
+    assert_eq!(server.batch(&cancelled)["state"], "cancelled");
+    assert_eq!(server.batch(&paused)["state"], "paused");
+    steer(&server, &paused, "resume");
+    let counts = server.settled(&paused, SECONDS)["counts"].clone();
+    let of = |name: &str| counts[name].as_u64().unwrap_or_default();
+    assert_eq!(of("accepted") + of("unknown"), 20, "{counts}");
+    assert!(of("accepted") >= 20 - IN_FLIGHT, "{counts}");
+}
+
+#[test]
+fn a_paused_provider_makes_no_call_and_is_still_paused_after_a_restart() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    let paused = server.post_text("/v1/providers/one/pause", "").of(200);
+    assert_eq!((&paused["name"], &paused["state"]), (&json!("one"), &json!("paused")));
+    assert_eq!(state_of_provider(&server, "one"), "paused");
+    assert_eq!(state_of_provider(&server, "two"), "ready");
+    let id = accept(&server, &batch_of(10));
+    server.kill();
+    let server = scene.place.serve();
+    assert_eq!(state_of_provider(&server, "one"), "paused");
+    let mut elsewhere = batch_of(3);
+    elsewhere["route"] = json!("to-two");
+    server.settled(&accept(&server, &elsewhere), SECONDS);
+    assert_eq!((scene.total("one"), scene.total("two")), (0, 3));
+    assert_eq!(server.batch(&id)["counts"]["queued"], 10);
+    let resumed = server.post_text("/v1/providers/one/resume", "{}").of(200);
+    assert_eq!(resumed["state"], "ready");
+    assert_eq!(server.settled(&id, SECONDS)["counts"]["accepted"], 10);
+    server.kill();
+    assert_eq!(state_of_provider(&scene.place.serve(), "one"), "ready");
+}
+
+#[test]
+fn a_probe_tells_whether_a_provider_is_there_and_what_it_speaks() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    let probed = server.post_text("/v1/providers/one/probe", "").of(200);
+    assert_eq!(probed, json!({"provider": "one", "reachable": true, "dialect": "published"}));
+    scene.troupe.twin("one").set_fault(Fault::new(FaultKind::Refuse).value(60_000));
+    let probed = eventually("the port is closed", SECONDS, || {
+        let probed = server.post_text("/v1/providers/one/probe", "").of(200);
+        (probed["reachable"] == false).then_some(probed)
+    });
+    assert_eq!(probed, json!({"provider": "one", "reachable": false, "dialect": null}));
+    for verb in ["pause", "resume", "probe"] {
+        let nobody = server.post_text(&format!("/v1/providers/nobody/{verb}"), "");
+        refused(&nobody, 404, "not_found", "nobody");
+    }
+}
+
+#[test]
+fn what_is_rejected_or_unknown_is_sent_again_under_the_same_ids() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    let wukong = scene.troupe.twin("one");
+    // Two calls are lost after they were read, and two are refused for good.
+    wukong.set_fault(Fault::new(FaultKind::CloseAfterRead).times(2));
+    wukong.set_fault(Fault::new(FaultKind::Status).value(400).times(2).after(2));
+    let mut batch = batch_of(8);
+    batch["messages"][1]["client_id"] = json!("mine-1");
+    batch["messages"][2].as_object_mut().expect("a message").remove("id");
+    batch["labels"] = json!({"campaign": "autumn"});
+    let id = accept(&server, &batch);
+    let old = server.settled(&id, SECONDS);
+    assert_eq!((&old["counts"]["unknown"], &old["counts"]["rejected"]), (&json!(2), &json!(2)), "{old}");
+    let before = by_id(server.results(&id));
+
+    let answer = server.post_text(&format!("/v1/batches/{id}/redrive"), "");
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let again = id_of(&answer);
+    let settled = server.settled(&again, SECONDS);
+    assert_eq!((&settled["redriven_from"], &settled["labels"]["campaign"]), (&json!(id), &json!("autumn")));
+    assert_eq!(server.batch(&id)["redriven_from"], Value::Null);
+    assert_eq!((&settled["counts"]["total"], &settled["counts"]["accepted"]), (&json!(4), &json!(4)));
+    for (name, result) in by_id(server.results(&again)) {
+        let old = &before[&name];
+        assert!(matches!(old["status"].as_str(), Some("rejected" | "unknown")), "{old}");
+        assert_eq!(result["to"], old["to"]);
+        assert_eq!(result["may_be_duplicate"], old["status"] == "unknown", "{result}");
+        assert_eq!(result["attempts"].as_array().map(Vec::len), Some(1), "{result}");
+        if name == "m1" {
+            assert_eq!(result["vendor_client_id"], "mine-1", "{result}");
+        } else {
+            assert_eq!(result["vendor_client_id"], old["vendor_client_id"], "{result}");
+        }
+    }
+    // The old batch stays as it was.
+    assert_eq!(by_id(server.results(&id)), before);
+    // Nothing is left to be sent again of the new one; and what was a duplicate stays one.
+    let nothing = server.post_text(&format!("/v1/batches/{again}/redrive"), "{}");
+    refused(&nothing, 409, "conflict", "rejected or unknown");
+}
+
+#[test]
+fn a_redriven_message_says_that_it_may_be_a_duplicate_after_a_restart_too() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    scene.troupe.twin("one").set_fault(Fault::new(FaultKind::CloseAfterRead).times(1));
+    let id = accept(&server, &batch_of(1));
+    server.settled(&id, SECONDS);
+    server.post_text("/v1/providers/one/pause", "").of(200);
+    let again = id_of(&server.post_text(&format!("/v1/batches/{id}/redrive"), ""));
+    assert_eq!(server.results(&again)[0]["may_be_duplicate"], true);
+    server.kill();
+    let server = scene.place.serve();
+    server.post_text("/v1/providers/one/resume", "").of(200);
+    server.settled(&again, SECONDS);
+    let result = &server.results(&again)[0];
+    assert_eq!((&result["status"], &result["may_be_duplicate"]), (&json!("accepted"), &json!(true)));
+    // A caller cannot say so.
+    let mut batch = batch_of(1);
+    batch["messages"][0]["may_be_duplicate"] = json!(false);
+    assert_eq!(server.post("/v1/batches", &batch).status, 400);
+}
+
+#[test]
+fn a_patch_sends_what_failed_by_another_provider() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    scene.troupe.twin("one").set_fault(Fault::new(FaultKind::Status).value(400).times(3));
+    let mut batch = batch_of(5);
+    batch["options"] = json!({"store": false, "push": {"title": "Old", "body": "Body"}});
+    batch["send_at"] = json!("2020-01-01T00:00:00Z");
+    let id = accept(&server, &batch);
+    assert_eq!(server.settled(&id, SECONDS)["counts"]["rejected"], 3);
+    let order = json!({
+        "status": ["rejected"],
+        "patch": {
+            "route": "to-two", "trace_id": "second try", "labels": {"try": "2"},
+            "content": {"type": "text", "text": "hello again"},
+            "options": {"store": null, "push": {"title": "New"}},
+        },
+    });
+    let again = id_of(&server.post(&format!("/v1/batches/{id}/redrive"), &order));
+    let settled = server.settled(&again, SECONDS);
+    assert_eq!(settled["counts"]["accepted"], 3, "{settled}");
+    assert_eq!((&settled["trace_id"], &settled["labels"]["try"]), (&json!("second try"), &json!("2")));
+    assert_eq!(settled["send_at"], Value::Null, "{settled}");
+    assert!(server.results(&again).iter().all(|result| result["provider"] == "two"));
+    assert_eq!((scene.total("one"), scene.total("two")), (2, 3));
+    assert!(
+        scene.arrived("two").keys().all(|text| text.contains("hello again")),
+        "{:?}",
+        scene.arrived("two")
+    );
+}
+
+#[test]
+fn a_redrive_takes_the_messages_that_are_named_and_names_what_is_wrong() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    scene.troupe.twin("one").set_fault(Fault::new(FaultKind::Status).value(400));
+    let id = accept(&server, &batch_of(4));
+    server.settled(&id, SECONDS);
+    scene.troupe.clear_faults();
+    let path = format!("/v1/batches/{id}/redrive");
+    let again = id_of(&server.post(&path, &json!({"message_ids": ["m1", "m3"]})));
+    server.settled(&again, SECONDS);
+    let ids: Vec<String> = by_id(server.results(&again)).into_keys().collect();
+    assert_eq!(ids, ["m1", "m3"]);
+
+    let wrong = [
+        (json!({"status": ["accepted"]}), "/status/0"),
+        (json!({"status": []}), "/status"),
+        (json!({"message_ids": ["m1", "m9"]}), "/message_ids/1"),
+        (json!({"patch": {"to": "user:x"}}), "/patch/to"),
+        (json!({"patch": {"client_id": "x"}}), "/patch/client_id"),
+        (json!({"patch": {"colour": "red"}}), "/patch/colour"),
+        (json!({"patch": {"content": {"type": "text"}}}), "/patch/content/text"),
+        (json!({"patch": {"options": {"stoer": true}}}), "/patch/options/stoer"),
+        (json!({"patch": {"route": "nowhere"}}), "/patch/route"),
+        (json!({"patch": {"expires_at": "2020-01-01T00:00:00Z"}}), "/patch/expires_at"),
+        (json!({"patch": {"callback": {"url": "https://a"}}}), "/patch/callback"),
+        (json!({"patch": {"vars": {"name": "x"}}}), "/messages/0/vars"),
+        (json!({"which": "all"}), "/which"),
+    ];
+    let batches = server.batches();
+    for (order, path_of_error) in wrong {
+        let refused = server.post(&path, &order).of(400);
+        let paths: Vec<_> =
+            refused["errors"].as_array().into_iter().flatten().map(|error| error["path"].clone()).collect();
+        assert!(paths.contains(&json!(path_of_error)), "{order}: {refused}");
+    }
+    refused(&server.post(&path, &json!({"status": ["cancelled"]})), 409, "conflict", "cancelled");
+    refused(&server.post_text("/v1/batches/bat_none/redrive", ""), 404, "not_found", "bat_none");
+    assert_eq!(server.batches(), batches, "what was refused left nothing behind");
+}
+
+#[test]
+fn a_redrive_under_a_key_happens_once() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    scene.troupe.twin("one").set_fault(Fault::new(FaultKind::Status).value(400).times(2));
+    let id = accept(&server, &batch_of(2));
+    server.settled(&id, SECONDS);
+    let path = format!("/v1/batches/{id}/redrive");
+    let keyed = server.with("idempotency-key", "again-1");
+    let first = keyed.post_text(&path, "{}");
+    let again = id_of(&first);
+    server.settled(&again, SECONDS);
+    let second = keyed.post_text(&path, "{}");
+    assert_eq!((second.status, second.header("idempotency-replayed")), (202, Some("true")));
+    assert_eq!(id_of(&second), again);
+    refused(&keyed.post(&path, &json!({"message_ids": ["m0"]})), 409, "idempotency_mismatch", "");
+    assert_eq!((server.batches(), scene.total("one")), (2, 2));
+}
+
+#[test]
+fn an_app_steers_its_own_batches_and_an_admin_all() {
+    let mut troupe = Troupe::new();
+    let folder = Place::empty();
+    let mut apps = String::new();
+    let mut keys = BTreeMap::new();
+    for (name, may) in
+        [("shop", "\"send\", \"read\""), ("other", "\"send\", \"read\""), ("boss", "\"admin\", \"read\"")]
+    {
+        let ran = folder.run(&["keys", "new", name]);
+        let said = ran.said();
+        let key = said.split_whitespace().find(|word| word.starts_with("il_")).expect("a key").to_owned();
+        let hash = said.split('"').find(|text| text.len() == 64).expect("a hash").to_owned();
+        apps += &format!("[[apps]]\nname = \"{name}\"\nkey_sha256 = \"{hash}\"\nmay = [{may}]\n");
+        keys.insert(name, key);
+    }
+    let place = Place::with("auth = \"keys\"", &(config_of(&mut troupe) + &apps));
+    let server = place.serve();
+    let of = |name: &str| server.key(&keys[name]);
+    let mut batch = batch_of(2);
+    batch["send_at"] = json!(in_seconds(3600));
+    let id = id_of(&of("shop").post("/v1/batches", &batch));
+    for verb in ["pause", "resume", "cancel", "redrive"] {
+        let path = format!("/v1/batches/{id}/{verb}");
+        refused(&of("other").post_text(&path, ""), 404, "not_found", &id);
+        assert_eq!(server.post_text(&path, "").status, 401);
+    }
+    for verb in ["pause", "resume", "probe"] {
+        let path = format!("/v1/providers/one/{verb}");
+        assert_eq!(of("shop").post_text(&path, "").status, 403);
+        assert_eq!(of("boss").post_text(&path, "").status, 200);
+    }
+    assert_eq!(of("shop").post_text(&format!("/v1/batches/{id}/pause"), "").of(200)["state"], "paused");
+    assert_eq!(of("boss").post_text(&format!("/v1/batches/{id}/cancel"), "").of(200)["state"], "cancelled");
+    let path = format!("/v1/batches/{id}/redrive");
+    let again = of("boss").post(&path, &json!({"status": ["cancelled"]}));
+    assert_eq!(again.status, 202, "{}", again.text());
+    let path = format!("/v1/batches/{}", id_of(&again));
+    assert_eq!(of("shop").get(&path).of(200)["app"], "shop", "it stays the app's");
+}
+
+#[test]
+fn a_batch_for_later_is_scheduled_until_its_time_comes() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    let mut batch = batch_of(2);
+    batch["send_at"] = json!(in_seconds(3));
+    let id = accept(&server, &batch);
+    assert_eq!(server.batch(&id)["state"], "scheduled");
+    assert_eq!(steer(&server, &id, "pause")["state"], "paused");
+    assert_eq!(steer(&server, &id, "resume")["state"], "scheduled");
+    assert_eq!(scene.total("one"), 0);
+    server.settled(&id, SECONDS);
+    let at = |batch: &Value| batch["settled_at"].as_str().unwrap_or_default().to_owned();
+    let settled = server.batch(&id);
+    assert!(at(&settled).as_str() > settled["send_at"].as_str().expect("a time"), "{settled}");
+    batch["send_at"] = json!("2020-01-01T00:00:00Z");
+    server.settled(&accept(&server, &batch), SECONDS);
+}
+
+#[test]
+fn what_expires_before_it_can_be_sent_is_refused_and_what_waits_too_long_expires() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    let with = |field: &str, value: Value| {
+        let mut batch = batch_of(2);
+        batch[field] = value;
+        batch
+    };
+    let past = json!("2020-01-01T00:00:00Z");
+    let problem = server.post("/v1/batches", &with("expires_at", past.clone())).of(400);
+    assert_eq!(problem["errors"][0]["path"], "/expires_at", "{problem}");
+    let mut batch = with("expires_at", json!(in_seconds(60)));
+    batch["send_at"] = json!(in_seconds(3600));
+    let problem = server.post("/v1/batches", &batch).of(400);
+    assert_eq!(problem["errors"][0]["path"], "/expires_at", "{problem}");
+    let mut batch = batch_of(2);
+    batch["messages"][1]["expires_at"] = past;
+    let problem = server.post("/v1/batches", &batch).of(400);
+    assert_eq!(problem["errors"][0]["path"], "/messages/1/expires_at", "{problem}");
+    let lines = "{\"expires_at\":\"2020-01-01T00:00:00Z\"}\n";
+    let problem = server.post_lines("/v1/batches", lines.as_bytes()).of(400);
+    assert_eq!(problem["errors"][0]["path"], "line 1 /expires_at", "{problem}");
+    assert_eq!(server.batches(), 0);
+
+    server.post_text("/v1/providers/one/pause", "").of(200);
+    let expires_at = in_seconds(2);
+    let id = accept(&server, &with("expires_at", json!(expires_at)));
+    eventually("its time is over", SECONDS, || (in_seconds(0) > expires_at).then_some(()));
+    server.post_text("/v1/providers/one/resume", "").of(200);
+    assert_eq!(server.settled(&id, SECONDS)["counts"]["expired"], 2);
+    assert_eq!(scene.total("one"), 0);
+    // What expired may be sent again: its time is not taken along.
+    let again = id_of(&server.post(&format!("/v1/batches/{id}/redrive"), &json!({"status": ["expired"]})));
+    assert_eq!(server.settled(&again, SECONDS)["counts"]["accepted"], 2);
+}
+
+#[test]
+fn an_id_that_is_repeated_refuses_the_later_lines_alone() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    let mut lines =
+        String::from("{\"validation\":\"permissive\",\"content\":{\"type\":\"text\",\"text\":\"hi\"}}\n");
+    for line in 2..=701 {
+        let id = if line % 300 == 0 { 2 } else { line };
+        lines += &format!("{{\"id\":\"m{id}\",\"to\":\"user:u{line}\"}}\n");
+        if line == 350 {
+            // An empty line is a line.
+            lines += "\n";
+        }
+    }
+    let answer = server.post_lines("/v1/batches", lines.as_bytes());
+    let accepted = answer.of(202);
+    let paths: Vec<_> =
+        accepted["errors"].as_array().into_iter().flatten().map(|error| error["path"].clone()).collect();
+    assert_eq!(paths, ["line 300 /id", "line 601 /id"], "{accepted}");
+    assert!(accepted["errors"][1]["detail"].as_str().is_some_and(|detail| detail.contains("line 2 ")));
+    let settled = server.settled(&id_of(&answer), SECONDS);
+    assert_eq!((&settled["counts"]["rejected"], &settled["counts"]["accepted"]), (&json!(2), &json!(698)));
+    assert_eq!(scene.total("one"), 698);
+
+    let strict = server.post_lines("/v1/batches", lines.replace("permissive", "strict").as_bytes()).of(400);
+    let paths: Vec<_> =
+        strict["errors"].as_array().into_iter().flatten().map(|error| error["path"].clone()).collect();
+    assert_eq!(paths, ["line 300 /id", "line 601 /id"], "{strict}");
+    assert_eq!(server.batches(), 1);
+}
