@@ -129,3 +129,16 @@ async fn commits_reach_the_disk_before_they_are_answered() {
     let store = open(&folder).await;
     assert_eq!(store.write(Pragmas).await.unwrap(), ("wal".to_owned(), 2));
 }
+
+#[tokio::test]
+async fn queries_of_the_handbook_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    let book = include_str!("../../../../docs/LEDGER.md");
+    let blocks: Vec<&str> =
+        book.split("```sql").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() >= 5, "the handbook has queries");
+    for block in blocks {
+        store.read(Sql(block.to_owned())).await.unwrap_or_else(|error| panic!("{error:?} in {block}"));
+    }
+}
