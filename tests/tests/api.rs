@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use interline_tests::{Answer, Place, Server, Stage, config, eventually};
+use interline_tests::{Answer, Place, Server, Stage, config, eventually, in_seconds};
 use interline_twins::{Fault, FaultKind, TwinsConfig, Vendor};
 use serde_json::{Value, json};
 
@@ -305,8 +305,10 @@ fn a_batch_that_is_sent_later_waits_and_one_that_is_too_late_expires() {
     later["send_at"] = json!("2099-01-01T09:00:00+08:00");
     let accepted = server.post("/v1/batches", &later).of(202);
     assert_eq!(accepted["state"], "scheduled", "{accepted}");
+    // What cannot be sent in time for lack of a connection expires.
+    stage.wukongim().set_fault(Fault::new(FaultKind::Refuse).value(60_000));
     let mut late = batch_of(2);
-    late["expires_at"] = json!("2020-01-01T09:00:00Z");
+    late["expires_at"] = json!(in_seconds(1));
     let expired = server.settled(&id_of(&server.post("/v1/batches", &late).of(202)), SECONDS);
     assert_eq!(expired["counts"]["expired"], 2, "{expired}");
     assert_eq!(stage.calls(), 0);

@@ -109,10 +109,8 @@ fn view(batch: StoredBatch) -> BatchView {
     let head: serde_json::Value = serde_json::from_slice(&batch.head.head).unwrap_or_default();
     // The ledger looks at the time when something is claimed; nothing may be for a while.
     let waits = batch.send_at_ms.is_some_and(|send_at| send_at > clock::now_ms());
-    let state = match batch.head.state {
-        BatchState::Scheduled if !waits => BatchState::Queued,
-        other => other,
-    };
+    let is_due = batch.head.state == BatchState::Scheduled && !waits;
+    let state = if is_due { BatchState::Queued } else { batch.head.state };
     BatchView {
         state: state_word(state),
         id: batch.head.id,
