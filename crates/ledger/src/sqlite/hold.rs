@@ -28,26 +28,29 @@ impl Work for Renew {
         Some(Around { before: "renew.before_commit", after: "renew.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<Held>> {
-        let mut answers = Vec::with_capacity(self.claims.len());
-        for claim in &self.claims {
-            let state: Option<i64> = sqlx::query_scalar(
-                "UPDATE parcel SET due_ms = $3 WHERE id = $1 AND epoch = $2 AND claimed = 1
-                 RETURNING (SELECT state FROM batch WHERE no = batch_no)",
-            )
-            .bind(claim.parcel)
-            .bind(claim.epoch)
-            .bind(self.lease_until_ms)
-            .fetch_optional(&mut *conn)
-            .await
-            .map_err(failed("cannot renew lease"))?;
-            answers.push(match state.map(batch_state).transpose()? {
-                None => Held::Lost,
-                Some(BatchState::Cancelled) => Held::Cancelled,
-                Some(BatchState::Paused) => Held::Paused,
-                Some(_) => Held::Yes,
-            });
+        let claims: Vec<serde_json::Value> =
+            self.claims.iter().map(|claim| serde_json::json!([claim.parcel, claim.epoch])).collect();
+        let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
+            "UPDATE parcel SET due_ms = $2 FROM json_each($1) AS claim
+             WHERE parcel.id = (claim.value ->> 0) AND parcel.epoch = (claim.value ->> 1) AND claimed = 1
+             RETURNING id, epoch, (SELECT state FROM batch WHERE no = batch_no)",
+        )
+        .bind(serde_json::Value::from(claims).to_string())
+        .bind(self.lease_until_ms)
+        .fetch_all(conn)
+        .await
+        .map_err(failed("cannot renew lease"))?;
+        let mut held = HashMap::with_capacity(rows.len());
+        for (parcel, epoch, state) in rows {
+            held.insert(Claim { parcel, epoch }, batch_state(state)?);
         }
-        Ok(answers)
+        let answer = |claim| match held.get(claim) {
+            None => Held::Lost,
+            Some(BatchState::Cancelled) => Held::Cancelled,
+            Some(BatchState::Paused) => Held::Paused,
+            Some(_) => Held::Yes,
+        };
+        Ok(self.claims.iter().map(answer).collect())
     }
 }
 

@@ -145,6 +145,31 @@ async fn looking_for_the_next_time_walks_over_nothing() {
 }
 
 #[tokio::test]
+async fn status_costs_what_waits_and_not_what_is_over() {
+    let mut steps = Vec::new();
+    for batches in [100, 10_000] {
+        let store = Store::open_in_memory().await.unwrap();
+        accept(&store, 0..50, |_| NewBatch::default()).await;
+        let over = |n| {
+            let parcel = NewParcel { states: vec![Status::Accepted], ..NewParcel::default() };
+            let batch = NewBatch { id: format!("over{n}"), ..NewBatch::default() };
+            let result =
+                crate::DirectResult { batch, parcels: vec![parcel], calls: 1, now_ms: 1, answer: None };
+            store.write(RecordDirect(result))
+        };
+        for some in (0..batches).collect::<Vec<_>>().chunks(500) {
+            for stored in futures(some.iter().map(over)).await {
+                stored.unwrap();
+            }
+        }
+        let (status, needed) = store.write(Counted(ReadStatus)).await.unwrap();
+        assert_eq!((status.batches, status.queues[0].parcels), (batches + 50, 100));
+        steps.push(needed);
+    }
+    assert_flat(steps[0], steps[1]);
+}
+
+#[tokio::test]
 async fn thousands_that_are_due_at_once_are_made_ready_a_part_at_a_time() {
     let store = Store::open_in_memory().await.unwrap();
     accept(&store, 0..2_000, |_| NewBatch { send_at_ms: Some(500), ..NewBatch::default() }).await;
