@@ -369,9 +369,24 @@ fn a_redrive_takes_the_messages_that_are_named_and_names_what_is_wrong() {
             refused["errors"].as_array().into_iter().flatten().map(|error| error["path"].clone()).collect();
         assert!(paths.contains(&json!(path_of_error)), "{order}: {refused}");
     }
+    // What the messages share is wrong once, and in the patch.
+    let mut sharing = batch_of(4);
+    sharing["content"] = json!({"type": "text", "text": "hi"});
+    sharing["send_at"] = json!(in_seconds(3600));
+    for message in sharing["messages"].as_array_mut().into_iter().flatten() {
+        message.as_object_mut().expect("a message").remove("content");
+    }
+    let shared = accept(&server, &sharing);
+    steer(&server, &shared, "cancel");
+    let order =
+        json!({"status": ["cancelled"], "patch": {"content": {"type": "raw", "vendor": "x", "body": {}}}});
+    let answer = server.post(&format!("/v1/batches/{shared}/redrive"), &order).of(400);
+    assert_eq!(answer["errors"].as_array().map(Vec::len), Some(1), "{answer}");
+    assert_eq!(answer["errors"][0]["path"], "/patch/content/vendor", "{answer}");
+
     refused(&server.post(&path, &json!({"status": ["cancelled"]})), 409, "conflict", "cancelled");
     refused(&server.post_text("/v1/batches/bat_none/redrive", ""), 404, "not_found", "bat_none");
-    assert_eq!(server.batches(), batches, "what was refused left nothing behind");
+    assert_eq!(server.batches(), batches + 1, "what was refused left nothing behind");
 }
 
 #[test]

@@ -65,6 +65,16 @@ impl Bad {
         Self::new(code, problems)
     }
 
+    /// The same where the head stands elsewhere than at the root of the body.
+    pub(crate) fn with_head_at(mut self, place: &str) -> Self {
+        for error in self.errors.iter_mut().filter(|error| !error.path.starts_with("/messages")) {
+            if !error.path.starts_with("line ") {
+                error.path.insert_str(0, place);
+            }
+        }
+        self
+    }
+
     /// A body without messages.
     pub(crate) fn missing_messages() -> Self {
         let detail = "required: an array with at least one message";

@@ -36,6 +36,8 @@ pub struct Upload {
     caller: Caller,
     batch_id: String,
     head: Head,
+    /// Where errors in the head stand.
+    head_path: &'static str,
     key: Option<String>,
     hash: Sha256,
     rows: Rows,
@@ -76,6 +78,7 @@ impl Engine {
             batch_id,
             rows: Rows::of(&head, now_ms),
             head,
+            head_path: begin.path,
             key: None,
             hash: Sha256::new().chain_update(begin.head),
             wrong: Wrong::default(),
@@ -128,7 +131,7 @@ impl Upload {
                 // Until there are many, nobody knows whether these will be sent as few or as many.
                 if results == Results::Each && routed.message.inherits_content {
                     let many = intake.route(Arc::clone(&routed.message), Results::Fast, path);
-                    self.wrong_if_many.extend(many.err());
+                    self.wrong_if_many.extend(many.err().map(|bad| bad.with_head_at(self.head_path)));
                 }
                 let (provider, item) = (&routed.provider.settings.name, item(text, &routed.message));
                 match again {
@@ -138,7 +141,7 @@ impl Upload {
             }
             Err(bad) if self.permissive() => self.rows.bad(bad_item(text, index), bad),
             Err(bad) => {
-                self.wrong.add(bad);
+                self.wrong.add(bad.with_head_at(self.head_path));
                 self.rows.messages += 1;
             }
         }
