@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use interline_core::error::{ErrorCode, Failure};
 use interline_core::outcome::Status;
 use interline_core::pack;
 use interline_core::read;
@@ -75,6 +76,11 @@ pub(crate) fn fold(batch_id: &str, parcel: &StoredParcel) -> Vec<(u64, MessageRe
     }
     // The states are the ledger's own word: what was cancelled or lost there has no record.
     for ((_, result), state) in results.iter_mut().zip(&parcel.states) {
+        if result.status != *state
+            && let Some(failure) = untold(*state)
+        {
+            result.error = Some(Box::new(failure));
+        }
         result.status = *state;
     }
     for row in &parcel.sending {
@@ -87,6 +93,20 @@ pub(crate) fn fold(batch_id: &str, parcel: &StoredParcel) -> Vec<(u64, MessageRe
         }
     }
     results
+}
+
+/// Why a message stands where only the ledger put it.
+fn untold(status: Status) -> Option<Failure> {
+    match status {
+        Status::Cancelled => {
+            Some(Failure::not_sent(ErrorCode::Cancelled, "the batch was cancelled").for_good())
+        }
+        Status::Unknown => {
+            let detail = "Interline was stopped while the call was under way";
+            Some(Failure::unknown(ErrorCode::ConnectionLost, detail))
+        }
+        Status::Queued | Status::Sending | Status::Accepted | Status::Rejected | Status::Expired => None,
+    }
 }
 
 pub(crate) const fn state_word(state: BatchState) -> &'static str {

@@ -1,8 +1,9 @@
 //! Pausing, resuming and cancelling a batch.
 //!
 //! The state changes in one small transaction, after which nothing more of the batch leaves; a cancelled
-//! batch's waiting messages are then marked in slices. Parcels that somebody holds, or that were cut off in
-//! sending, stay claimable so that they settle honestly.
+//! batch's waiting messages are then marked in slices. Parcels that somebody holds, that were cut off in
+//! sending, or of which anything was tried stay claimable so that they settle honestly: what may have arrived
+//! is not cancelled but unknown, and only their records tell.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -130,7 +131,8 @@ impl Work for CancelStep {
         let parcels: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(
             "SELECT id, provider, states FROM parcel INDEXED BY parcel_waiting
              WHERE batch_no = $1 AND done = 0 AND claimed = 0
-                AND NOT EXISTS (SELECT 1 FROM sending WHERE parcel_id = parcel.id) LIMIT $2",
+                AND NOT EXISTS (SELECT 1 FROM sending WHERE parcel_id = parcel.id)
+                AND NOT EXISTS (SELECT 1 FROM record WHERE parcel_id = parcel.id) LIMIT $2",
         )
         .bind(no)
         .bind(SLICE)

@@ -85,6 +85,24 @@ async fn cut_off_send_of_a_cancelled_batch_is_still_claimed() {
 }
 
 #[tokio::test]
+async fn what_was_tried_before_a_cancel_is_left_to_a_lane() {
+    let bench = Bench::new().await;
+    bench.accept(batch("b"), 2, 1).await;
+    let held = bench.claim_one(10).await.claim;
+    let tried =
+        Settled { release_at_ms: Some(0), record: b"tried".to_vec(), ..settled(held, &[Status::Queued]) };
+    bench.ledger.settle(vec![tried], 20).await.unwrap();
+    bench.ledger.pause_batch("b", 30).await.unwrap();
+    bench.ledger.cancel_batch("b", 40).await.unwrap();
+    let stored = bench.batch("b").await;
+    assert_eq!((stored.counts.cancelled, stored.counts.queued, stored.settled_ms), (1, 1, None));
+    let claimed = bench.claim_one(50).await;
+    assert_eq!((claimed.batch.state, claimed.records.len()), (BatchState::Cancelled, 1));
+    let end = bench.ledger.settle(vec![settled(claimed.claim, &[Status::Unknown])], 60).await.unwrap();
+    assert_eq!(end.batches_settled, ["b"]);
+}
+
+#[tokio::test]
 async fn settled_batch_cannot_be_changed() {
     let bench = Bench::new().await;
     bench.accept(batch("b"), 1, 1).await;
