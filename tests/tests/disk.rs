@@ -58,7 +58,7 @@ impl SmallDisk {
             .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
             .arg(folder.path())
             .output();
-        mount.is_ok_and(|output| output.status.success()).then_some(Self(folder))
+        mount.is_ok_and(|output| output.status.success()).then(|| Self(folder))
     }
 
     fn path(&self, name: &str) -> PathBuf {
