@@ -179,7 +179,7 @@ impl Engine {
         key: Option<IdempotencyKey>,
         now_ms: i64,
     ) -> Result<Accepted, Denied> {
-        self.refuse_when_crowded().await?;
+        self.refuse_when_crowded()?;
         let batch_id = engine::new_batch_id(now_ms);
         let book = &self.inner.book;
         let document = read::read_document(body)

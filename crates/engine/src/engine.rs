@@ -46,7 +46,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) announce: broadcast::Sender<String>,
     pub(crate) direct_ids: AtomicU64,
-    pub(crate) room: Room,
+    pub(crate) room: Arc<Room>,
 }
 
 impl Engine {
@@ -91,7 +91,7 @@ impl Engine {
         }
         around.peers.write().unwrap_or_else(PoisonError::into_inner).clone_from(&lanes);
         let direct_ids = AtomicU64::new(0);
-        let room = Room::default();
+        let room = Arc::new(Room::of(&queues));
         Ok(Self { inner: Arc::new(Inner { book, ledger, lanes, metrics, announce, direct_ids, room }) })
     }
 

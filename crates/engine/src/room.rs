@@ -1,10 +1,11 @@
 //! How much may wait in the ledger. Who comes when it is full is told so at once, with nothing stored: a
 //! queue that grows for ever keeps no promise.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use interline_ledger::Ledger;
-use tokio::sync::Mutex;
+use interline_ledger::{Ledger, QueueStatus};
 use tokio::time::Instant;
 
 use crate::denied::Denied;
@@ -12,8 +13,10 @@ use crate::engine::Engine;
 
 /// Messages that may wait in the ledger before batches are turned away.
 const MOST_WAITING: u64 = 10_000_000;
-/// How long a count is good for; what is taken meanwhile is added to it.
+/// How long a count is good for at least; what is taken meanwhile is added to it.
 const FRESH: Duration = Duration::from_secs(1);
+/// Counting takes longer the more batches wait: it is to take a small share of the time only.
+const REST: u32 = 20;
 /// When who was turned away may come again.
 const COME_AGAIN: Duration = Duration::from_secs(5);
 
@@ -21,52 +24,74 @@ const COME_AGAIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Room {
     most: u64,
-    filled: std::sync::atomic::AtomicU64,
-    counted: Mutex<Option<(Instant, u64)>>,
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Self::for_messages(MOST_WAITING)
-    }
+    waiting: AtomicU64,
+    counting: AtomicBool,
+    fresh_until: Mutex<Instant>,
 }
 
 impl Room {
-    fn for_messages(most: u64) -> Self {
-        Self { most, filled: 0.into(), counted: Mutex::default() }
+    /// Begins with what the ledger said at the start.
+    pub(crate) fn of(queues: &[QueueStatus]) -> Self {
+        Self::new(MOST_WAITING, waiting(queues))
     }
 
-    /// Counts what was stored since the ledger was asked.
+    fn new(most: u64, waiting: u64) -> Self {
+        let fresh_until = Mutex::new(Instant::now() + FRESH);
+        Self { most, waiting: waiting.into(), counting: AtomicBool::new(false), fresh_until }
+    }
+
+    /// Adds what was stored since the last count.
     pub(crate) fn fill(&self, messages: u64) {
-        self.filled.fetch_add(messages, std::sync::atomic::Ordering::Relaxed);
+        self.waiting.fetch_add(messages, Ordering::Relaxed);
     }
 
     /// Refuses when as much waits as may. A single batch may go over the bound, the next one waits.
-    async fn refuse_when_full(&self, ledger: &Ledger) -> Result<(), Denied> {
-        // Whoever comes while one asks has the answer of that one.
-        let mut counted = self.counted.lock().await;
-        let known = counted.filter(|(at, _)| at.elapsed() < FRESH);
-        let waiting = match known {
-            Some((_, waiting)) => waiting,
-            None => {
-                self.filled.store(0, std::sync::atomic::Ordering::Relaxed);
-                let waiting = ledger.status().await?.queues.iter().map(|queue| queue.messages).sum();
-                *counted = Some((Instant::now(), waiting));
-                waiting
-            }
-        };
-        let filled = self.filled.load(std::sync::atomic::Ordering::Relaxed);
-        if waiting.saturating_add(filled) >= self.most {
+    fn refuse_when_full(&self) -> Result<(), Denied> {
+        if self.waiting.load(Ordering::Relaxed) >= self.most {
             return Err(Denied::Busy { retry_after: COME_AGAIN });
         }
         Ok(())
     }
+
+    /// Whether it is time to count and nobody does.
+    fn is_stale(&self) -> bool {
+        let fresh_until = *self.fresh_until.lock().unwrap_or_else(PoisonError::into_inner);
+        fresh_until <= Instant::now() && !self.counting.swap(true, Ordering::AcqRel)
+    }
+
+    /// Counts anew. What is stored while it counts is in the count or added to it, perhaps both.
+    async fn count(&self, ledger: &Ledger) {
+        let (began, before) = (Instant::now(), self.waiting.load(Ordering::Relaxed));
+        match ledger.status().await {
+            Ok(status) => {
+                let counted = waiting(&status.queues);
+                let anew = |now: u64| Some(now.saturating_sub(before).saturating_add(counted));
+                // The closure always gives a number.
+                self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, anew).unwrap_or_default();
+            }
+            // Whoever stores something hears of it, too.
+            Err(error) => tracing::warn!(%error, "what waits in the ledger cannot be counted"),
+        }
+        let rest = (began.elapsed() * REST).max(FRESH);
+        *self.fresh_until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + rest;
+        self.counting.store(false, Ordering::Release);
+    }
+}
+
+fn waiting(queues: &[QueueStatus]) -> u64 {
+    queues.iter().map(|queue| queue.messages).sum()
 }
 
 impl Engine {
-    /// Refuses batches while the ledger holds as many messages as it may.
-    pub(crate) async fn refuse_when_crowded(&self) -> Result<(), Denied> {
-        self.inner.room.refuse_when_full(&self.inner.ledger).await
+    /// Refuses batches while the ledger holds as many messages as it may. Nobody waits for a count: the one
+    /// before is good enough meanwhile.
+    pub(crate) fn refuse_when_crowded(&self) -> Result<(), Denied> {
+        let room = &self.inner.room;
+        if room.is_stale() {
+            let (room, ledger) = (Arc::clone(room), self.inner.ledger.clone());
+            tokio::spawn(async move { room.count(&ledger).await });
+        }
+        room.refuse_when_full()
     }
 }
 
@@ -89,16 +114,31 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_turns_away_until_it_has_room() {
         let ledger = Ledger::open("sqlite::memory:").await.unwrap();
-        let room = Room::for_messages(5);
+        let room = Room::new(5, 0);
         store(&ledger, "a", 4).await;
-        room.refuse_when_full(&ledger).await.unwrap();
+        room.count(&ledger).await;
+        room.refuse_when_full().unwrap();
         store(&ledger, "b", 7).await;
         room.fill(7);
-        // Within the second, too.
-        let denied = room.refuse_when_full(&ledger).await.unwrap_err();
+        // Before anybody counts, too.
+        let denied = room.refuse_when_full().unwrap_err();
         assert!(matches!(denied, Denied::Busy { retry_after } if !retry_after.is_zero()));
+        room.count(&ledger).await;
+        assert!(room.refuse_when_full().is_err());
         ledger.cancel_batch("b", 1).await.unwrap();
-        *room.counted.lock().await = None;
-        room.refuse_when_full(&ledger).await.unwrap();
+        room.count(&ledger).await;
+        room.refuse_when_full().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_at_a_time_counts_and_not_all_the_time() {
+        let ledger = Ledger::open("sqlite::memory:").await.unwrap();
+        let room = Room::new(5, 9);
+        assert!(!room.is_stale());
+        tokio::time::advance(FRESH).await;
+        assert!(room.is_stale() && !room.is_stale());
+        room.count(&ledger).await;
+        room.refuse_when_full().unwrap();
+        assert!(!room.is_stale());
     }
 }

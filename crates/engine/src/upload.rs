@@ -60,7 +60,7 @@ impl Engine {
     }
 
     pub(crate) async fn begin(&self, caller: &Caller, begin: Begin<'_>) -> Result<Upload, Denied> {
-        self.refuse_when_crowded().await?;
+        self.refuse_when_crowded()?;
         let now_ms = clock::now_ms();
         let batch_id = engine::new_batch_id(now_ms);
         let mut wrong = Wrong::default();
@@ -213,7 +213,7 @@ impl Upload {
         self.stage().await?;
         let repeated = self.engine.refuse_repeats(&self.batch_id, self.permissive()).await?;
         self.rows.list(repeated);
-        self.engine.refuse_when_crowded().await?;
+        self.engine.refuse_when_crowded()?;
         Ok(self.engine.inner.ledger.publish(&self.batch_id, clock::now_ms(), key).await?)
     }
 
