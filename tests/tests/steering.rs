@@ -1,7 +1,7 @@
 //! What people do to work that is under way: pausing, resuming, cancelling, sending again. Nothing that
 //! is on its way is ever taken back, and nothing that was held back is lost.
 
-#![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
+#![expect(clippy::panic, reason = "a broken expectation ends the test")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 const SECONDS: Duration = Duration::from_secs(30);
 const IN_FLIGHT: u64 = 4;
 
-/// Two accounts at WuKongIM and a route to each; what is not told apart goes to `one`.
+/// Two accounts at WuKongIM and a route to each; what has no label `to` goes to `one`.
 struct Scene {
     troupe: Troupe,
     place: Place,
@@ -30,7 +30,7 @@ fn config_of(troupe: &mut Troupe) -> String {
         );
         text += &config::wukongim(name, &url, "published", &limits);
     }
-    text + &config::route("to-one", "", "one") + &config::route("to-two", "label = { never = \"so\" }", "two")
+    text + &config::route("to-two", "label = { to = \"two\" }", "two") + &config::route("to-one", "", "one")
 }
 
 impl Scene {
@@ -534,4 +534,63 @@ fn an_id_that_is_repeated_refuses_the_later_lines_alone() {
         strict["errors"].as_array().into_iter().flatten().map(|error| error["path"].clone()).collect();
     assert_eq!(paths, ["line 300 /id", "line 601 /id"], "{strict}");
     assert_eq!(server.batches(), 1);
+}
+
+#[test]
+fn of_many_messages_exactly_those_that_may_have_arrived_may_be_duplicates() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    for name in ["one", "two"] {
+        for after in [3, 150, 300] {
+            let lost = Fault::new(FaultKind::CloseAfterRead).times(1).after(after);
+            scene.troupe.twin(name).set_fault(lost);
+        }
+        scene.troupe.twin(name).set_fault(Fault::new(FaultKind::Status).value(400));
+    }
+    // More than a parcel for each provider, in turns.
+    let mut batch = batch_of(700);
+    for message in batch["messages"].as_array_mut().into_iter().flatten().step_by(2) {
+        message["labels"] = json!({"to": "two"});
+    }
+    let id = accept(&server, &batch);
+    let counts = server.settled(&id, SECONDS)["counts"].clone();
+    assert_eq!((&counts["unknown"], &counts["rejected"]), (&json!(6), &json!(694)), "{counts}");
+    let before = by_id(server.results(&id));
+    scene.troupe.clear_faults();
+    let again = id_of(&server.post_text(&format!("/v1/batches/{id}/redrive"), ""));
+    assert_eq!(server.settled(&again, SECONDS)["counts"]["accepted"], 700);
+    let after = by_id(server.results(&again));
+    assert_eq!(after.len(), 700);
+    for (name, result) in after {
+        assert_eq!(result["may_be_duplicate"], before[&name]["status"] == "unknown", "{result}");
+        assert_eq!(result["vendor_client_id"], before[&name]["vendor_client_id"], "{result}");
+    }
+}
+
+#[test]
+fn what_is_under_way_can_be_asked_for_however_it_was_sent() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    scene.hold("one", 2_000);
+    let keyed = server.with("idempotency-key", "slow-1");
+    let sending = std::thread::spawn(move || keyed.post("/v1/send?timeout=10", &batch_of(2)).of(200));
+    let stored = accept(&server, &batch_of(2));
+    let ids = |id: &Value| {
+        let path = format!("/v1/batches/{}/messages?status=sending", id.as_str().unwrap_or_default());
+        let messages = server.get(&path).of(200)["messages"].clone();
+        messages.as_array().map(|all| all.iter().map(|one| one["id"].clone()).collect::<Vec<_>>())
+    };
+    eventually("both are under way", SECONDS, || {
+        let batches = server.get("/v1/batches").of(200)["batches"].clone();
+        let both = batches.as_array().filter(|both| both.len() == 2)?;
+        let all = both.iter().all(|batch| ids(&batch["id"]) == Some(vec![json!("m0"), json!("m1")]));
+        all.then_some(())
+    });
+    let sent = sending.join().expect("an answer");
+    assert_eq!(sent["counts"]["accepted"], 2);
+    server.settled(&stored, SECONDS);
+    assert_eq!(ids(&json!(stored)), Some(Vec::new()));
+    // What left at once has nothing that could be held back.
+    let id = sent["id"].as_str().expect("an id");
+    refused(&server.post_text(&format!("/v1/batches/{id}/cancel"), ""), 409, "conflict", "at once");
 }
