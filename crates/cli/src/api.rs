@@ -19,6 +19,9 @@ pub(crate) struct BatchAnswer {
     pub(crate) send_at: Option<String>,
     #[serde(default)]
     pub(crate) settled_at: Option<String>,
+    /// The batch whose messages these are, sent again.
+    #[serde(default)]
+    pub(crate) redriven_from: Option<String>,
     #[serde(default)]
     pub(crate) labels: std::collections::BTreeMap<String, String>,
     #[serde(default)]
@@ -79,6 +82,73 @@ impl ResultAnswer {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct AttemptAnswer {
     pub(crate) duration_ms: u64,
+}
+
+/// All providers.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ProviderPage {
+    pub(crate) providers: Vec<serde_json::Value>,
+}
+
+/// A provider.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ProviderAnswer {
+    pub(crate) name: String,
+    pub(crate) vendor: String,
+    #[serde(default)]
+    pub(crate) base_url: String,
+    #[serde(default)]
+    pub(crate) dialect_setting: Option<String>,
+    #[serde(default)]
+    pub(crate) dialect: Option<String>,
+    pub(crate) state: String,
+    pub(crate) breaker: String,
+    #[serde(default)]
+    pub(crate) breaker_until: Option<String>,
+    #[serde(default)]
+    pub(crate) trouble: Option<String>,
+    #[serde(default)]
+    pub(crate) waiting: u64,
+    #[serde(default)]
+    pub(crate) in_flight: u64,
+    #[serde(default)]
+    pub(crate) in_flight_limit: u64,
+    #[serde(default)]
+    pub(crate) timeout_ms: u64,
+    #[serde(default)]
+    pub(crate) classes: Vec<ClassAnswer>,
+    #[serde(default)]
+    pub(crate) accepted_means: Option<String>,
+}
+
+/// A quota class of a provider.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ClassAnswer {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) calls: Option<RateAnswer>,
+    #[serde(default)]
+    pub(crate) messages: Option<RateAnswer>,
+    #[serde(default)]
+    pub(crate) messages_per_call: u64,
+    #[serde(default)]
+    pub(crate) frozen_until: Option<String>,
+}
+
+/// So many in so many milliseconds.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct RateAnswer {
+    pub(crate) count: u64,
+    pub(crate) per_ms: u64,
+}
+
+/// What a provider's server said when it was asked.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ProbeAnswer {
+    pub(crate) provider: String,
+    pub(crate) reachable: bool,
+    #[serde(default)]
+    pub(crate) dialect: Option<String>,
 }
 
 /// A wrong field.

@@ -40,8 +40,10 @@ pub(crate) enum Verb {
     Plan(Plan),
     /// Check the configuration
     Check(Check),
-    /// Look at batches
+    /// Look at batches, hold them, send what failed again
     Batch(Batch),
+    /// Look at providers, hold them, ask whether they answer
+    Provider(Provider),
     /// Make keys for apps
     Keys(Keys),
     /// Run the four emulated vendors
@@ -199,6 +201,80 @@ pub(crate) enum BatchVerb {
         #[command(flatten)]
         target: Target,
     },
+    /// Follow a batch until it is settled; exit 0 if all of it was accepted, 1 if not
+    Watch(OneBatch),
+    /// Withdraw what has not been sent
+    Cancel(OneBatch),
+    /// Hold what has not been sent
+    Pause(OneBatch),
+    /// Let a paused batch go on
+    Resume(OneBatch),
+    /// Send what failed again, as a new batch
+    Redrive(Redrive),
+}
+
+/// A batch, and the server that has it.
+#[derive(Debug, Args)]
+pub(crate) struct OneBatch {
+    /// The batch
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Redrive {
+    /// The batch that they are in
+    pub(crate) id: String,
+    /// Which states; what is unknown may then arrive twice [default: rejected,unknown]
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = ["rejected", "unknown", "expired", "cancelled"])]
+    pub(crate) status: Vec<String>,
+    /// Only this message; may be repeated
+    #[arg(long, value_name = "ID", action = ArgAction::Append)]
+    pub(crate) message: Vec<String>,
+    /// What to change, merged into each message: JSON, or `@FILE`
+    #[arg(long, value_name = "JSON|@FILE")]
+    pub(crate) patch: Option<String>,
+    /// Wait until every message of the new batch is settled
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// The idempotency key: the same key never makes two batches of it [default: a fresh one]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Provider {
+    #[command(subcommand)]
+    pub(crate) verb: ProviderVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProviderVerb {
+    /// All providers: whether they send, and what waits for them
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// One provider: its breaker, its limits, what last went wrong
+    Show(OneProvider),
+    /// Send nothing to it until it is resumed
+    Pause(OneProvider),
+    /// Send to it again
+    Resume(OneProvider),
+    /// Ask its server, with requests that reach nobody, whether it answers and what it speaks
+    Probe(OneProvider),
+}
+
+/// A provider, and the server that has it.
+#[derive(Debug, Args)]
+pub(crate) struct OneProvider {
+    /// The provider, as the configuration names it
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) target: Target,
 }
 
 #[derive(Debug, Args)]

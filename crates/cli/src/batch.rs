@@ -1,17 +1,22 @@
-//! `interline batch`: what a server knows of batches and their messages.
+//! `interline batch`: what a server knows of batches and their messages, and what a person may still do
+//! with them. What was sent cannot be taken back: each verb says what it reached.
 
 use std::process::ExitCode;
 
 use comfy_table::Cell;
 
+use serde_json::{Map, Value, json as object};
+
 use crate::api::{BatchAnswer, BatchPage, ResultPage};
-use crate::args::{Batch, BatchVerb, Common};
-use crate::client::{Answer, Client};
+use crate::args::{Batch, BatchVerb, Common, OneBatch, Redrive};
+use crate::client::{Answer, Client, encoded, path};
 use crate::output::{
-    BOLD, DIM, Failed, count, faint_cell, grouped, json, line, note, paint, show, status_cell, table,
+    BOLD, DIM, Failed, count, faint_cell, fields, grouped, json, line, note, paint, show, status_cell,
+    status_style, table,
 };
 use crate::results::{result_row, results_table};
-use crate::send::report;
+use crate::send::{follow, fresh_key, report, twice};
+use crate::watch;
 
 /// Runs the verb.
 pub(crate) async fn run(args: &Batch, common: &Common) -> Result<ExitCode, Failed> {
@@ -24,7 +29,7 @@ pub(crate) async fn run(args: &Batch, common: &Common) -> Result<ExitCode, Faile
         }
         BatchVerb::Show { id, target } => {
             let client = Client::new(target)?;
-            let answer = client.get(&format!("/v1/batches/{}", encoded(id))).await?;
+            let answer = client.get(&format!("/v1/batches/{}", encoded(id))).await.map_err(no_batch)?;
             if common.json {
                 json(&answer.value()?)?;
             } else {
@@ -37,10 +42,20 @@ pub(crate) async fn run(args: &Batch, common: &Common) -> Result<ExitCode, Faile
             let query =
                 [("status", status.as_deref()), ("limit", Some(&*limit)), ("cursor", cursor.as_deref())];
             let from = format!("/v1/batches/{}/messages", encoded(id));
-            let answer = Client::new(target)?.get(&path(&from, &query)).await?;
+            let answer = Client::new(target)?.get(&path(&from, &query)).await.map_err(no_batch)?;
             printed(&answer, common.json, messages)
         }
+        BatchVerb::Watch(one) => watch::run(one, common).await,
+        BatchVerb::Cancel(one) => steer(one, "cancel", common, cancelled).await,
+        BatchVerb::Pause(one) => steer(one, "pause", common, paused).await,
+        BatchVerb::Resume(one) => steer(one, "resume", common, resumed).await,
+        BatchVerb::Redrive(args) => redrive(args, common).await,
     }
+}
+
+/// An error about a batch, with where to find the ones there are.
+pub(crate) fn no_batch(failed: Failed) -> Failed {
+    failed.or_next(|| "`interline batch list` shows the batches there are".to_owned())
 }
 
 fn printed(
@@ -54,32 +69,6 @@ fn printed(
         show(answer)?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A path with those parts of the query that were given.
-fn path(path: &str, query: &[(&str, Option<&str>)]) -> String {
-    let mut text = path.to_owned();
-    for (name, value) in query {
-        let Some(value) = value else { continue };
-        text.push(if text.contains('?') { '&' } else { '?' });
-        text.push_str(name);
-        text.push('=');
-        text.push_str(&encoded(value));
-    }
-    text
-}
-
-/// Percent-encodes what is no unreserved character of a URL.
-fn encoded(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            safe.push(char::from(byte));
-        } else {
-            safe.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    safe
 }
 
 fn list(answer: &Answer) -> Result<(), Failed> {
@@ -113,17 +102,19 @@ fn short_time(time: &str) -> String {
     time.get(5..16).map_or_else(|| time.to_owned(), |short| short.replace('T', " "))
 }
 
+fn title(batch: &BatchAnswer) -> String {
+    format!("{}  {}", paint(BOLD, &batch.id), paint(status_style(&batch.state), &batch.state))
+}
+
 async fn shown(client: &Client, batch: &BatchAnswer) -> Result<(), Failed> {
-    line(format!("{}  {}", paint(BOLD, &batch.id), batch.state));
-    for (name, value) in [
-        ("app", batch.app.as_deref()),
-        ("created", batch.created_at.as_deref()),
-        ("send at", batch.send_at.as_deref()),
-        ("settled", batch.settled_at.as_deref()),
-    ] {
-        let Some(value) = value else { continue };
-        line(format!("  {} {value}", paint(DIM, format!("{name:<8}"))));
-    }
+    line(title(batch));
+    fields([
+        ("app", batch.app.as_ref().map(Cell::new)),
+        ("created", batch.created_at.as_ref().map(Cell::new)),
+        ("send at", batch.send_at.as_ref().map(Cell::new)),
+        ("settled", batch.settled_at.as_ref().map(Cell::new)),
+        ("again of", batch.redriven_from.as_ref().map(Cell::new)),
+    ]);
     for (label, value) in &batch.labels {
         line(format!("  {} {label}={value}", paint(DIM, format!("{:<8}", "label"))));
     }
@@ -149,15 +140,119 @@ fn messages(answer: &Answer) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Asks for a batch to be held, let go or withdrawn, and shows what it is now.
+async fn steer(
+    one: &OneBatch,
+    verb: &str,
+    common: &Common,
+    hint: fn(&BatchAnswer) -> Option<String>,
+) -> Result<ExitCode, Failed> {
+    let client = Client::new(&one.target)?;
+    let path = format!("/v1/batches/{}/{verb}", encoded(&one.id));
+    let answer = client.post(&path, "").await.map_err(|failed| stands(failed, &one.id))?;
+    if common.json {
+        json(&answer.value()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let batch: BatchAnswer = answer.read()?;
+    line(title(&batch));
+    report::counts(&batch.counts);
+    if let Some(hint) = hint(&batch) {
+        note(hint);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A refusal for what the batch is, with where to see that.
+fn stands(failed: Failed, id: &str) -> Failed {
+    match failed.status() {
+        Some(409) => failed.or_next(|| format!("see where it stands with `interline batch show {id}`")),
+        _ => no_batch(failed),
+    }
+}
+
+fn cancelled(batch: &BatchAnswer) -> Option<String> {
+    match batch.counts.sending {
+        0 => None,
+        one_or_more => Some(format!(
+            "{} under way already; `interline batch watch {}` tells how they end",
+            count(one_or_more, "message"),
+            batch.id
+        )),
+    }
+}
+
+fn paused(batch: &BatchAnswer) -> Option<String> {
+    (!batch.is_over()).then(|| format!("`interline batch resume {}` lets it go on", batch.id))
+}
+
+fn resumed(batch: &BatchAnswer) -> Option<String> {
+    (!batch.is_over()).then(|| format!("follow it with `interline batch watch {}`", batch.id))
+}
+
+/// Makes a new batch of messages that failed.
+async fn redrive(args: &Redrive, common: &Common) -> Result<ExitCode, Failed> {
+    let body = wanted(args)?;
+    let client = Client::new(&args.target)?;
+    let path = format!("/v1/batches/{}/redrive", encoded(&args.id));
+    let key = match &args.idempotency_key {
+        Some(key) => key.clone(),
+        None => fresh_key()?,
+    };
+    let answer = twice(&client, &path, &body.to_string(), &key).await;
+    let answer = answer.map_err(|failed| stands(failed, &args.id))?;
+    let taken: BatchAnswer = answer.read()?;
+    if !common.json {
+        let messages = count(taken.counts.total, "message");
+        note(format!("{}  {messages} of {} stored durably, to be sent again", taken.id, args.id));
+    }
+    if !args.wait {
+        return report::taken(&client, &answer, common.json);
+    }
+    let settled = follow(&client, &taken).await?;
+    report::settled(&client, &settled, common.json).await
+}
+
+/// The body of a redrive: only what was asked for.
+fn wanted(args: &Redrive) -> Result<Value, Failed> {
+    let mut body = Map::new();
+    if !args.status.is_empty() {
+        body.insert("status".to_owned(), object!(args.status));
+    }
+    if !args.message.is_empty() {
+        body.insert("message_ids".to_owned(), object!(args.message));
+    }
+    if let Some(patch) = &args.patch {
+        body.insert("patch".to_owned(), patch_of(patch)?);
+    }
+    Ok(Value::Object(body))
+}
+
+fn patch_of(given: &str) -> Result<Value, Failed> {
+    let read;
+    let (name, text) = match given.strip_prefix('@') {
+        Some(file) => {
+            read = std::fs::read_to_string(file).map_err(|error| {
+                Failed::new(format!("cannot read {file}: {error}"))
+                    .next("name a file after the @, or write the JSON itself")
+            })?;
+            (file, read.as_str())
+        }
+        None => ("--patch", given),
+    };
+    let form = "write an object, for example --patch '{\"options\":{\"ttl\":\"1h\"}}', or @FILE";
+    let patch: Value = serde_json::from_str(text)
+        .map_err(|error| Failed::new(format!("{name} is no JSON: {error}")).next(form))?;
+    if patch.is_object() {
+        Ok(patch)
+    } else {
+        Err(Failed::new(format!("{name} is no JSON object")).next(form))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_query_holds_what_was_given_and_is_encoded() {
-        let asked = path("/v1/batches", &[("state", None), ("app", Some("my shop")), ("limit", Some("20"))]);
-        assert_eq!(asked, "/v1/batches?app=my%20shop&limit=20");
-    }
 
     #[test]
     fn times_are_shown_to_the_minute() {

@@ -8,8 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -51,6 +52,38 @@ pub(crate) enum Silence {
     Unreached(String),
     /// The connection ended after the request began: it may have been done.
     Lost(String),
+}
+
+async fn read(response: Response<Incoming>) -> Result<Answer, Silence> {
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map_err(|error| Silence::Lost(reasons(&error)))?.to_bytes();
+    Ok(Answer { status: parts.status, headers: parts.headers, body })
+}
+
+/// A path with those parts of the query that were given.
+pub(crate) fn path(path: &str, query: &[(&str, Option<&str>)]) -> String {
+    let mut text = path.to_owned();
+    for (name, value) in query {
+        let Some(value) = value else { continue };
+        text.push(if text.contains('?') { '&' } else { '?' });
+        text.push_str(name);
+        text.push('=');
+        text.push_str(&encoded(value));
+    }
+    text
+}
+
+/// Percent-encodes what is no unreserved character of a URL.
+pub(crate) fn encoded(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            safe.push(char::from(byte));
+        } else {
+            safe.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    safe
 }
 
 /// A body that is there already.
@@ -96,6 +129,25 @@ impl Client {
         headers: &[(&'static str, &str)],
         body: Body,
     ) -> Result<Answer, Silence> {
+        read(self.request(method, path, headers, body).await?).await
+    }
+
+    /// Asks for a stream; an answer that is no success is read whole.
+    pub(crate) async fn open(&self, path: &str) -> Result<Result<Incoming, Answer>, Silence> {
+        let response = self.request(Method::GET, path, &[], whole("")).await?;
+        if response.status().is_success() {
+            return Ok(Ok(response.into_body()));
+        }
+        read(response).await.map(Err)
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: Body,
+    ) -> Result<Response<Incoming>, Silence> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
@@ -108,13 +160,10 @@ impl Client {
             request = request.header(AUTHORIZATION, key);
         }
         let request = request.body(body).map_err(|error| Silence::Unreached(error.to_string()))?;
-        let response = self.pool.request(request).await.map_err(|error| {
+        self.pool.request(request).await.map_err(|error| {
             let why = reasons(&error);
             if error.is_connect() { Silence::Unreached(why) } else { Silence::Lost(why) }
-        })?;
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.map_err(|error| Silence::Lost(reasons(&error)))?.to_bytes();
-        Ok(Answer { status: parts.status, headers: parts.headers, body })
+        })
     }
 
     /// Reads a resource.
@@ -188,6 +237,7 @@ fn refused(answer: &Answer, base: &str) -> Failed {
     let problem = answer.problem();
     let code = problem.code.or(problem.title).unwrap_or_else(|| answer.status.to_string());
     let detail = problem.detail.filter(|detail| !detail.is_empty());
+    let strange = detail.as_deref().is_none_or(|detail| detail.starts_with("there is nothing at "));
     let mut said = match detail {
         Some(detail) => format!("{base} refused it ({code}): {detail}"),
         None => format!("{base} refused it ({code})"),
@@ -200,14 +250,19 @@ fn refused(answer: &Answer, base: &str) -> Failed {
     if total > FIELDS_SHOWN as u64 {
         said.push_str(&format!("\n  … {} errors in all", crate::output::grouped(total)));
     }
-    let failed = Failed::new(said);
+    let failed = Failed::new(said).of(answer.status.as_u16());
     match (answer.status.as_u16(), answer.retry_after()) {
+        // The request itself is unknown there; one for a thing that is not there says which.
+        (404, _) if strange => failed.next("that server is older than this command, or no Interline server"),
+        (405, _) => failed.next("that server is older than this command, or no Interline server"),
         (401, _) => {
             failed.next("give the app's key with --key or INTERLINE_KEY; `interline keys new NAME` makes one")
         }
         (403, _) => failed.next("add what is missing to the app's `may` in the configuration"),
         (429 | 503, Some(wait)) => failed.next(format!("try again in {} s", wait.as_secs())),
-        (400 | 422, _) => failed.next("nothing was sent; correct it and send it again"),
+        (400, _) if code == "invalid_parameter" => failed.next("nothing was done; correct it and ask again"),
+        (400 | 413 | 422, _) => failed.next("nothing was sent; correct it and send it again"),
+        (500.., _) => failed.next("the server's log says more"),
         _ => failed,
     }
 }
@@ -233,7 +288,7 @@ fn connector() -> Result<HttpsConnector<HttpConnector>, Failed> {
 }
 
 /// What lies behind an error: the layers above it only say that something failed.
-fn reasons(error: &dyn std::error::Error) -> String {
+pub(crate) fn reasons(error: &dyn std::error::Error) -> String {
     let mut last = error;
     while let Some(reason) = last.source() {
         last = reason;
@@ -260,6 +315,12 @@ mod tests {
     #[test]
     fn a_slash_at_the_end_of_the_server_makes_no_difference() {
         assert_eq!(Client::new(&target("https://im.example/")).unwrap().base(), "https://im.example");
+    }
+
+    #[test]
+    fn a_query_holds_what_was_given_and_is_encoded() {
+        let asked = path("/v1/batches", &[("state", None), ("app", Some("my shop")), ("limit", Some("20"))]);
+        assert_eq!(asked, "/v1/batches?app=my%20shop&limit=20");
     }
 
     #[test]

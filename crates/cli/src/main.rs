@@ -13,10 +13,12 @@ mod demo;
 mod keys;
 mod output;
 mod plan;
+mod provider;
 mod results;
 mod send;
 mod serve;
 mod twins;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -51,6 +53,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failed> {
         Verb::Plan(args) => one_thread(plan::run(&args, &common)),
         Verb::Check(args) => one_thread(check::run(&args, &common)),
         Verb::Batch(args) => one_thread(batch::run(&args, &common)),
+        Verb::Provider(args) => one_thread(provider::run(&args, &common)),
         Verb::Keys(args) => keys::run(&args, &common),
     }
 }

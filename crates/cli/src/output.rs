@@ -8,7 +8,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use comfy_table::{Cell, ContentArrangement, Table, TableComponent};
+use comfy_table::{Cell, Color, ContentArrangement, Table, TableComponent};
 use serde::Serialize;
 
 /// Width of what is made to be shown to others, in columns.
@@ -27,18 +27,36 @@ pub(crate) struct Failed {
     said: String,
     next: Option<String>,
     exit: u8,
+    status: Option<u16>,
 }
 
 impl Failed {
     /// Usage or refused: exit code 2.
     pub(crate) fn new(said: impl Into<String>) -> Self {
-        Self { said: said.into(), next: None, exit: 2 }
+        Self { said: said.into(), next: None, exit: 2, status: None }
     }
 
     /// Adds what to do next.
     pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());
         self
+    }
+
+    /// Adds what to do next, unless something is said already.
+    pub(crate) fn or_next(mut self, next: impl FnOnce() -> String) -> Self {
+        self.next = self.next.or_else(|| Some(next()));
+        self
+    }
+
+    /// Says which status of a server this comes from.
+    pub(crate) const fn of(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The status of the server that refused it; none when no server did.
+    pub(crate) const fn status(&self) -> Option<u16> {
+        self.status
     }
 
     /// Exit code 1: it was done, and not everything went well.
@@ -93,11 +111,7 @@ pub(crate) fn table(head: &[&str]) -> Table {
         .load_preset(comfy_table::presets::NOTHING)
         .set_style(TableComponent::HeaderLines, '─')
         .set_style(TableComponent::MiddleHeaderIntersections, '─')
-        .set_content_arrangement(if std::io::stdout().is_terminal() {
-            ContentArrangement::Dynamic
-        } else {
-            ContentArrangement::Disabled
-        })
+        .set_content_arrangement(arrangement())
         .enforce_styling()
         .set_header(head.iter().map(|name| Cell::new(name).add_attribute(comfy_table::Attribute::Bold)));
     let last = head.len().saturating_sub(1);
@@ -105,6 +119,24 @@ pub(crate) fn table(head: &[&str]) -> Table {
         column.set_padding((0, if place == last { 0 } else { 2 }));
     }
     table
+}
+
+fn arrangement() -> ContentArrangement {
+    if std::io::stdout().is_terminal() { ContentArrangement::Dynamic } else { ContentArrangement::Disabled }
+}
+
+/// Names and values below a title; long values go on under themselves where they would not fit a terminal.
+pub(crate) fn fields<const N: usize>(fields: [(&str, Option<Cell>); N]) {
+    let mut rows = Table::new();
+    rows.load_preset(comfy_table::presets::NOTHING).set_content_arrangement(arrangement()).enforce_styling();
+    for (name, value) in fields {
+        let Some(value) = value else { continue };
+        rows.add_row([faint_cell(format!("  {name:<8}")), value]);
+    }
+    for (place, column) in rows.column_iter_mut().enumerate() {
+        column.set_padding((0, u16::from(place == 0)));
+    }
+    show(&rows);
 }
 
 /// Makes a table 100 columns wide at most, whoever reads it.
@@ -126,15 +158,29 @@ pub(crate) fn plain(row: &str) -> String {
     anstream::adapter::strip_str(row).to_string().trim_end().to_owned()
 }
 
-/// A cell of a message's state, coloured by what it means.
+/// A cell of a state, coloured by what it means.
 pub(crate) fn status_cell(status: &str) -> Cell {
-    let colour = match status {
-        "accepted" | "settled" | "ready" => comfy_table::Color::Green,
-        "rejected" | "expired" | "cancelled" => comfy_table::Color::Red,
-        "unknown" => comfy_table::Color::Yellow,
-        _ => comfy_table::Color::Reset,
-    };
-    Cell::new(status).fg(colour)
+    state_cell(status, status)
+}
+
+/// The same with more words than the state's name.
+pub(crate) fn state_cell(status: &str, said: &str) -> Cell {
+    Cell::new(said).fg(match status_style(status) {
+        GOOD => Color::Green,
+        BAD => Color::Red,
+        ODD => Color::Yellow,
+        _ => Color::Reset,
+    })
+}
+
+/// What a state of a message, a batch or a provider means, as a style.
+pub(crate) fn status_style(status: &str) -> Style {
+    match status {
+        "accepted" | "settled" | "ready" => GOOD,
+        "rejected" | "expired" | "cancelled" | "open" => BAD,
+        "unknown" | "paused" | "waiting" | "half_open" | "restarting" => ODD,
+        _ => Style::new(),
+    }
 }
 
 /// A cell that matters less.

@@ -62,7 +62,7 @@ pub(crate) async fn run(args: &Send, common: &Common) -> Result<ExitCode, Failed
 }
 
 /// A key that no other upload has.
-fn fresh_key() -> Result<String, Failed> {
+pub(crate) fn fresh_key() -> Result<String, Failed> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|error| Failed::new(format!("cannot make an idempotency key: {error}")))?;
@@ -116,7 +116,7 @@ fn fits(messages: usize, most: usize) -> Result<(), Failed> {
 }
 
 /// Posts JSON, and once more under the same key when the answer got lost.
-async fn twice(client: &Client, path: &str, body: &str, key: &str) -> Result<Answer, Failed> {
+pub(crate) async fn twice(client: &Client, path: &str, body: &str, key: &str) -> Result<Answer, Failed> {
     let post = || async {
         let headers = [(CONTENT_TYPE.as_str(), "application/json"), ("idempotency-key", key)];
         client.ask(Method::POST, path, &headers, whole(body.to_owned())).await

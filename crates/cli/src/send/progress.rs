@@ -39,6 +39,14 @@ impl Progress {
         }
     }
 
+    /// Writes a line beside it.
+    pub(crate) fn aside(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| note(text)),
+            None => note(text),
+        }
+    }
+
     /// Ends and leaves nothing on the terminal.
     pub(crate) fn done(&self) {
         if let Some(bar) = &self.bar {

@@ -117,7 +117,7 @@ pub(crate) fn taken(client: &Client, answer: &Answer, as_json: bool) -> Result<E
     }
     let batch: BatchAnswer = answer.read()?;
     line(&batch.id);
-    note(format!("follow it with `interline batch show {} --server {}`", batch.id, client.base()));
+    note(format!("follow it with `interline batch watch {} --server {}`", batch.id, client.base()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -156,7 +156,8 @@ pub(crate) fn direct(answer: &Answer, as_json: bool) -> Result<ExitCode, Failed>
     Ok(exit(&batch.counts))
 }
 
-fn exit(counts: &Counts) -> ExitCode {
+/// 0 if all of it was accepted, else 1.
+pub(crate) fn exit(counts: &Counts) -> ExitCode {
     if counts.accepted == counts.total { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }
 
