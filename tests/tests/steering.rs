@@ -594,3 +594,33 @@ fn what_is_under_way_can_be_asked_for_however_it_was_sent() {
     let id = sent["id"].as_str().expect("an id");
     refused(&server.post_text(&format!("/v1/batches/{id}/cancel"), ""), 409, "conflict", "at once");
 }
+
+#[test]
+fn what_may_have_arrived_is_unknown_after_a_cancel_and_the_rest_says_why_it_never_left() {
+    let scene = Scene::new();
+    let server = scene.place.serve();
+    scene.troupe.twin("one").set_fault(Fault::new(FaultKind::CloseAfterRead));
+    let mut batch = batch_of(1);
+    batch["guarantee"] = json!("at_least_once");
+    let id = accept(&server, &batch);
+    eventually("it was tried", SECONDS, || (scene.total("one") > 0).then_some(()));
+    steer(&server, &id, "pause");
+    eventually("its lane gave it back", SECONDS, || {
+        let providers = server.get("/v1/providers").of(200);
+        let waiting = |one: &Value| one["waiting"] == 0 && one["in_flight"] == 0;
+        providers["providers"].as_array().is_some_and(|all| all.iter().all(waiting)).then_some(())
+    });
+    steer(&server, &id, "cancel");
+    let over = eventually("it is over", SECONDS, || {
+        let batch = server.batch(&id);
+        (!batch["settled_at"].is_null()).then_some(batch)
+    });
+    assert_eq!((&over["counts"]["unknown"], &over["counts"]["cancelled"]), (&json!(1), &json!(0)), "{over}");
+
+    let mut later = batch_of(1);
+    later["send_at"] = json!(in_seconds(3600));
+    let id = accept(&server, &later);
+    assert_eq!(steer(&server, &id, "cancel")["counts"]["cancelled"], 1);
+    let error = &server.results(&id)[0]["error"];
+    assert_eq!((&error["code"], &error["fate"]), (&json!("cancelled"), &json!("not_sent")), "{error}");
+}
