@@ -132,7 +132,7 @@ impl Work for CancelStep {
             "SELECT id, provider, states FROM parcel INDEXED BY parcel_waiting
              WHERE batch_no = $1 AND done = 0 AND claimed = 0
                 AND NOT EXISTS (SELECT 1 FROM sending WHERE parcel_id = parcel.id)
-                AND NOT EXISTS (SELECT 1 FROM record WHERE parcel_id = parcel.id) LIMIT $2",
+                AND (epoch = 0 OR NOT EXISTS (SELECT 1 FROM record WHERE parcel_id = parcel.id)) LIMIT $2",
         )
         .bind(no)
         .bind(SLICE)

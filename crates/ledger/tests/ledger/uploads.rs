@@ -134,6 +134,20 @@ async fn what_is_amended_before_it_is_published_is_never_claimed() {
 }
 
 #[tokio::test]
+async fn what_was_amended_and_never_tried_is_cancelled_at_once() {
+    let bench = Bench::new().await;
+    bench.ledger.stage(NewBatch { send_at_ms: Some(500), ..batch("b") }).await.unwrap();
+    bench.ledger.stage_parcels("b", vec![parcel(0, 2)]).await.unwrap();
+    let states = vec![Status::Queued, Status::Rejected];
+    let amendments = vec![Amendment { seq: 0, states, record: b"why".to_vec() }];
+    bench.ledger.amend_upload("b", amendments).await.unwrap();
+    bench.ledger.publish("b", 5, None).await.unwrap();
+    bench.ledger.cancel_batch("b", 6).await.unwrap();
+    let stored = bench.batch("b").await;
+    assert_eq!((stored.counts.cancelled, stored.counts.rejected, stored.settled_ms), (1, 1, Some(6)));
+}
+
+#[tokio::test]
 async fn an_upload_that_was_refused_whole_settles_as_it_is_published() {
     let bench = Bench::new().await;
     upload(&bench, "b", 1).await;
