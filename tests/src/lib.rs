@@ -32,3 +32,9 @@ pub use server::Server;
 pub use stage::{Stage, TwinProcess, arrived_once};
 pub use troupe::Troupe;
 pub use wait::{eventually, holds_within, in_seconds};
+
+/// How much of a share to ask for: all of it on a machine that does nothing else (`INTERLINE_MEASURE=1`),
+/// else half, as its neighbours are no fault of the program.
+pub fn share_of(whole: f64) -> f64 {
+    if std::env::var_os("INTERLINE_MEASURE").is_some() { whole } else { whole / 2.0 }
+}

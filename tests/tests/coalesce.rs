@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use interline_tests::{Place, TwinProcess, binary, config};
+use interline_tests::{Place, TwinProcess, binary, config, share_of};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -125,8 +125,8 @@ fn assert_shared(callers: usize, percent: u64) {
         eprintln!("a build for debugging: its speed says nothing");
         return;
     }
-    let least = CALLS_A_SECOND * MESSAGES_A_CALL * percent / 100;
-    assert!(tally.a_second() >= least as f64, "{:.0} messages a second, expected {least}", tally.a_second());
+    let least = share_of((CALLS_A_SECOND * MESSAGES_A_CALL * percent / 100) as f64);
+    assert!(tally.a_second() >= least, "{:.0} messages a second, expected {least}", tally.a_second());
 }
 
 /// One test, so that no two loads share the machine.

@@ -1,10 +1,11 @@
 //! A minute against a server that counts every second that slides and blocks for ten seconds who exceeds
 //! it: the contract is used up and never exceeded, in calls that are full.
+//! `INTERLINE_MEASURE=1`, on a machine that does nothing else, asks for 95 % of the calls; half otherwise.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use interline_tests::{Place, Stage, config, eventually, holds_within};
+use interline_tests::{Place, Stage, config, eventually, holds_within, share_of};
 use interline_twins::{Fault, FaultKind, TwinsConfig};
 use serde_json::{Value, json};
 
@@ -62,8 +63,9 @@ fn a_minute_at_the_contract_meets_no_penalty() {
     // A call that is refused leaves no message, and so a gap in the numbers of the calls.
     assert_eq!(calls.len() as u64, calls.keys().max().copied().unwrap_or_default(), "a call was refused");
     assert!(!log.contains("asks for a pause"), "{log}");
-    assert!(made >= LEAST_CALLS_A_SECOND * 60, "{made} calls of {}", CALLS_A_SECOND * 60);
-    assert!(a_call >= LEAST_MESSAGES_A_CALL, "{a_call:.2} messages a call");
+    let least = share_of((LEAST_CALLS_A_SECOND * 60) as f64);
+    assert!(made as f64 >= least, "{made} calls of {}", CALLS_A_SECOND * 60);
+    assert!(a_call >= share_of(LEAST_MESSAGES_A_CALL), "{a_call:.2} messages a call");
 }
 
 /// The vendor refuses one call for ten seconds. What has a slot by then does not use it.

@@ -190,7 +190,8 @@ impl MessageResult {
             });
         }
         self.status = note.status;
-        self.may_be_duplicate |= note.may_be_duplicate;
+        // Each note tells all that is known by then.
+        self.may_be_duplicate = note.may_be_duplicate;
         if !note.losses.is_empty() {
             self.losses = note.losses;
         }

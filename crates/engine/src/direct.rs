@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use interline_core::error::{ErrorCode, Failure};
 use interline_core::id;
-use interline_core::options::{Results, Validation};
+use interline_core::options::{Guarantee, Results, Validation};
 use interline_core::outcome::{Counts, Status};
 use interline_core::pack::{Item, Parcel};
 use interline_core::read::{self, Path};
@@ -351,10 +351,36 @@ fn parcels(prepared: &Prepared<'_>) -> Vec<NewParcel> {
     let mut rows = Vec::with_capacity(prepared.members.len());
     for (seq, (provider, members)) in (0u32..).zip(&prepared.members) {
         let mut row = engine::new_parcel(seq, packed(prepared, provider.as_deref(), members), None);
-        row.states.fill(Status::Sending);
+        match provider {
+            Some(provider) => {
+                row.states.fill(Status::Sending);
+                row.record = repeatable(prepared, provider, members).map(|record| record.to_bytes());
+            }
+            None => {
+                row.states.fill(Status::Rejected);
+                row.record = Some(refusals(prepared, members).to_bytes());
+            }
+        }
         rows.push(row);
     }
     rows
+}
+
+/// What holds of a send that is never heard of again: what may be sent twice may have been.
+fn repeatable(prepared: &Prepared<'_>, provider: &Provider, members: &[usize]) -> Option<CallRecord> {
+    let routed = members.iter().filter_map(|index| prepared.routed.get(*index)?.as_ref().ok());
+    let notes: Vec<Note> = (0u16..)
+        .zip(routed)
+        .filter(|(_, routed)| routed.message.guarantee == Guarantee::AtLeastOnce)
+        .map(|(position, _)| Note {
+            position,
+            status: Status::Sending,
+            may_be_duplicate: true,
+            ..Note::default()
+        })
+        .collect();
+    let (name, vendor) = (Arc::clone(&provider.settings.name), provider.settings.vendor.name.into());
+    (!notes.is_empty()).then(|| CallRecord::decision(name, vendor, clock::now_ms(), notes))
 }
 
 /// The rows of a send that is over.
