@@ -193,8 +193,8 @@ impl Hash for Named {
     }
 }
 
-/// A provider's name and the adapter for what it speaks.
-type Spoken = (Arc<str>, Arc<dyn Adapter>);
+/// A provider and the adapter for what it speaks.
+type Spoken = (Arc<Provider>, Arc<dyn Adapter>);
 
 /// Reads the messages of one batch.
 #[derive(Debug)]
@@ -203,8 +203,8 @@ pub(crate) struct Intake<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) batch_id: &'a str,
     pub(crate) head: &'a Head,
-    /// The provider asked last, and its adapter.
-    adapter: RefCell<Option<Spoken>>,
+    /// The provider asked for last.
+    last: RefCell<Option<Spoken>>,
 }
 
 /// Reads the head of a batch, with everything that is wrong with it alone.
@@ -229,18 +229,17 @@ pub(crate) fn head(
 
 impl<'a> Intake<'a> {
     pub(crate) const fn new(book: &'a Book, caller: &'a Caller, batch_id: &'a str, head: &'a Head) -> Self {
-        Self { book, caller, batch_id, head, adapter: RefCell::new(None) }
+        Self { book, caller, batch_id, head, last: RefCell::new(None) }
     }
 
-    /// The provider's adapter; the last one is kept, as neighbours mostly go to the same provider.
-    fn adapter(&self, provider: &Provider) -> Arc<dyn Adapter> {
-        let mut last = self.adapter.borrow_mut();
-        if let Some((_, adapter)) = last.as_ref().filter(|(name, _)| *name == provider.settings.name) {
-            return Arc::clone(adapter);
+    /// The provider of this name; the last one is kept, as neighbours mostly go to the same.
+    fn provider(&self, name: &str) -> Option<Spoken> {
+        let mut last = self.last.borrow_mut();
+        if last.as_ref().is_none_or(|(provider, _)| *provider.settings.name != *name) {
+            let provider = self.book.providers.get(name)?;
+            *last = Some((Arc::clone(provider), provider.assumed()));
         }
-        let adapter = provider.assumed();
-        *last = Some((Arc::clone(&provider.settings.name), Arc::clone(&adapter)));
-        adapter
+        last.clone()
     }
 
     /// Reads one message, without routing it.
@@ -271,12 +270,12 @@ impl<'a> Intake<'a> {
         else {
             return Err(Bad::one(ErrorCode::NotRoutable, &at, "no route takes this message"));
         };
-        let Some(provider) = self.book.providers.get(choice.provider) else {
+        let Some((provider, adapter)) = self.provider(choice.provider) else {
             let detail =
                 format!("the route {} names the unknown provider {}", choice.route.name, choice.provider);
             return Err(Bad::one(ErrorCode::NotRoutable, &at, detail));
         };
-        let losses = match self.adapter(provider).check(&message, message.results(results)) {
+        let losses = match adapter.check(&message, message.results(results)) {
             Ok(losses) => losses,
             Err(refusal) => {
                 let mut problems = Problems::default();
@@ -298,7 +297,7 @@ impl<'a> Intake<'a> {
         }
         let route = Arc::clone(&choice.route.name);
         let fallback = fallback(choice, &message);
-        Ok(Routed { message, route, provider: Arc::clone(provider), losses, on_loss, fallback })
+        Ok(Routed { message, route, provider, losses, on_loss, fallback })
     }
 
     /// Whether what is wrong with a message stands in the batch's head, and not in the message.

@@ -14,53 +14,59 @@ const MOST_DIGITS_SIGNED: usize = 18;
 /// The array, in whose place `most` answers are expected; none where it is not plain.
 pub(super) fn read(body: &[u8], most: usize) -> Option<Vec<Option<Ids<'_>>>> {
     let text = str::from_utf8(body).ok()?;
-    let mut rest = Rest(text.trim_end_matches([' ', '\t', '\r', '\n']));
+    let mut cursor = Cursor { text: text.trim_end_matches([' ', '\t', '\r', '\n']), at: 0 };
     let mut answers = Vec::with_capacity(most);
-    rest.expect("[")?;
-    if rest.expect("]").is_none() {
+    cursor.expect(b"[")?;
+    if cursor.expect(b"]").is_none() {
         loop {
             answers.push(Some(Ids::default()));
-            rest.ids(answers.last_mut()?.as_mut()?)?;
-            if rest.expect(",").is_none() {
-                break rest.expect("]")?;
+            cursor.ids(answers.last_mut()?.as_mut()?)?;
+            if cursor.expect(b",").is_none() {
+                break cursor.expect(b"]")?;
             }
         }
     }
-    rest.0.is_empty().then_some(answers)
+    cursor.rest()?.is_empty().then_some(answers)
 }
 
-/// What is still to be read.
-struct Rest<'r>(&'r str);
+/// Where in the text reading has got to.
+struct Cursor<'r> {
+    text: &'r str,
+    at: usize,
+}
 
-impl<'r> Rest<'r> {
+impl<'r> Cursor<'r> {
+    fn rest(&self) -> Option<&'r [u8]> {
+        self.text.as_bytes().get(self.at..)
+    }
+
     #[inline]
-    fn expect(&mut self, text: &str) -> Option<()> {
-        self.0 = self.0.strip_prefix(text)?;
-        Some(())
+    fn expect(&mut self, bytes: &[u8]) -> Option<()> {
+        self.rest()?.starts_with(bytes).then(|| self.at += bytes.len())
     }
 
     /// An object of ids, read into its place; serde refuses a key that comes twice.
     fn ids(&mut self, ids: &mut Ids<'r>) -> Option<()> {
-        self.expect("{")?;
+        self.expect(b"{")?;
         loop {
-            if self.expect("\"message_id\":").is_some() {
-                once(&mut ids.message_id, Id::of(self.id()?))?;
-            } else if self.expect("\"message_seq\":").is_some() {
-                once(&mut ids.message_seq, Id::of(self.id()?))?;
-            } else if self.expect("\"client_msg_no\":").is_some() {
-                once(&mut ids.client_msg_no, Id::of(self.id()?))?;
-            } else {
-                self.expect("\"reason\":")?;
-                once(&mut ids.reason, self.digits(MOST_DIGITS_SIGNED)?.parse().ok()?)?;
+            self.expect(b"\"")?;
+            let key = self.string()?;
+            self.expect(b":")?;
+            match key {
+                "message_id" => once(&mut ids.message_id, Id::of(self.id()?))?,
+                "message_seq" => once(&mut ids.message_seq, Id::of(self.id()?))?,
+                "client_msg_no" => once(&mut ids.client_msg_no, Id::of(self.id()?))?,
+                "reason" => once(&mut ids.reason, self.digits(MOST_DIGITS_SIGNED)?.parse().ok()?)?,
+                _ => return None,
             }
-            if self.expect(",").is_none() {
-                return self.expect("}");
+            if self.expect(b",").is_none() {
+                return self.expect(b"}");
             }
         }
     }
 
     fn id(&mut self) -> Option<&'r str> {
-        match self.expect("\"") {
+        match self.expect(b"\"") {
             Some(()) => self.string(),
             None => self.digits(MOST_DIGITS),
         }
@@ -68,18 +74,21 @@ impl<'r> Rest<'r> {
 
     /// The rest of a string that began.
     fn string(&mut self) -> Option<&'r str> {
-        let (text, rest) = self.0.split_at_checked(escape::plain(self.0.as_bytes()))?;
-        self.0 = rest;
-        self.expect("\"")?;
+        let text = self.take(escape::plain(self.rest()?))?;
+        self.expect(b"\"")?;
         Some(text)
     }
 
     /// A whole number that is not 0; what would make it another number stands where `,` or `}` is wanted.
     fn digits(&mut self, most: usize) -> Option<&'r str> {
-        let end = self.0.bytes().position(|byte| !byte.is_ascii_digit())?;
-        let (text, rest) = self.0.split_at_checked(end)?;
-        self.0 = rest;
+        let text = self.take(self.rest()?.iter().position(|byte| !byte.is_ascii_digit())?)?;
         (!text.starts_with('0') && (1..=most).contains(&text.len())).then_some(text)
+    }
+
+    fn take(&mut self, length: usize) -> Option<&'r str> {
+        let text = self.text.get(self.at..self.at + length)?;
+        self.at += length;
+        Some(text)
     }
 }
 

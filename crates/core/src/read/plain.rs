@@ -15,49 +15,58 @@ pub(super) struct Plain<'t> {
 
 /// Reads a message; none where it is not plain.
 pub(super) fn read(text: &str) -> Option<Plain<'_>> {
-    let mut rest = Rest(text);
+    let mut cursor = Cursor { text, at: 0 };
     let mut plain = Plain::default();
-    rest.expect(b'{')?;
+    cursor.expect(b'{')?;
     loop {
-        let place = match rest.string()? {
+        let place = match cursor.string()? {
             "to" => &mut plain.to,
             "id" => &mut plain.id,
             "client_id" => &mut plain.client_id,
             _ => return None,
         };
-        rest.expect(b':')?;
-        if place.replace(rest.string()?).is_some() {
+        cursor.expect(b':')?;
+        if place.replace(cursor.string()?).is_some() {
             return None;
         }
-        if rest.expect(b',').is_none() {
-            rest.expect(b'}')?;
-            break;
+        if cursor.expect(b',').is_none() {
+            cursor.expect(b'}')?;
+            cursor.skip_blanks();
+            return cursor.next().is_none().then_some(plain);
         }
     }
-    rest.skip_blanks();
-    rest.0.is_empty().then_some(plain)
 }
 
-/// What is still to be read.
-struct Rest<'t>(&'t str);
+/// Where in the text reading has got to.
+struct Cursor<'t> {
+    text: &'t str,
+    at: usize,
+}
 
-impl<'t> Rest<'t> {
-    fn skip_blanks(&mut self) {
-        self.0 = self.0.trim_start_matches([' ', '\t', '\r', '\n']);
+impl<'t> Cursor<'t> {
+    fn next(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
     }
 
-    fn expect(&mut self, byte: u8) -> Option<()> {
-        if self.0.as_bytes().first() != Some(&byte) {
-            self.skip_blanks();
+    fn skip_blanks(&mut self) {
+        while matches!(self.next(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.at += 1;
         }
-        self.0 = self.0.strip_prefix(char::from(byte))?;
-        Some(())
+    }
+
+    /// Skips blanks and one such byte; where another one stands only the blanks.
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        self.skip_blanks();
+        (self.next()? == byte).then(|| self.at += 1)
     }
 
     fn string(&mut self) -> Option<&'t str> {
         self.expect(b'"')?;
-        let (text, rest) = self.0.split_at_checked(json::plain(self.0.as_bytes()))?;
-        self.0 = rest.strip_prefix('"')?;
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let end = self.at + json::plain(rest);
+        let text = self.text.get(self.at..end)?;
+        self.at = end;
+        (self.next()? == b'"').then(|| self.at += 1)?;
         Some(text)
     }
 }
