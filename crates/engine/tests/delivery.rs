@@ -137,7 +137,7 @@ async fn an_id_that_stands_twice_in_an_upload_refuses_it() {
         upload.line(&format!(r#"{{"id":"m{}","to":"user:u{n}"}}"#, n % 999)).await.unwrap();
     }
     let Err(Denied::Invalid(errors)) = upload.finish().await else { unreachable!("the upload was taken") };
-    assert_eq!(errors.listed[0].path, "message 999 /id");
+    assert_eq!(errors.listed[0].path, "line 1001 /id");
     engine.shutdown(Duration::from_secs(5)).await;
     assert_eq!(twin.total(), 0);
 }
