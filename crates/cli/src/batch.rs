@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use comfy_table::Cell;
+use comfy_table::{Cell, CellAlignment};
 
 use serde_json::{Map, Value, json as object};
 
@@ -11,8 +11,8 @@ use crate::api::{BatchAnswer, BatchPage, ResultPage};
 use crate::args::{Batch, BatchVerb, Common, OneBatch, Redrive};
 use crate::client::{Answer, Client, encoded, path};
 use crate::output::{
-    BOLD, DIM, Failed, count, faint_cell, fields, grouped, json, line, note, paint, show, status_cell,
-    status_style, table,
+    BOLD, DIM, Failed, count, faint_cell, fields, grouped, json, line, note, paint, show, state_cell,
+    status_cell, status_style, table,
 };
 use crate::results::{result_row, results_table};
 use crate::send::{follow, fresh_key, report, twice};
@@ -29,7 +29,8 @@ pub(crate) async fn run(args: &Batch, common: &Common) -> Result<ExitCode, Faile
         }
         BatchVerb::Show { id, target } => {
             let client = Client::new(target)?;
-            let answer = client.get(&format!("/v1/batches/{}", encoded(id))).await.map_err(no_batch)?;
+            let answer = client.get(&format!("/v1/batches/{}", encoded(id))).await;
+            let answer = answer.map_err(|failed| no_batch(&client, failed))?;
             if common.json {
                 json(&answer.value()?)?;
             } else {
@@ -42,7 +43,9 @@ pub(crate) async fn run(args: &Batch, common: &Common) -> Result<ExitCode, Faile
             let query =
                 [("status", status.as_deref()), ("limit", Some(&*limit)), ("cursor", cursor.as_deref())];
             let from = format!("/v1/batches/{}/messages", encoded(id));
-            let answer = Client::new(target)?.get(&path(&from, &query)).await.map_err(no_batch)?;
+            let client = Client::new(target)?;
+            let answer = client.get(&path(&from, &query)).await;
+            let answer = answer.map_err(|failed| no_batch(&client, failed))?;
             printed(&answer, common.json, messages)
         }
         BatchVerb::Watch(one) => watch::run(one, common).await,
@@ -54,8 +57,8 @@ pub(crate) async fn run(args: &Batch, common: &Common) -> Result<ExitCode, Faile
 }
 
 /// An error about a batch, with where to find the ones there are.
-pub(crate) fn no_batch(failed: Failed) -> Failed {
-    failed.or_next(|| "`interline batch list` shows the batches there are".to_owned())
+pub(crate) fn no_batch(client: &Client, failed: Failed) -> Failed {
+    failed.or_next(|| format!("{} shows the batches there are", client.hint("batch list")))
 }
 
 fn printed(
@@ -77,17 +80,22 @@ fn list(answer: &Answer) -> Result<(), Failed> {
         note("no batches; send one with `interline send FILE`");
         return Ok(());
     }
-    let mut rows = table(&["batch", "state", "messages", "accepted", "rejected", "unknown", "created"]);
+    let mut rows = table(&["batch", "state", "total", "rejected", "unknown", "age"]);
+    for place in 2..6 {
+        if let Some(column) = rows.column_mut(place) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let now = jiff::Timestamp::now();
     for batch in &page.batches {
         let counts = &batch.counts;
         rows.add_row([
             Cell::new(&batch.id),
             status_cell(&batch.state),
             Cell::new(grouped(counts.total)),
-            Cell::new(grouped(counts.accepted)),
-            Cell::new(grouped(counts.rejected)),
-            Cell::new(grouped(counts.unknown)),
-            faint_cell(batch.created_at.as_deref().map_or_else(|| "-".to_owned(), short_time)),
+            failures("rejected", counts.rejected),
+            failures("unknown", counts.unknown),
+            faint_cell(batch.created_at.as_deref().map_or_else(String::new, |time| age(time, now))),
         ]);
     }
     show(&rows);
@@ -97,9 +105,20 @@ fn list(answer: &Answer) -> Result<(), Failed> {
     Ok(())
 }
 
-/// `2026-11-21T02:53:09.123Z` as `11-21 02:53`.
-fn short_time(time: &str) -> String {
-    time.get(5..16).map_or_else(|| time.to_owned(), |short| short.replace('T', " "))
+fn failures(status: &str, number: u64) -> Cell {
+    if number == 0 { faint_cell(0) } else { state_cell(status, &grouped(number)) }
+}
+
+/// How long ago a time was, in its largest unit; a time that cannot be read as it is.
+fn age(time: &str, now: jiff::Timestamp) -> String {
+    let Ok(then) = time.parse::<jiff::Timestamp>() else { return time.to_owned() };
+    let seconds = now.duration_since(then).as_secs().max(0);
+    match seconds {
+        ..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
 }
 
 fn title(batch: &BatchAnswer) -> String {
@@ -145,11 +164,11 @@ async fn steer(
     one: &OneBatch,
     verb: &str,
     common: &Common,
-    hint: fn(&BatchAnswer) -> Option<String>,
+    hint: fn(&Client, &BatchAnswer) -> String,
 ) -> Result<ExitCode, Failed> {
     let client = Client::new(&one.target)?;
     let path = format!("/v1/batches/{}/{verb}", encoded(&one.id));
-    let answer = client.post(&path, "").await.map_err(|failed| stands(failed, &one.id))?;
+    let answer = client.post(&path, "").await.map_err(|failed| stands(&client, failed, &one.id))?;
     if common.json {
         json(&answer.value()?)?;
         return Ok(ExitCode::SUCCESS);
@@ -157,37 +176,36 @@ async fn steer(
     let batch: BatchAnswer = answer.read()?;
     line(title(&batch));
     report::counts(&batch.counts);
-    if let Some(hint) = hint(&batch) {
-        note(hint);
+    if !batch.is_over() {
+        note(hint(&client, &batch));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// A refusal for what the batch is, with where to see that.
-fn stands(failed: Failed, id: &str) -> Failed {
+fn stands(client: &Client, failed: Failed, id: &str) -> Failed {
     match failed.status() {
-        Some(409) => failed.or_next(|| format!("see where it stands with `interline batch show {id}`")),
-        _ => no_batch(failed),
+        Some(409) => failed
+            .or_next(|| format!("see where it stands with {}", client.hint(&format!("batch show {id}")))),
+        _ => no_batch(client, failed),
     }
 }
 
-fn cancelled(batch: &BatchAnswer) -> Option<String> {
-    match batch.counts.sending {
-        0 => None,
-        one_or_more => Some(format!(
-            "{} under way already; `interline batch watch {}` tells how they end",
-            count(one_or_more, "message"),
-            batch.id
-        )),
-    }
+fn cancelled(client: &Client, batch: &BatchAnswer) -> String {
+    let left = count(batch.counts.queued.saturating_add(batch.counts.sending), "message");
+    format!("{left} left: what is under way ends first; {}", watch_it(client, batch))
 }
 
-fn paused(batch: &BatchAnswer) -> Option<String> {
-    (!batch.is_over()).then(|| format!("`interline batch resume {}` lets it go on", batch.id))
+fn paused(client: &Client, batch: &BatchAnswer) -> String {
+    format!("{} lets it go on", client.hint(&format!("batch resume {}", batch.id)))
 }
 
-fn resumed(batch: &BatchAnswer) -> Option<String> {
-    (!batch.is_over()).then(|| format!("follow it with `interline batch watch {}`", batch.id))
+fn resumed(client: &Client, batch: &BatchAnswer) -> String {
+    watch_it(client, batch)
+}
+
+fn watch_it(client: &Client, batch: &BatchAnswer) -> String {
+    format!("follow it with {}", client.hint(&format!("batch watch {}", batch.id)))
 }
 
 /// Makes a new batch of messages that failed.
@@ -200,7 +218,7 @@ async fn redrive(args: &Redrive, common: &Common) -> Result<ExitCode, Failed> {
         None => fresh_key()?,
     };
     let answer = twice(&client, &path, &body.to_string(), &key).await;
-    let answer = answer.map_err(|failed| stands(failed, &args.id))?;
+    let answer = answer.map_err(|failed| stands(&client, failed, &args.id))?;
     let taken: BatchAnswer = answer.read()?;
     if !common.json {
         let messages = count(taken.counts.total, "message");
@@ -255,8 +273,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_shown_to_the_minute() {
-        assert_eq!(short_time("2026-11-21T02:53:09.123Z"), "11-21 02:53");
-        assert_eq!(short_time("soon"), "soon");
+    fn ages_are_told_in_their_largest_unit() {
+        let now = "2026-11-21T12:00:00Z".parse().unwrap();
+        let ages = [
+            "2026-11-21T11:59:51.3Z",
+            "2026-11-21T11:01:00Z",
+            "2026-11-20T12:30:00Z",
+            "2026-11-01T12:00:00Z",
+        ]
+        .map(|time| age(time, now));
+        assert_eq!(ages, ["8s", "59m", "23h", "20d"]);
+        assert_eq!(age("2026-11-21T12:00:05Z", now), "0s", "another clock");
+        assert_eq!(age("soon", now), "soon");
     }
 }

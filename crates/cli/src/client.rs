@@ -121,6 +121,14 @@ impl Client {
         &self.base
     }
 
+    /// What to type next, for the same server.
+    pub(crate) fn hint(&self, command: &str) -> String {
+        if self.base == DEFAULT_SERVER {
+            return format!("`interline {command}`");
+        }
+        format!("`interline {command} --server {}`", self.base)
+    }
+
     /// Sends one request and reads its answer, whatever the status.
     pub(crate) async fn ask(
         &self,
@@ -194,7 +202,7 @@ impl Client {
                 "is it running? start it with `interline serve`, or name another with --server or INTERLINE_SERVER",
             ),
             Silence::Lost(why) => Failed::new(format!("lost the connection to {}: {why}", self.base))
-                .next("see what it did with `interline batch list`"),
+                .next(format!("see what it did with {}", self.hint("batch list"))),
         }
     }
 }

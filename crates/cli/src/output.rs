@@ -114,9 +114,10 @@ pub(crate) fn table(head: &[&str]) -> Table {
         .set_content_arrangement(arrangement())
         .enforce_styling()
         .set_header(head.iter().map(|name| Cell::new(name).add_attribute(comfy_table::Attribute::Bold)));
+    // The border between columns, which is blank, is the other one.
     let last = head.len().saturating_sub(1);
     for (place, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if place == last { 0 } else { 2 }));
+        column.set_padding((0, u16::from(place != last)));
     }
     table
 }

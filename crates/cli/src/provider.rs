@@ -21,21 +21,15 @@ pub(crate) async fn run(args: &Provider, common: &Common) -> Result<ExitCode, Fa
     match &args.verb {
         ProviderVerb::List { target } => list(target, common).await,
         ProviderVerb::Show(one) => one_shown(one, common).await,
-        ProviderVerb::Pause(one) => {
-            let name = &one.name;
-            let hint = format!("messages for it wait; `interline provider resume {name}` lets them go");
-            steer(one, "pause", common, &hint).await
-        }
-        ProviderVerb::Resume(one) => {
-            let hint = format!("see how it goes with `interline provider show {}`", one.name);
-            steer(one, "resume", common, &hint).await
-        }
+        ProviderVerb::Pause(one) => steer(one, "pause", common).await,
+        ProviderVerb::Resume(one) => steer(one, "resume", common).await,
         ProviderVerb::Probe(one) => probe(one, common).await,
     }
 }
 
 async fn list(target: &Target, common: &Common) -> Result<ExitCode, Failed> {
-    let answer = Client::new(target)?.get("/v1/providers").await?;
+    let client = Client::new(target)?;
+    let answer = client.get("/v1/providers").await?;
     if common.json {
         json(&answer.value()?)?;
         return Ok(ExitCode::SUCCESS);
@@ -57,7 +51,7 @@ async fn list(target: &Target, common: &Common) -> Result<ExitCode, Failed> {
         rows.add_row(row(provider));
     }
     show(&rows);
-    let troubles: Vec<String> = providers.iter().flat_map(troubles).collect();
+    let troubles: Vec<String> = providers.iter().flat_map(|provider| troubles(&client, provider)).collect();
     if !troubles.is_empty() {
         line("");
         troubles.iter().for_each(|trouble| line(format!("{} {trouble}", paint(ODD, "!"))));
@@ -92,11 +86,11 @@ fn row(provider: &ProviderAnswer) -> Vec<Cell> {
 }
 
 /// What keeps a provider from sending, and what to do about it.
-fn troubles(provider: &ProviderAnswer) -> Vec<String> {
+fn troubles(client: &Client, provider: &ProviderAnswer) -> Vec<String> {
     let name = paint(BOLD, &provider.name);
     let mut said = Vec::new();
     if provider.state == "paused" {
-        said.push(format!("{name} is paused: `interline provider resume {}` lets it send", provider.name));
+        said.push(format!("{name} is paused: {}", let_go(client, &provider.name)));
     }
     if provider.breaker == "open" {
         let until = left(provider.breaker_until.as_deref());
@@ -114,6 +108,10 @@ fn troubles(provider: &ProviderAnswer) -> Vec<String> {
     said
 }
 
+fn let_go(client: &Client, name: &str) -> String {
+    format!("{} lets it send", client.hint(&format!("provider resume {name}")))
+}
+
 /// How long it is until a moment; none when that has passed or cannot be read.
 fn left(until: Option<&str>) -> Option<String> {
     let until: jiff::Timestamp = until?.parse().ok()?;
@@ -123,7 +121,8 @@ fn left(until: Option<&str>) -> Option<String> {
 }
 
 async fn one_shown(one: &OneProvider, common: &Common) -> Result<ExitCode, Failed> {
-    let page: ProviderPage = Client::new(&one.target)?.get("/v1/providers").await?.read()?;
+    let client = Client::new(&one.target)?;
+    let page: ProviderPage = client.get("/v1/providers").await?.read()?;
     let is_it = |value: &&serde_json::Value| value["name"] == one.name.as_str();
     let Some(found) = page.providers.iter().find(is_it) else {
         return Err(missing(&one.name, &page));
@@ -132,7 +131,11 @@ async fn one_shown(one: &OneProvider, common: &Common) -> Result<ExitCode, Faile
         json(found)?;
         return Ok(ExitCode::SUCCESS);
     }
-    write_whole(&typed(found.clone())?);
+    let provider = typed(found.clone())?;
+    write_whole(&provider);
+    if provider.state == "paused" {
+        note(let_go(&client, &provider.name));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -174,7 +177,7 @@ fn write_whole(provider: &ProviderAnswer) {
         ("dialect", Some(Cell::new(dialect))),
         ("breaker", Some(state_cell(&provider.breaker, &breaker))),
         ("trouble", provider.trouble.as_ref().map(|why| Cell::new(why).fg(Color::Yellow))),
-        ("waiting", Some(Cell::new(count(provider.waiting, "message")))),
+        ("waiting", Some(Cell::new(format!("{} in memory", count(provider.waiting, "message"))))),
         ("calls", Some(Cell::new(calls))),
         ("accepted", provider.accepted_means.as_ref().map(|what| faint_cell(format!("means {what}")))),
     ]);
@@ -187,9 +190,6 @@ fn write_whole(provider: &ProviderAnswer) {
     }
     line("");
     show(&rows);
-    if provider.state == "paused" {
-        note(format!("`interline provider resume {}` lets it send", provider.name));
-    }
 }
 
 fn class_row(class: &ClassAnswer) -> Vec<Cell> {
@@ -217,28 +217,32 @@ async fn asked(client: &Client, one: &OneProvider, verb: &str) -> Result<Answer,
     let path = format!("/v1/providers/{}/{verb}", encoded(&one.name));
     let answer = client.post(&path, "").await;
     answer.map_err(|failed| {
-        failed.or_next(|| "`interline provider list` shows the providers there are".to_owned())
+        failed.or_next(|| format!("{} shows the providers there are", client.hint("provider list")))
     })
 }
 
 /// Holds a provider or lets it go, and shows what it is now.
-async fn steer(one: &OneProvider, verb: &str, common: &Common, hint: &str) -> Result<ExitCode, Failed> {
-    let answer = asked(&Client::new(&one.target)?, one, verb).await?;
+async fn steer(one: &OneProvider, verb: &str, common: &Common) -> Result<ExitCode, Failed> {
+    let client = Client::new(&one.target)?;
+    let answer = asked(&client, one, verb).await?;
     if common.json {
         json(&answer.value()?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let provider = typed(answer.value()?)?;
-    let waiting = count(provider.waiting, "message");
     let calls = count(provider.in_flight, "call");
-    line(format!("{}  {}", title(&provider), paint(DIM, format!("{waiting} waiting, {calls} under way"))));
-    note(hint);
+    line(format!("{}  {}", title(&provider), paint(DIM, format!("{calls} under way"))));
+    note(match provider.state.as_str() {
+        "paused" => format!("messages for it wait; {}", let_go(&client, &provider.name)),
+        _ => format!("see how it goes with {}", client.hint(&format!("provider show {}", provider.name))),
+    });
     Ok(ExitCode::SUCCESS)
 }
 
 /// Asks a provider's server; one that cannot be reached is exit code 1.
 async fn probe(one: &OneProvider, common: &Common) -> Result<ExitCode, Failed> {
-    let answer = asked(&Client::new(&one.target)?, one, "probe").await?;
+    let client = Client::new(&one.target)?;
+    let answer = asked(&client, one, "probe").await?;
     let found: ProbeAnswer = answer.read()?;
     if common.json {
         json(&answer.value()?)?;
@@ -256,8 +260,8 @@ async fn probe(one: &OneProvider, common: &Common) -> Result<ExitCode, Failed> {
         line(format!("{}  {}{speaks}", paint(BOLD, &found.provider), paint(style, word)));
         if !found.reachable {
             note(format!(
-                "is its server up, and is that its address? `interline provider show {}` tells both",
-                one.name
+                "is its server up, and under that address? {} tells the address",
+                client.hint(&format!("provider show {}", one.name))
             ));
         }
     }
@@ -280,8 +284,9 @@ mod tests {
 
     #[test]
     fn what_keeps_a_provider_from_sending_is_a_sentence() {
+        let client = Client::new(&Target { server: None, key: None }).unwrap();
         let plain = |more| {
-            let said = troubles(&provider(&more)).join("\n");
+            let said = troubles(&client, &provider(&more)).join("\n");
             crate::output::plain(&said)
         };
         assert_eq!(plain(object!({})), "");

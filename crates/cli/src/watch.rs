@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::api::BatchAnswer;
 use crate::args::{Common, OneBatch};
 use crate::batch::no_batch;
-use crate::client::{Client, Silence, encoded, reasons};
+use crate::client::{Answer, Client, Silence, encoded, reasons};
 use crate::output::{Failed, count, grouped, line, note};
 use crate::send::progress::Progress;
 use crate::send::report;
@@ -29,6 +29,7 @@ const NEXT_STREAM: Duration = Duration::from_millis(250);
 pub(crate) async fn run(one: &OneBatch, common: &Common) -> Result<ExitCode, Failed> {
     let client = Client::new(&one.target)?;
     let mut watch = Watch {
+        client: &client,
         id: &one.id,
         json: common.json,
         progress: None,
@@ -38,8 +39,8 @@ pub(crate) async fn run(one: &OneBatch, common: &Common) -> Result<ExitCode, Fai
     };
     let mut tries = 0;
     loop {
-        let lost = match watch.follow(&client).await? {
-            Ended::Over => return watch.over(&client).await,
+        let lost = match watch.follow().await? {
+            Ended::Over => return watch.over().await,
             Ended::Early => {
                 tries = 0;
                 sleep(NEXT_STREAM).await;
@@ -52,7 +53,7 @@ pub(crate) async fn run(one: &OneBatch, common: &Common) -> Result<ExitCode, Fai
         };
         if !watch.found || tries > TRIES {
             let failed = client.silent(&lost);
-            return Err(if watch.found { failed.next(goes_on(&one.id)) } else { failed });
+            return Err(if watch.found { failed.next(goes_on(&client, &one.id)) } else { failed });
         }
         if tries == 1 {
             let (Silence::Unreached(why) | Silence::Lost(why)) = &lost;
@@ -62,8 +63,9 @@ pub(crate) async fn run(one: &OneBatch, common: &Common) -> Result<ExitCode, Fai
     }
 }
 
-fn goes_on(id: &str) -> String {
-    format!("the batch goes on without you; ask again with `interline batch watch {id}`")
+fn goes_on(client: &Client, id: &str) -> String {
+    let again = client.hint(&format!("batch watch {id}"));
+    format!("the batch goes on without you; ask again with {again}")
 }
 
 /// How a stream ended.
@@ -78,6 +80,7 @@ enum Ended {
 
 /// What was shown so far.
 struct Watch<'a> {
+    client: &'a Client,
     id: &'a str,
     json: bool,
     progress: Option<Progress>,
@@ -90,9 +93,9 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Listens to one stream.
-    async fn follow(&mut self, client: &Client) -> Result<Ended, Failed> {
+    async fn follow(&mut self) -> Result<Ended, Failed> {
         let path = format!("/v1/batches/{}/events", encoded(self.id));
-        let mut events = match client.open(&path).await {
+        let mut events = match self.client.open(&path).await {
             Ok(Ok(body)) => {
                 self.found = true;
                 Events { body, rest: Vec::new() }
@@ -101,7 +104,7 @@ impl Watch<'_> {
             Ok(Err(answer)) if answer.status.is_server_error() && self.found => {
                 return Ok(Ended::Lost(Silence::Lost(answer.status.to_string()), false));
             }
-            Ok(Err(answer)) => return Err(client.good(answer).err().map_or_else(unreadable, no_batch)),
+            Ok(Err(answer)) => return Err(self.refused(answer)),
             Err(silence) => return Ok(Ended::Lost(silence, false)),
         };
         let mut tick = interval(TICK);
@@ -126,6 +129,13 @@ impl Watch<'_> {
         }
     }
 
+    fn refused(&self, answer: Answer) -> Failed {
+        match self.client.good(answer) {
+            Ok(_) => unreadable(),
+            Err(failed) => no_batch(self.client, failed),
+        }
+    }
+
     /// Takes a snapshot and shows it.
     fn saw(&mut self, text: String) -> Result<(), Failed> {
         let batch: BatchAnswer = serde_json::from_str(&text).map_err(|_| unreadable())?;
@@ -139,7 +149,10 @@ impl Watch<'_> {
         }
         let before = self.shown.as_ref().map(|batch| batch.state.as_str());
         if batch.state == "paused" && before != Some("paused") {
-            self.aside(&format!("it is paused; `interline batch resume {}` lets it go on", batch.id));
+            self.aside(&format!(
+                "it is paused; {} lets it go on",
+                self.client.hint(&format!("batch resume {}", batch.id))
+            ));
         }
         self.text = text;
         self.shown = Some(batch);
@@ -154,10 +167,14 @@ impl Watch<'_> {
     }
 
     /// Tells what became of it.
-    async fn over(self, client: &Client) -> Result<ExitCode, Failed> {
+    async fn over(self) -> Result<ExitCode, Failed> {
         drop(self.progress);
         let batch = self.shown.ok_or_else(unreadable)?;
-        if self.json { Ok(report::exit(&batch.counts)) } else { report::settled(client, &batch, false).await }
+        if self.json {
+            Ok(report::exit(&batch.counts))
+        } else {
+            report::settled(self.client, &batch, false).await
+        }
     }
 
     /// Writes a line beside the progress.

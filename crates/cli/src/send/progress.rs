@@ -28,8 +28,8 @@ impl Progress {
     pub(crate) fn at(&mut self, place: u64, said: &str) {
         match &self.bar {
             Some(bar) => {
-                bar.set_position(place);
                 bar.set_message(said.to_owned());
+                bar.set_position(place);
             }
             None if self.written.elapsed() >= BETWEEN_LINES => {
                 self.written = Instant::now();
@@ -63,8 +63,8 @@ impl Drop for Progress {
 
 fn bar(label: &'static str, total: Option<u64>) -> ProgressBar {
     let (bar, template) = match total {
-        Some(total) => (ProgressBar::new(total), "{prefix:>9} {bar:32.cyan/dim} {percent:>3}%  {msg}"),
-        None => (ProgressBar::new_spinner(), "{prefix:>9} {spinner:.cyan}  {msg}"),
+        Some(total) => (ProgressBar::new(total), "{prefix:>9} {bar:24.cyan/dim} {percent:>3}%  {wide_msg}"),
+        None => (ProgressBar::new_spinner(), "{prefix:>9} {spinner:.cyan}  {wide_msg}"),
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style.progress_chars("━━╌"));
