@@ -193,7 +193,7 @@ fn stands(client: &Client, failed: Failed, id: &str) -> Failed {
 
 fn cancelled(client: &Client, batch: &BatchAnswer) -> String {
     let left = count(batch.counts.queued.saturating_add(batch.counts.sending), "message");
-    format!("{left} left: what is under way ends first; {}", watch_it(client, batch))
+    format!("{left} not settled yet, as they may be under way; {}", watch_it(client, batch))
 }
 
 fn paused(client: &Client, batch: &BatchAnswer) -> String {

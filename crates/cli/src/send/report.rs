@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use comfy_table::Cell;
+use comfy_table::{Cell, ColumnConstraint};
 use interline_core::outcome::{Counts, Status};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -193,6 +193,10 @@ pub(crate) fn write_causes(causes: &[Cause]) {
         return;
     }
     let mut rows = table(&["messages", "status", "code", "provider", "the vendor's words", "for example"]);
+    // What is short stays whole; words and examples go on under themselves.
+    for column in rows.column_iter_mut().take(4) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
     for cause in causes {
         let words = match &cause.vendor_code {
             Some(code) => format!("{code} {}", cause.message),
