@@ -12,7 +12,7 @@ use interline_core::outcome::{Counts, Status};
 use interline_core::pack::{Item, Parcel};
 use interline_core::read::{self, Path};
 use interline_core::record::{CallRecord, MessageResult, Note};
-use interline_ledger::{Accepted as Stored, DirectResult, NewBatch, NewParcel};
+use interline_ledger::{Accepted as Stored, DirectResult, ErrorKind as LedgerError, NewBatch, NewParcel};
 use tokio::sync::oneshot;
 
 use crate::clock;
@@ -39,8 +39,12 @@ struct Share {
     /// Indexes into the batch.
     members: Vec<usize>,
     id: u64,
-    done: oneshot::Receiver<DirectDone>,
+    /// None when the lane has stopped and took nothing.
+    done: Option<oneshot::Receiver<DirectDone>>,
 }
+
+/// What became of a provider's share, and which messages were in it.
+type Ended = (Arc<Provider>, Vec<usize>, DirectDone);
 
 /// A direct send before it leaves.
 struct Prepared<'t> {
@@ -168,32 +172,34 @@ impl Engine {
             let id = self.next_direct_id();
             let sink = DirectSink { id, records: Vec::new(), calls: 0, done: Some(done) };
             let parcel = HeldParcel::new(Arc::clone(batch), entries, Origin::Direct(sink));
-            if let Some(lane) = self.inner.lanes.get(&provider.settings.name) {
-                // A lane that has stopped drops the parcel without a word: its messages are unknown.
-                drop(lane.events.send(Event::Direct(Box::new(parcel))));
-            }
-            shares.push(Share { provider: Arc::clone(provider), members: members.clone(), id, done: wait });
+            let lane = self.inner.lanes.get(&provider.settings.name);
+            let taken = lane.is_some_and(|lane| lane.events.send(Event::Direct(Box::new(parcel))).is_ok());
+            let done = taken.then_some(wait);
+            shares.push(Share { provider: Arc::clone(provider), members: members.clone(), id, done });
         }
         shares
     }
 
     /// Waits for the lanes; at the timeout what is not final is withdrawn.
-    async fn wait(
-        &self,
-        shares: Vec<Share>,
-        timeout: Duration,
-    ) -> Vec<(Arc<Provider>, Vec<usize>, Option<DirectDone>)> {
+    async fn wait(&self, shares: Vec<Share>, timeout: Duration) -> Vec<Ended> {
         let until = tokio::time::Instant::now() + timeout;
         let mut ended = Vec::with_capacity(shares.len());
-        for mut share in shares {
-            let mut done = tokio::time::timeout_at(until, &mut share.done).await.ok();
+        for share in shares {
+            let Share { provider, members, id, done } = share;
+            let Some(mut wait) = done else {
+                let done = not_taken(&provider, members.len());
+                ended.push((provider, members, done));
+                continue;
+            };
+            let mut done = tokio::time::timeout_at(until, &mut wait).await.ok();
             if done.is_none() {
-                if let Some(lane) = self.inner.lanes.get(&share.provider.settings.name) {
-                    drop(lane.events.send(Event::Withdraw(share.id)));
+                if let Some(lane) = self.inner.lanes.get(&provider.settings.name) {
+                    drop(lane.events.send(Event::Withdraw(id)));
                 }
-                done = tokio::time::timeout(WITHDRAWAL, &mut share.done).await.ok();
+                done = tokio::time::timeout(WITHDRAWAL, &mut wait).await.ok();
             }
-            ended.push((share.provider, share.members, done.and_then(Result::ok)));
+            let done = done.and_then(Result::ok).unwrap_or_else(|| lost(&provider, members.len()));
+            ended.push((provider, members, done));
         }
         ended
     }
@@ -203,7 +209,7 @@ impl Engine {
         &self,
         batch: &BatchRef,
         prepared: Prepared<'_>,
-        ended: Vec<(Arc<Provider>, Vec<usize>, Option<DirectDone>)>,
+        ended: Vec<Ended>,
         (row, key): (NewBatch, Option<&str>),
     ) -> Result<Sent, Denied> {
         let mut states = Vec::with_capacity(prepared.routed.len());
@@ -219,7 +225,6 @@ impl Engine {
         let mut counts = Counts { total: states.len() as u64, ..Counts::default() };
         let mut records = BTreeMap::new();
         for (provider, members, done) in ended {
-            let done = done.unwrap_or_else(|| lost(&provider, members.len()));
             counts.calls += u64::from(done.calls);
             records.insert(Arc::clone(&provider.settings.name), CallRecord::join(&done.records));
             told.add(done.records, &members, &mut states);
@@ -251,10 +256,15 @@ impl Engine {
             return;
         }
         let Err(error) = ledger.record_direct(done.clone()).await else { return };
-        tracing::error!(batch.id = batch_id, %error, "a direct send could not be recorded; offering it again");
+        tracing::error!(batch.id = batch_id, %error, "a direct send could not be recorded; offering it again where that may help");
+        let mut last = error.kind();
         tokio::spawn(async move {
-            while ledger.record_direct(done.clone()).await.is_err() {
+            while !matches!(last, LedgerError::Invalid | LedgerError::Conflict | LedgerError::NotFound) {
                 tokio::time::sleep(OFFER_AGAIN).await;
+                match ledger.record_direct(done.clone()).await {
+                    Ok(()) => return,
+                    Err(error) => last = error.kind(),
+                }
             }
         });
     }
@@ -325,11 +335,22 @@ fn shared_out(routed: &[Result<Routed, Bad>]) -> Vec<(Option<Arc<Provider>>, Vec
 /// A lane that ended without a word: nothing of the share is known to have left.
 fn lost(provider: &Provider, count: usize) -> DirectDone {
     let failure = Failure::unknown(ErrorCode::Internal, "the lane ended before it reported");
+    alike(provider, count, Status::Unknown, &failure)
+}
+
+/// A lane that has stopped: nothing of the share left.
+fn not_taken(provider: &Provider, count: usize) -> DirectDone {
+    let failure = Failure::not_sent(ErrorCode::Cancelled, "Interline is stopping; send it again");
+    alike(provider, count, Status::Rejected, &failure)
+}
+
+/// The same for every message of a share.
+fn alike(provider: &Provider, count: usize, status: Status, failure: &Failure) -> DirectDone {
     let notes = (0u16..)
         .take(count)
         .map(|position| Note {
             position,
-            status: Status::Unknown,
+            status,
             failure: Some(Box::new(failure.clone())),
             ..Note::default()
         })

@@ -122,7 +122,8 @@ async fn what_finds_no_server_goes_to_the_fallback_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_no_that_may_pass_goes_to_the_fallback_and_one_for_good_does_not() {
     let house = house(["published", "published"]).await;
-    house.a.set_fault(Fault::new(FaultKind::Status).value(429).times(1));
+    let pause = Fault { retry_after: Some(5), ..Fault::new(FaultKind::Status).value(429).times(1) };
+    house.a.set_fault(pause);
     let passing = house.send(&people(3)).await;
     assert!(passing.iter().all(|result| result.provider.as_deref() == Some("b")), "{passing:#?}");
     house.a.reset();
@@ -221,4 +222,43 @@ async fn what_is_lent_at_a_stop_goes_on_after_the_next_start() {
     assert_eq!((counts.accepted, counts.unknown), (5_000, 0), "a stop loses no answer");
     assert_eq!((a.total(), b.total()), (0, 5_000));
     engine.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_have_arrived_waits_for_its_own_provider_while_the_breaker_is_open() {
+    let house = house(["v3", "v3"]).await;
+    // Ten calls without an answer open the breaker; their repeats would be recognised there, and only there.
+    house.a.set_fault(Fault::new(FaultKind::CloseAfterRead).times(10));
+    let messages: Vec<_> = (0..10)
+        .map(|n| json!({"to": format!("group:g{n}"), "content": {"type": "text", "text": n.to_string()}}))
+        .collect();
+    let results = house.stored(&json!({"messages": messages})).await;
+    assert!(results.iter().all(|result| result.status == Status::Accepted), "{results:#?}");
+    assert_eq!((house.a.total(), house.b.total()), (10, 0));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_that_finds_no_server_is_asked_about_and_ends() {
+    let house = house(["v2", "v2"]).await;
+    house.a.set_fault(Fault::new(FaultKind::Status).value(500).times(1));
+    house.a.set_fault(Fault::new(FaultKind::Refuse).value(1_500).after(1));
+    let body = json!({"guarantee": "at_least_once", "messages": [
+        {"to": "user:ann", "content": {"type": "text", "text": "x"}}
+    ]});
+    let result = house.stored(&body).await.remove(0);
+    assert!(matches!(result.status, Status::Accepted | Status::Unknown), "{result:#?}");
+    assert_eq!(house.b.total(), 0, "it never moves");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_refused_for_one_bad_message_is_halved_and_does_not_move() {
+    let house = house(["published", "published"]).await;
+    house.a.set_fault(Fault::new(FaultKind::Status).value(400).times(1));
+    let results = house.stored(&people(20)).await;
+    assert!(results.iter().all(|result| result.provider.as_deref() == Some("a")), "{results:#?}");
+    assert!(results.iter().all(|result| result.status == Status::Accepted), "{results:#?}");
+    assert_eq!((house.a.total(), house.b.total()), (20, 0));
+    house.close().await;
 }

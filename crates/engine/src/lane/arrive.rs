@@ -14,7 +14,7 @@ use interline_ledger::Settled;
 
 use super::call::{Arrival, End};
 use super::claim::ledger_states;
-use super::loan::{Leaving, give_back};
+use super::loan::{LONG_FREEZE, Leaving, give_back};
 use super::parcel::{After, DirectDone, Judgement, Origin, Stop};
 use super::settler::Write;
 use super::{Lane, Ticket};
@@ -71,6 +71,7 @@ impl Lane {
                 self.trouble = Some(failure.message);
                 let at = clock::now_ms() + LEDGER_PAUSE_MS;
                 waiting.into_iter().for_each(|waiting| self.requeue(waiting, at));
+                touched.into_iter().for_each(|key| self.after_stop(key));
                 return;
             }
             End::Late => {
@@ -78,6 +79,7 @@ impl Lane {
                 let at = clock::now_ms();
                 waiting.into_iter().for_each(|waiting| self.requeue(waiting, at));
                 self.close_rows(&sending);
+                touched.into_iter().for_each(|key| self.after_stop(key));
                 return;
             }
             End::Fenced(keys) => {
@@ -88,7 +90,7 @@ impl Lane {
             }
         };
         self.tell_breaker(&verdict.outcomes);
-        let free = self.heed(&verdict.signal, class);
+        let free = self.heed(&verdict.signal);
         let halves =
             (verdict.signal == Signal::Bisect && waiting.len() > 1).then(|| waiting.len().div_ceil(2));
         self.around.metrics.call(&self.provider, class, took_ms, &verdict.outcomes);
@@ -99,7 +101,8 @@ impl Lane {
         let judge = Judgement {
             now_ms: clock::now_ms(),
             ask: Some((&*adapter, class)),
-            elsewhere: false,
+            provider: &Arc::clone(&self.provider.settings.name),
+            elsewhere: halves.is_none() && moves(&verdict.signal),
             dedupe_window_ms,
             free,
             chance: clock::chance(),
@@ -163,17 +166,14 @@ impl Lane {
         let (key, position) = waiting.ticket;
         let lent = self.parcels.get(&key).is_some_and(|parcel| parcel.home().is_some());
         let next = match &outcome {
-            Outcome::Rejected(failure) if failure.retryable && !lent => {
+            Outcome::Rejected(failure) if failure.retryable && judge.elsewhere && !lent => {
                 self.entry(waiting.ticket).and_then(|entry| self.elsewhere(entry))
             }
             Outcome::Accepted(_) | Outcome::Rejected(_) | Outcome::Unknown(_) => None,
         };
         // A borrowed message goes home: its own lane knows who is next.
-        judge.elsewhere = next.is_some() || lent;
-        let why = match &outcome {
-            Outcome::Unknown(failure) => Some(failure.clone()),
-            Outcome::Accepted(_) | Outcome::Rejected(_) => None,
-        };
+        judge.elsewhere &= next.is_some() || lent;
+        let why = outcome.failure().cloned();
         let noted = self.parcels.get_mut(&key).and_then(|parcel| parcel.attempted(position, outcome, judge));
         let Some((note, after)) = noted else {
             self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
@@ -195,7 +195,10 @@ impl Lane {
                 self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
             }
             (After::Ask, _, Some(why)) => notes.asked.push((waiting, why)),
-            (After::Ask, _, None) => {}
+            // Only failures are asked about.
+            (After::Ask, _, None) => {
+                self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+            }
             (After::Again(at_ms), _, _) => self.put_later(at_ms, waiting),
         }
     }
@@ -231,18 +234,14 @@ impl Lane {
     }
 
     /// Does what a verdict asks for; true when the attempt does not count against the budget.
-    fn heed(&mut self, signal: &Signal, class: &'static str) -> bool {
+    fn heed(&mut self, signal: &Signal) -> bool {
         match signal {
             Signal::None | Signal::Relogin | Signal::Resign => false,
             Signal::Bisect => true,
             Signal::Freeze(frozen, pause) => {
                 let now_ms = clock::now_ms();
                 tracing::warn!(provider = %self.provider.settings.name, class = frozen, pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "the vendor asks for a pause");
-                for pace in self
-                    .paces
-                    .iter_mut()
-                    .filter(|pace| pace.class == *frozen || *frozen == class && pace.class == class)
-                {
+                for pace in self.paces.iter_mut().filter(|pace| pace.class == *frozen) {
                     pace.freeze(now_ms, (*pause).min(LONGEST_FREEZE));
                 }
                 true
@@ -252,6 +251,7 @@ impl Lane {
                 tracing::warn!(provider = %name, "the server does not speak the dialect");
                 self.trouble = Some("the server does not speak the dialect".to_owned());
                 self.provider.doubt();
+                self.give_all_back();
                 false
             }
         }
@@ -264,6 +264,7 @@ impl Lane {
             && entry.state == Status::Sending
         {
             entry.state = Status::Queued;
+            entry.first_sent_ms = if entry.prior_unknown { entry.first_sent_ms } else { 0 };
         }
         self.put_later(at_ms, waiting);
     }
@@ -362,5 +363,15 @@ impl Lane {
             }
             Origin::Lent(_) => {}
         }
+    }
+}
+
+/// Whether a no of this kind may go to another provider: one that a token, a signature or a moment mends
+/// does not.
+fn moves(signal: &Signal) -> bool {
+    match signal {
+        Signal::None | Signal::WrongDialect => true,
+        Signal::Relogin | Signal::Resign | Signal::Bisect => false,
+        Signal::Freeze(_, pause) => *pause > LONG_FREEZE,
     }
 }

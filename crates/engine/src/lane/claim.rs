@@ -163,6 +163,7 @@ fn interrupted(
         let judge = Judgement {
             now_ms: clock::now_ms(),
             ask: Some((&*adapter, class)),
+            provider: &sender.settings.name,
             elsewhere: false,
             dedupe_window_ms: adapter.profile().dedupe.window_ms(class),
             free: false,

@@ -12,7 +12,7 @@ use interline_ledger::SendingStart;
 
 use super::call::{self, Departure};
 use super::parcel::{HeldParcel, Origin};
-use super::{Event, Lane, Ticket};
+use super::{Event, Lane, Ticket, lookup};
 use crate::clock;
 use crate::pace::{Opening, Permit};
 
@@ -67,6 +67,11 @@ impl Lane {
         }
         self.drawer = Drawer::default();
         self.aside.clear();
+        // What is on its way elsewhere, or asked about, still goes before what comes after it.
+        let away = self.lent.values().chain(self.questions.values().map(lookup::Asking::waiting));
+        for waiting in away {
+            self.drawer.away(waiting.flow, waiting.recipient, waiting.ordered);
+        }
         let now_ms = clock::now_ms();
         let later = std::mem::take(&mut self.later);
         let times: HashMap<Ticket, i64> =
@@ -163,13 +168,17 @@ impl Lane {
     ) -> Vec<Waiting<Ticket>> {
         let mut fresh = Vec::with_capacity(drawn.len());
         for waiting in drawn {
-            let Some(waiting) = self.sent_home(waiting) else { continue };
             let (key, position) = waiting.ticket;
+            let leaves = self.entry(waiting.ticket).is_some_and(|entry| entry.state == Status::Queued);
+            if !leaves || self.is_stopped(key) {
+                self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+                continue;
+            }
+            let Some(waiting) = self.sent_home(waiting) else { continue };
             let fate = self.parcels.get_mut(&key).and_then(|parcel| {
                 let deadline_ms = parcel.batch.deadline_ms;
                 let entry = parcel.entries.get_mut(usize::from(position))?;
-                (entry.state == Status::Queued && parcel.stopped.is_none())
-                    .then(|| entry.before_leaving(now_ms, deadline_ms, dedupe_window_ms))
+                Some(entry.before_leaving(now_ms, deadline_ms, dedupe_window_ms))
             });
             match fate {
                 Some(Ok(())) => fresh.push(waiting),

@@ -37,6 +37,12 @@ impl Lane {
         }
         // Leases are wall times in the ledger: they are renewed at once.
         self.renew_at_ms = 0;
+        for entry in self.parcels.values_mut().flat_map(|parcel| &mut parcel.entries) {
+            // A vendor's window is a time that really passed.
+            if entry.first_sent_ms > 0 {
+                entry.first_sent_ms = entry.first_sent_ms.saturating_add(jump_ms);
+            }
+        }
         for pace in &mut self.paces {
             pace.shift(jump_ms);
         }

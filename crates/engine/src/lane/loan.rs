@@ -21,7 +21,7 @@ use crate::clock;
 use crate::intake::forbidding;
 
 /// A class that is frozen for longer than this lends what waits.
-const LONG_FREEZE_MS: i64 = 1_000;
+pub(super) const LONG_FREEZE: Duration = Duration::from_secs(1);
 
 /// How often what was set aside is offered to the other providers again.
 const LOOK_AGAIN_MS: i64 = 500;
@@ -107,7 +107,8 @@ pub(crate) struct Back {
 impl Lane {
     /// Who may take the message instead: the next of its providers that is up and can express it.
     pub(super) fn elsewhere(&self, entry: &Entry) -> Option<(usize, Arc<str>)> {
-        let fallback = entry.fallback.as_ref().filter(|_| entry.pinned.is_none())?;
+        let unseen = entry.pinned.is_none() && !entry.prior_unknown;
+        let fallback = entry.fallback.as_ref().filter(|_| unseen)?;
         let home = &self.provider.settings.name;
         let peers = self.around.peers.read().unwrap_or_else(PoisonError::into_inner);
         let later = (1usize..).zip(fallback.iter()).skip(entry.hop);
@@ -134,9 +135,10 @@ impl Lane {
             return;
         }
         let refuses = self.breaker.refuses(now_ms);
+        let long = i64::try_from(LONG_FREEZE.as_millis()).unwrap_or(i64::MAX);
         for index in 0..self.paces.len() {
             let Some(pace) = self.paces.get(index) else { continue };
-            let (class, frozen) = (pace.class, pace.frozen_until_ms > now_ms + LONG_FREEZE_MS);
+            let (class, frozen) = (pace.class, pace.frozen_until_ms > now_ms.saturating_add(long));
             let why = match (refuses, frozen) {
                 (true, _) => "the breaker is open",
                 (false, true) => "the vendor asked for a pause",
@@ -152,6 +154,7 @@ impl Lane {
             let mut leaving = Vec::new();
             while let Some(drawn) = self.drawer.draw(class, all) {
                 for waiting in drawn {
+                    let Some(waiting) = self.handed_back(waiting) else { continue };
                     match self.entry(waiting.ticket).and_then(|entry| self.elsewhere(entry)) {
                         Some((hop, to)) => leaving.push(Leaving { waiting, hop, to }),
                         None => self.aside.push(waiting),
@@ -164,6 +167,22 @@ impl Lane {
         if now_ms >= self.aside_at_ms {
             self.aside_at_ms = now_ms + LOOK_AGAIN_MS;
         }
+    }
+
+    /// A borrowed message that nobody has seen goes back to its home lane, which knows who is next; any other
+    /// is returned.
+    fn handed_back(&mut self, waiting: Waiting<Ticket>) -> Option<Waiting<Ticket>> {
+        let (key, position) = waiting.ticket;
+        let seen = self.entry(waiting.ticket).is_none_or(|entry| entry.prior_unknown);
+        let home = self.parcels.get(&key).and_then(HeldParcel::home).filter(|_| !seen).cloned();
+        let Some(home) = home else { return Some(waiting) };
+        self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+        if let Some(parcel) = self.parcels.get_mut(&key) {
+            give_back(&home, parcel, &[position]);
+            parcel.drop_entry(position);
+        }
+        self.finish_if_done(key);
+        None
     }
 
     /// What was set aside of a class waits in the drawer again, in its order.
@@ -180,6 +199,9 @@ impl Lane {
 
     /// While the dialect cannot even be asked for, what has a fallback goes there.
     pub(super) fn lend_unread(&mut self) {
+        if self.paused {
+            return;
+        }
         let adapter = self.provider.assumed();
         let mut leaving = Vec::new();
         for (key, parcel) in &self.parcels {
@@ -193,6 +215,10 @@ impl Lane {
                 let next = self.elsewhere(entry).zip(parcel.waiting(*key, position, &*adapter));
                 leaving.extend(next.map(|((hop, to), waiting)| Leaving { waiting, hop, to }));
             }
+        }
+        for Leaving { waiting, .. } in &leaving {
+            // They were never in the drawer: the chains that wait for them are told.
+            self.drawer.away(waiting.flow, waiting.recipient, waiting.ordered);
         }
         self.note_diverted(&leaving, "the server cannot be reached", clock::now_ms());
         self.lend(leaving);
@@ -226,7 +252,10 @@ impl Lane {
         let mut loans = Loans::new();
         for Leaving { waiting, hop, to } in leaving {
             let (key, position) = waiting.ticket;
-            let Some(entry) = self.entry_mut(waiting.ticket) else { continue };
+            let Some(entry) = self.entry_mut(waiting.ticket) else {
+                self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+                continue;
+            };
             entry.hop = hop;
             entry.first_sent_ms = if entry.prior_unknown { entry.first_sent_ms } else { 0 };
             let lent = entry.clone();
@@ -237,10 +266,7 @@ impl Lane {
         for ((key, name), loan) in loans {
             let (positions, entries): (Vec<u16>, Vec<Entry>) = loan.into_iter().unzip();
             let Some(parcel) = self.parcels.get(&key) else { continue };
-            let claim = match &parcel.origin {
-                Origin::Stored(claim) => Some(*claim),
-                Origin::Direct(_) | Origin::Lent(_) => None,
-            };
+            let claim = parcel.claim();
             self.around.metrics.fallback(&self.provider.settings.name, &name, entries.len());
             let home = Home {
                 events: self.events.clone(),
@@ -351,7 +377,7 @@ impl Lane {
         let mut over = Vec::new();
         if let (Some(parcel), Some(record)) = (self.parcels.get_mut(&key), &record) {
             for note in &record.notes {
-                parcel.told(note, record.attempt);
+                parcel.told(note, record);
                 if note.status.is_final() {
                     over.push(note.position);
                 }

@@ -24,7 +24,9 @@ const PATIENCE_MS: i64 = 10_000;
 /// How long one question may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Questions under way at once.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 32;
+/// What could not be asked for by then for all the others is not asked for any more.
+const TOO_LATE_MS: i64 = 2 * PATIENCE_MS;
 
 /// A message that the vendor is asked about.
 #[derive(Debug)]
@@ -39,6 +41,12 @@ pub(crate) struct Asking {
     asked: u32,
     /// What the vendor answered last.
     last: &'static str,
+}
+
+impl Asking {
+    pub(super) const fn waiting(&self) -> &Waiting<Ticket> {
+        &self.waiting
+    }
 }
 
 /// What became of a question.
@@ -67,7 +75,12 @@ impl Lane {
             let Some(mut waiting) = waiting else { continue };
             // Order is not promised after an unknown: what comes after it is on its way already.
             waiting.ordered = false;
-            let class = waiting.slot.class;
+            // Whoever may have it sorts messages in its own way.
+            let pinned = self.entry((key, position)).and_then(|entry| {
+                let sender = self.around.book.providers.get(entry.pinned.as_ref()?)?;
+                Some(sender.assumed().slot(&entry.message, entry.results).class)
+            });
+            let class = pinned.unwrap_or(waiting.slot.class);
             let detail = "Interline was stopped while the call was under way";
             self.ask_later(waiting, class, Failure::unknown(ErrorCode::ConnectionLost, detail));
         }
@@ -92,6 +105,10 @@ impl Lane {
                 continue;
             };
             self.asks_under_way += 1;
+            if now_ms > asking.since_ms.saturating_add(TOO_LATE_MS) {
+                self.answered(Answer { asking, finding: Finding::CannotTell });
+                continue;
+            }
             let events = self.events.clone();
             tokio::spawn(async move {
                 let finding = ask(&asking.provider, &message, asking.class).await;
@@ -138,6 +155,7 @@ impl Lane {
                 let judge = Judgement {
                     now_ms,
                     ask: None,
+                    provider: &provider.settings.name,
                     elsewhere: false,
                     dedupe_window_ms: 0,
                     free: false,

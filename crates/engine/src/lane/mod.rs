@@ -248,6 +248,11 @@ impl Lane {
             let pause = self.turn();
             self.show();
             if self.stopping.is_some() && self.in_flight == 0 && !self.claiming && self.lent.is_empty() {
+                // What came in meanwhile is answered before the door is shut.
+                inbox.close();
+                while let Ok(event) = inbox.try_recv() {
+                    self.handle(event);
+                }
                 self.leave().await;
                 return;
             }
@@ -288,7 +293,12 @@ impl Lane {
                 self.claim_at_ms = 0;
                 self.woken = true;
             }
-            Event::Pause(paused) => self.paused = paused,
+            Event::Pause(paused) => {
+                self.paused = paused;
+                if paused {
+                    self.give_all_back();
+                }
+            }
             Event::Lent(parcel) => self.borrow_parcel(*parcel),
             Event::Returned(returned) => self.returned(*returned),
             Event::Recall { provider, key, at_once } => self.recall_loan(&provider, key, at_once),
@@ -461,7 +471,7 @@ impl Lane {
     }
 
     fn renew(&mut self, now_ms: i64) {
-        if now_ms < self.renew_at_ms {
+        if self.renewing || now_ms < self.renew_at_ms {
             return;
         }
         self.renew_at_ms = now_ms + RENEW_MS;
@@ -505,6 +515,10 @@ impl Lane {
 
     /// Gives back what is not under way, after the last call came back.
     async fn leave(mut self) {
+        // No call is under way: what still is, is asked about, and its home lane waits to hear of it.
+        let borrowed: Vec<u32> =
+            self.parcels.iter().filter(|(_, parcel)| parcel.home().is_some()).map(|(key, _)| *key).collect();
+        borrowed.into_iter().for_each(|key| self.give_up(key));
         let claims: Vec<Claim> = self.claims().map(|(_, claim)| claim).collect();
         let withdrawn: Vec<u64> = self
             .parcels

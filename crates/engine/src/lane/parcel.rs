@@ -110,6 +110,8 @@ pub(crate) struct Judgement<'a> {
     pub(crate) now_ms: i64,
     /// Whom to ask about the messages of the call's quota class, once.
     pub(crate) ask: Option<(&'a dyn Adapter, &'static str)>,
+    /// The provider of the attempt.
+    pub(crate) provider: &'a Arc<str>,
     /// Whether another provider may try.
     pub(crate) elsewhere: bool,
     pub(crate) dedupe_window_ms: u64,
@@ -249,7 +251,14 @@ impl HeldParcel {
             Action::AgainElsewhere => (Status::Queued, After::Elsewhere, 0),
             Action::Ask => (Status::Sending, After::Ask, 0),
         };
-        entry.prior_unknown |= result == Status::Unknown && !status.is_final();
+        if result == Status::Unknown && !status.is_final() {
+            entry.prior_unknown = true;
+            entry.pinned = Some(Arc::clone(judge.provider));
+        }
+        if !entry.prior_unknown {
+            // A vendor's window begins with the first attempt that may have arrived.
+            entry.first_sent_ms = 0;
+        }
         if status == Status::Unknown
             && let Some(failure) = &mut failure
         {
@@ -333,14 +342,17 @@ impl HeldParcel {
     }
 
     /// Takes over what a borrowing lane noted.
-    pub(crate) fn told(&mut self, note: &Note, attempt: bool) {
+    pub(crate) fn told(&mut self, note: &Note, record: &CallRecord) {
         let Some(entry) = self.entries.get_mut(usize::from(note.position)) else { return };
         if entry.state.is_final() {
             return;
         }
-        entry.tries += u32::from(attempt);
-        entry.attempts += u32::from(attempt && !note.free);
-        entry.prior_unknown |= note.result.unwrap_or(note.status) == Status::Unknown;
+        entry.tries += u32::from(record.attempt);
+        entry.attempts += u32::from(record.attempt && !note.free);
+        if note.result.unwrap_or(note.status) == Status::Unknown {
+            entry.prior_unknown = true;
+            entry.pinned = Some(Arc::clone(&record.provider));
+        }
         entry.may_be_duplicate |= note.may_be_duplicate;
         if note.status.is_final() {
             entry.state = note.status;
@@ -383,9 +395,9 @@ impl HeldParcel {
                 if note.result.unwrap_or(note.status) == Status::Unknown {
                     entry.prior_unknown = true;
                     entry.pinned = Some(Arc::clone(&record.provider));
-                }
-                if entry.first_sent_ms == 0 {
-                    entry.first_sent_ms = record.at_ms;
+                    if entry.first_sent_ms == 0 {
+                        entry.first_sent_ms = record.at_ms;
+                    }
                 }
             }
         }

@@ -79,7 +79,10 @@ async fn offer(ledger: &Ledger, settled: &[Settled], announce: &broadcast::Sende
                 return true;
             }
             Err(error)
-                if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Conflict | ErrorKind::NotFound) =>
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Invalid | ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Corrupt
+                ) =>
             {
                 tracing::error!(error = %error, results = settled.len(), "the ledger refuses results");
                 return false;

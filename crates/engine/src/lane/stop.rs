@@ -36,13 +36,22 @@ impl Lane {
                 // It was paused and goes on already: claimed again it is read as it stands now.
                 (Held::Yes, true) | (Held::Paused, true | false) => self.stop_parcel(key, Stop::Paused),
                 (Held::Cancelled, true | false) => self.stop_parcel(key, Stop::Cancelled),
+                (Held::Lost, true | false) if !self.parcels.contains_key(&key) => {}
                 (Held::Lost, true | false) => {
                     tracing::warn!(provider = %self.provider.settings.name, "a lease ran out; whoever claimed the parcel goes on with it");
                     self.recall(Some(key), false);
-                    self.lent.retain(|(of, _), _| *of != key);
+                    self.forget_lent(key);
                     self.forget(key);
                 }
             }
+        }
+    }
+
+    /// Nobody waits any more for what other lanes have of a parcel.
+    fn forget_lent(&mut self, key: u32) {
+        let lent: Vec<_> = self.lent.extract_if(|(of, _), _| *of == key).collect();
+        for (_, waiting) in lent {
+            self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
         }
     }
 
@@ -134,7 +143,7 @@ impl Lane {
                 continue;
             }
             sent_ms = sent_ms.min(entry.sent_ms);
-            let failure = Failure::unknown(ErrorCode::Timeout, "no answer came before the caller's timeout");
+            let failure = Failure::unknown(ErrorCode::Timeout, "no answer came in time");
             notes.extend(parcel.settle(position, Status::Unknown, failure));
         }
         if notes.is_empty() {
