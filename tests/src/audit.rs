@@ -97,11 +97,12 @@ impl Audit {
     }
 
     fn told<'r>(&mut self, request: &'r Request, results: &[Value], arrived: &mut Arrived<'r>) {
-        let by_id: HashMap<&str, &Value> =
-            results.iter().filter_map(|result| Some((result["id"].as_str()?, result))).collect();
+        // By recipient too: who gives an id twice has one of them refused.
+        let named = results.iter().map(|result| ((result["id"].as_str(), result["to"].as_str()), result));
+        let named: HashMap<_, &Value> = named.collect();
         for handed in &request.messages {
             let times = arrived.times(handed);
-            let Some(result) = by_id.get(handed.id.as_str()) else {
+            let Some(result) = named.get(&(Some(handed.id.as_str()), Some(handed.to.as_str()))) else {
                 self.found(Breach::Forgotten, format!("{:?} {:?} {handed:?}", request.way, request.heard));
                 continue;
             };
@@ -122,7 +123,10 @@ impl Audit {
             match times {
                 0 | 1 => {}
                 _ if announced => self.announced += 1,
-                _ => self.found(Breach::Doubled, format!("{way:?}, {times} times: {result}")),
+                _ => {
+                    let asked = if handed.at_least_once { "at_least_once" } else { "at_most_once" };
+                    self.found(Breach::Doubled, format!("{way:?}, {asked}, {times} times: {result}"));
+                }
             }
         }
     }
