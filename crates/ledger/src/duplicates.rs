@@ -5,7 +5,6 @@
 //! sorted in memory. A range that turns out too full is halved.
 
 use crate::error::Result;
-use crate::model::{DuplicateHash, Duplicates};
 use crate::sqlite::{CountIds, IdsAfter, Store, hashes_between};
 
 /// Hashes held at a time.
@@ -15,28 +14,6 @@ const PER_RANGE: u64 = 200_000;
 /// Bits of the first pass, for each hash and at most: 2 x 16 MiB.
 const BITS_PER_HASH: u64 = 16;
 const MOST_BITS: u64 = 1 << 27;
-/// Hashes listed.
-const LISTED: usize = 1000;
-/// Occurrences listed for each.
-const OCCURRENCES: usize = 64;
-
-/// Reads the id lists of a batch as often as its length asks for.
-pub(crate) async fn find(store: &Store, batch_id: &str) -> Result<Duplicates> {
-    let sieve = Sieve::of(store, batch_id, 0).await?;
-    let mut duplicates = Duplicates::default();
-    let mut ranges = ranges(sieve.suspects);
-    while let Some((low, high)) = ranges.pop() {
-        match collect(Pages::new(store, batch_id), &sieve, (low, high)).await? {
-            Some(mut entries) => report(&mut entries, &mut duplicates),
-            None => {
-                let middle = low + (high - low) / 2;
-                ranges.push((middle + 1, high));
-                ranges.push((low, middle));
-            }
-        }
-    }
-    Ok(duplicates)
-}
 
 /// The hashes that occur more than once, in order from `from` on; whole ranges, until there are `most`.
 pub(crate) async fn hashes_from(store: &Store, batch_id: &str, from: u64, most: usize) -> Result<Vec<u64>> {
@@ -51,8 +28,8 @@ pub(crate) async fn hashes_from(store: &Store, batch_id: &str, from: u64, most: 
         match collect(Pages::new(store, batch_id), &sieve, (low, high)).await? {
             Some(mut entries) => {
                 thin(&mut entries);
-                let runs = entries.chunk_by(|left, right| left.0 == right.0).filter(|run| run.len() > 1);
-                found.extend(runs.filter_map(|run| run.first()).map(|(hash, _)| *hash));
+                let runs = entries.chunk_by(|left, right| left == right).filter(|run| run.len() > 1);
+                found.extend(runs.filter_map(|run| run.first()));
             }
             None => {
                 let middle = low + (high - low) / 2;
@@ -150,17 +127,13 @@ impl Sieve {
     }
 }
 
-/// The suspect hashes of a range with their parcels, or `None` if they are too many to hold.
-async fn collect(
-    mut pages: Pages<'_>,
-    sieve: &Sieve,
-    (low, high): (u64, u64),
-) -> Result<Option<Vec<(u64, u32)>>> {
+/// The suspect hashes of a range, or `None` if they are too many to hold.
+async fn collect(mut pages: Pages<'_>, sieve: &Sieve, (low, high): (u64, u64)) -> Result<Option<Vec<u64>>> {
     let mut entries = Vec::new();
     while let Some(page) = pages.next().await? {
-        for (seq, ids) in &page {
+        for (_, ids) in &page {
             let suspects = hashes_between(ids, low, high).filter(|hash| sieve.suspects(*hash));
-            entries.extend(suspects.map(|hash| (hash, *seq)));
+            entries.extend(suspects);
             if entries.len() > IN_MEMORY {
                 thin(&mut entries);
                 if entries.len() > IN_MEMORY / 2 && low < high {
@@ -172,27 +145,16 @@ async fn collect(
     Ok(Some(entries))
 }
 
-/// Sorts, and forgets the occurrences that would not be listed.
-fn thin(entries: &mut Vec<(u64, u32)>) {
+/// Sorts, and forgets what occurs a third time: two are enough to tell.
+fn thin(entries: &mut Vec<u64>) {
     entries.sort_unstable();
     let mut current = None;
     let mut seen = 0;
-    entries.retain(|(hash, _)| {
+    entries.retain(|hash| {
         seen = if current == Some(*hash) { seen + 1 } else { 1 };
         current = Some(*hash);
-        seen <= OCCURRENCES
+        seen <= 2
     });
-}
-
-fn report(entries: &mut Vec<(u64, u32)>, duplicates: &mut Duplicates) {
-    thin(entries);
-    for run in entries.chunk_by(|left, right| left.0 == right.0).filter(|run| run.len() > 1) {
-        duplicates.total += 1;
-        if let (true, Some((hash, _))) = (duplicates.found.len() < LISTED, run.first()) {
-            let seqs = run.iter().map(|(_, seq)| *seq).collect();
-            duplicates.found.push(DuplicateHash { hash: *hash, seqs });
-        }
-    }
 }
 
 #[cfg(test)]
@@ -224,11 +186,9 @@ mod tests {
     }
 
     #[test]
-    fn many_equal_ids_are_one_entry_with_few_places() {
-        let mut entries: Vec<(u64, u32)> = (0..1000).map(|seq| (7, seq)).chain([(8, 1)]).collect();
-        let mut duplicates = Duplicates::default();
-        report(&mut entries, &mut duplicates);
-        assert_eq!(duplicates.total, 1);
-        assert_eq!(duplicates.found[0].seqs.len(), OCCURRENCES);
+    fn many_equal_ids_take_the_room_of_two() {
+        let mut entries: Vec<u64> = std::iter::repeat_n(7, 1000).chain([8]).collect();
+        thin(&mut entries);
+        assert_eq!(entries, [7, 7, 8]);
     }
 }

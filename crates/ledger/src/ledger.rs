@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Accepted, Amendment, BatchState, DirectResult, Duplicates, Fact, IdempotencyKey, NewBatch, NewParcel,
+    Accepted, Amendment, BatchState, DirectResult, Fact, IdempotencyKey, NewBatch, NewParcel,
 };
 use crate::{duplicates, sqlite};
 
@@ -72,13 +72,6 @@ impl Ledger {
         let batch_id = batch_id.to_owned();
         match &self.store {
             Store::Sqlite(store) => store.write(sqlite::StageParcels { batch_id, parcels }).await,
-        }
-    }
-
-    /// Finds hashes of caller-given message ids that occur more than once in a batch, in bounded memory.
-    pub async fn duplicate_ids(&self, batch_id: &str) -> Result<Duplicates> {
-        match &self.store {
-            Store::Sqlite(store) => duplicates::find(store, batch_id).await,
         }
     }
 

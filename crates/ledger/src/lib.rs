@@ -20,7 +20,6 @@ pub use interline_core::outcome::{Counts, Status};
 pub use ledger::Ledger;
 pub use model::{
     Accepted, Amendment, BatchFilter, BatchHead, BatchState, Claim, ClaimRequest, ClaimedParcel,
-    DirectResult, DuplicateHash, Duplicates, Fact, Held, IdempotencyKey, LedgerStatus, NewBatch, NewParcel,
-    ParcelQuery, QueueStatus, RecipientQuery, Revision, SendingRow, SendingStart, Settled, Settlement,
-    StoredBatch, StoredParcel,
+    DirectResult, Fact, Held, IdempotencyKey, LedgerStatus, NewBatch, NewParcel, ParcelQuery, QueueStatus,
+    RecipientQuery, Revision, SendingRow, SendingStart, Settled, Settlement, StoredBatch, StoredParcel,
 };

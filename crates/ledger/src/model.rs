@@ -381,24 +381,6 @@ pub struct RecipientQuery {
     pub limit: usize,
 }
 
-/// Equal hashes of message ids in one batch.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Duplicates {
-    /// How many hashes occur more than once.
-    pub total: u64,
-    /// The first thousand of them.
-    pub found: Vec<DuplicateHash>,
-}
-
-/// One hash that occurs more than once; whether the ids are equal too, the bodies tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DuplicateHash {
-    /// The hash.
-    pub hash: u64,
-    /// The parcels that hold it, in order, one entry an occurrence; 64 at most are listed.
-    pub seqs: Vec<u32>,
-}
-
 /// What waits for a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueStatus {
