@@ -25,9 +25,9 @@ const COMMENTS: u64 = 20;
 pub(crate) fn messages_at(vendor: Vendor) -> u64 {
     match vendor {
         Vendor::WuKongIm => NAMES.len() as u64 + 2,
-        Vendor::OpenIm => STAFF + 1,
+        Vendor::OpenIm => STAFF,
         Vendor::ImKit => NAMES.len() as u64 / 2,
-        Vendor::NetEase => COMMENTS + 1,
+        Vendor::NetEase => COMMENTS + 2,
     }
 }
 
@@ -39,9 +39,8 @@ pub(crate) fn arriving_at(vendor: Vendor) -> u64 {
 /// The most calls that a vendor should need; more means that the planner does not do its work.
 pub(crate) const fn calls_at(vendor: Vendor) -> u64 {
     match vendor {
-        Vendor::WuKongIm | Vendor::ImKit => 1,
-        Vendor::OpenIm => 2,
-        Vendor::NetEase => 3,
+        Vendor::WuKongIm | Vendor::OpenIm | Vendor::ImKit => 1,
+        Vendor::NetEase => 4,
     }
 }
 
@@ -52,7 +51,7 @@ pub(crate) fn total() -> u64 {
 
 /// What goes wrong on purpose, and where.
 pub(crate) fn fault() -> (Vendor, Fault) {
-    (Vendor::OpenIm, Fault::new(FaultKind::CloseAfterRead).times(1).on("/msg/send_msg"))
+    (Vendor::NetEase, Fault::new(FaultKind::CloseAfterRead).times(1).on("/msg/sendMsg"))
 }
 
 /// The batch.
@@ -78,9 +77,6 @@ pub(crate) fn batch() -> Value {
             "options": {"results": "fast"},
         }));
     }
-    messages.push(json!({
-        "id": LOST, "to": "group:staff-ops", "content": {"type": "text", "text": "Please confirm the late shift"},
-    }));
     for (place, name) in NAMES.iter().step_by(2).enumerate() {
         messages.push(json!({
             "id": format!("guest-{}", place + 1), "to": format!("user:guest-{}", place + 1),
@@ -93,6 +89,9 @@ pub(crate) fn batch() -> Value {
             "content": {"type": "text", "text": format!("Offer {number} is open")},
         }));
     }
+    messages.push(json!({
+        "id": LOST, "to": "user:live-host", "content": {"type": "text", "text": "The stream starts in five minutes"},
+    }));
     messages.push(json!({
         "id": REFUSED, "to": "room:404404", "content": {"type": "text", "text": "Is anybody here?"},
     }));
@@ -140,6 +139,11 @@ app_secret = "twin-app-secret"
 [[routes]]
 name = "rooms"
 when = {{ to = "room" }}
+provider = "ne"
+
+[[routes]]
+name = "hosts"
+when = {{ id = "live-*" }}
 provider = "ne"
 
 [[routes]]
