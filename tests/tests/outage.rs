@@ -140,6 +140,7 @@ fn while_the_home_provider_is_away_its_fallback_takes_everything_and_nothing_fai
     let during = home_received(&timeline);
     let came_back = |timeline: &[Moment]| home_received(timeline) > during;
     watch((&server, &troupe, began), &mut timeline, BACK_WITHIN, came_back);
+    let returned = came_back(&timeline);
     let first = timeline.len() - 1;
     watch((&server, &troupe, began), &mut timeline, Duration::from_secs(6), |_| false);
 
@@ -152,6 +153,7 @@ fn while_the_home_provider_is_away_its_fallback_takes_everything_and_nothing_fai
     assert!(audit.is_clean(), "{audit}");
     assert_eq!(audit.outcomes.keys().collect::<Vec<_>>(), ["accepted"], "a message failed: {audit}");
     assert!(opened < Duration::from_secs(1), "the breaker opened after {opened:?}");
+    assert!(returned, "nothing reached home within {BACK_WITHIN:?} of its return");
     assert!(slowest.is_some_and(|slowest| slowest < Duration::from_secs(5)), "{slowest:?}");
     gentle(&timeline, first);
 }
