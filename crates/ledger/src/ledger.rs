@@ -188,14 +188,11 @@ impl Ledger {
     }
 
     /// Cancels a batch: nothing more of it is begun, and its waiting messages are cancelled when this
-    /// returns. Parcels in somebody's hands are settled by their holder.
+    /// returns, or as soon as the disk allows it. Parcels in somebody's hands are settled by their holder.
     pub async fn cancel_batch(&self, batch_id: &str, now_ms: i64) -> Result<BatchState> {
         let state = self.set_state(batch_id, BatchState::Cancelled, now_ms).await?;
-        let batch_id = batch_id.to_owned();
         match &self.store {
-            Store::Sqlite(store) => {
-                while store.write(sqlite::CancelStep { batch_id: batch_id.clone(), now_ms }).await? {}
-            }
+            Store::Sqlite(store) => store.cancel_waiting(batch_id, now_ms).await,
         }
         Ok(state)
     }

@@ -51,7 +51,7 @@ pub(crate) use retention::{DropStep, OldBatches, Shrink};
 pub(crate) use search::{CountIds, FindIds, FindRecipient, IdsAfter};
 pub(crate) use settle::{Revise, Settle};
 pub(crate) use stage::{Publish, Stage, StageParcels};
-pub(crate) use state::{CancelStep, SetState};
+pub(crate) use state::SetState;
 
 /// The handle on an open SQLite ledger.
 #[derive(Debug, Clone)]

@@ -5,14 +5,16 @@
 //! sending, or of which anything was tried stay claimable so that they settle honestly: what may have arrived
 //! is not cancelled but unknown, and only their records tell.
 
+use std::time::Duration;
+
 use sqlx::sqlite::SqliteConnection;
 
 use super::accept::waiting_state;
 use super::codec::{batch_state, states_from_blob, states_to_blob};
-use super::failed;
 use super::share::{Delta, apply};
 use super::stage::open_shares;
 use super::writer::Work;
+use super::{Store, failed};
 use crate::boundary::Around;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::BatchState;
@@ -101,6 +103,29 @@ impl SetState {
         Error::new(kind, "cannot change state of batch")
             .with("batch", &self.batch_id)
             .with("to", format_args!("{:?}", self.wanted))
+    }
+}
+
+/// The pause before a slice that could not be marked is tried again.
+const CANCEL_AGAIN: Duration = Duration::from_secs(1);
+
+impl Store {
+    /// Marks the waiting messages of a cancelled batch; in the background if it cannot be done now. That
+    /// nothing more of it leaves is on disk already.
+    pub(crate) async fn cancel_waiting(&self, batch_id: &str, now_ms: i64) {
+        let Err(error) = self.try_cancel(batch_id, now_ms).await else { return };
+        tracing::warn!(batch.id = batch_id, %error, "waiting messages of a batch cannot be cancelled yet");
+        let (store, batch_id) = (self.clone(), batch_id.to_owned());
+        tokio::spawn(async move {
+            while !store.writer.is_closed() && store.try_cancel(&batch_id, now_ms).await.is_err() {
+                tokio::time::sleep(CANCEL_AGAIN).await;
+            }
+        });
+    }
+
+    async fn try_cancel(&self, batch_id: &str, now_ms: i64) -> Result<()> {
+        while self.write(CancelStep { batch_id: batch_id.to_owned(), now_ms }).await? {}
+        Ok(())
     }
 }
 

@@ -180,6 +180,28 @@ async fn upload_that_cannot_be_deleted_now_is_deleted_later() {
     assert_eq!(batches(&store).await, ["other"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn batch_that_cannot_be_cancelled_whole_is_cancelled_later() {
+    let store = Store::open_in_memory().await.unwrap();
+    store.write(accept("b", 10)).await.unwrap();
+    // Its state fits; marking its messages does not.
+    sql(
+        &store,
+        "CREATE TRIGGER more BEFORE UPDATE OF states ON parcel
+         BEGIN INSERT INTO fact VALUES ('test', 'more', zeroblob(1000000), 1); END",
+    )
+    .await;
+    sql(&store, SHUT).await;
+    let ledger = crate::Ledger { store: crate::ledger::Store::Sqlite(store.clone()) };
+    assert_eq!(ledger.cancel_batch("b", 5).await.unwrap(), crate::BatchState::Cancelled);
+    assert_eq!(ledger.batch("b").await.unwrap().unwrap().settled_ms, None);
+    sql(&store, OPEN).await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    store.settle_queue().await.unwrap();
+    let batch = ledger.batch("b").await.unwrap().unwrap();
+    assert_eq!((batch.counts.cancelled, batch.settled_ms), (1, Some(5)));
+}
+
 #[test]
 fn what_the_operating_system_says_has_a_kind() {
     use std::io::{Error, ErrorKind as Io};
