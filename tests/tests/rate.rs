@@ -1,6 +1,7 @@
 //! A minute against a server that counts every second that slides and blocks for ten seconds who exceeds
 //! it: the contract is used up and never exceeded, in calls that are full.
-//! `INTERLINE_MEASURE=1`, on a machine that does nothing else, asks for 95 % of the calls; half otherwise.
+//! `INTERLINE_MEASURE=1`, on a machine that does nothing else, asks for 95 % of the calls; half otherwise. How
+//! full they are depends on no neighbour.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -65,7 +66,7 @@ fn a_minute_at_the_contract_meets_no_penalty() {
     assert!(!log.contains("asks for a pause"), "{log}");
     let least = share_of((LEAST_CALLS_A_SECOND * 60) as f64);
     assert!(made as f64 >= least, "{made} calls of {}", CALLS_A_SECOND * 60);
-    assert!(a_call >= share_of(LEAST_MESSAGES_A_CALL), "{a_call:.2} messages a call");
+    assert!(a_call >= LEAST_MESSAGES_A_CALL, "{a_call:.2} messages a call");
 }
 
 /// The vendor refuses one call for ten seconds. What has a slot by then does not use it.
