@@ -214,3 +214,18 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_queues_are_busy_and_tell_when_to_come_back() {
+        let denied = Denied::Busy { retry_after: Duration::from_millis(1_200) };
+        let problem = Problem::from(denied);
+        assert_eq!(problem.0.code, "busy");
+        let response = problem.into_response();
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "2");
+    }
+}
