@@ -67,11 +67,11 @@ pub(crate) async fn take(
     key: Option<String>,
 ) -> Result<Accepted, Problem> {
     let mut lines = Lines::new(limits);
-    let mut open = Open { engine, app, key, upload: None };
+    let mut open = Open { engine, app, key, upload: None, charged: 0 };
     let fed = feed(&mut lines, &mut body, &mut open).await;
-    let Open { upload, app, .. } = open;
-    match (fed, upload) {
-        (Ok(()), Some(upload)) => Ok(upload.finish().await?),
+    let Open { upload, app, charged, .. } = open;
+    let result = match (fed, upload) {
+        (Ok(()), Some(upload)) => upload.finish().await.map_err(Problem::from),
         (Ok(()), None) => {
             let detail = "the first line has to be the batch without its messages; the body is empty";
             Err(Problem::invalid("there is no batch", Errors::one("line 1", detail)))
@@ -80,13 +80,18 @@ pub(crate) async fn take(
             if let Some(upload) = upload {
                 upload.discard().await;
             }
-            if let Some(admission) = &app.admission {
-                admission.give_back(lines.number.saturating_sub(1));
-            }
-            drain(body).await;
             Err(problem)
         }
+    };
+    if let Some(admission) = &app.admission
+        && result.as_ref().map_or(true, |accepted| accepted.replayed)
+    {
+        admission.give_back(charged);
     }
+    if result.is_err() {
+        drain(body).await;
+    }
+    result
 }
 
 struct Open {
@@ -94,13 +99,17 @@ struct Open {
     app: std::sync::Arc<Known>,
     key: Option<String>,
     upload: Option<Upload>,
+    /// Lines that the app's rate was charged for.
+    charged: u64,
 }
 
 impl Open {
     async fn line(&mut self, text: &str) -> Result<(), Problem> {
         if let Some(upload) = &mut self.upload {
-            if let Some(admission) = &self.app.admission {
+            // An empty line is no message.
+            if let Some(admission) = self.app.admission.as_ref().filter(|_| !text.trim().is_empty()) {
                 admission.charge(1);
+                self.charged += 1;
             }
             return Ok(upload.line(text).await?);
         }

@@ -16,7 +16,6 @@ use serde::Serialize;
 use super::export::{Export, Form};
 use super::query::Query;
 use super::read::readable;
-use super::steer::authorise;
 use super::{Gateway, JSON, Named, REPLAYED, Shared, admit, answer, give_back, idempotency_key, json};
 use crate::body::{text, whole};
 use crate::config::Scope;
@@ -89,14 +88,15 @@ pub(super) async fn accept(State(gateway): Shared, request: Request) -> Result<R
     respond(&gateway, accepted, wait).await
 }
 
-/// Sends messages of a batch again, as a new one.
+/// Sends messages of a batch again, as a new one. It may say something else than the old one did, so an
+/// `admin` alone must not; another app's batch takes both scopes.
 pub(super) async fn redrive(
     State(gateway): Shared,
     Named(id): Named,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let app = authorise(&gateway, &parts.headers)?;
+    let app = gateway.keys.authorise(&parts.headers, Scope::Send)?;
     Query::of(parts.uri.query(), &[])?;
     let key = idempotency_key(&parts.headers)?;
     let wait = wait(&parts.headers)?;

@@ -18,7 +18,7 @@ use crate::keys::Known;
 use crate::problem::Problem;
 
 /// Who may steer batches: an app its own, an `admin` all.
-pub(super) fn authorise(gateway: &Gateway, headers: &HeaderMap) -> Result<Arc<Known>, Problem> {
+fn authorise(gateway: &Gateway, headers: &HeaderMap) -> Result<Arc<Known>, Problem> {
     let refused = match gateway.keys.authorise(headers, Scope::Send) {
         Ok(app) => return Ok(app),
         Err(refused) => refused,

@@ -395,6 +395,76 @@ async fn an_app_over_its_rate_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn lines_that_sent_nothing_cost_an_app_nothing() {
+    let key = keys::new("shop").unwrap();
+    let house =
+        House::with(&[("AUTH", "keys")], &format!("\n{}\nmessages_per_second = 2\n", key.config)).await;
+    let bearer = format!("Bearer {}", key.key);
+    let ask = async |id: &str, to: &str| {
+        let head = json!({ "from": "system", "content": { "type": "text", "text": "hi" } });
+        let lines =
+            format!("{head}\n\n{{\"to\":\"{to}\",\"id\":\"m\"}}\n{{\"to\":\"{to}\",\"id\":\"{id}\"}}\n");
+        let headers = [("authorization", &*bearer), NDJSON, ("idempotency-key", "once")];
+        house.ask("POST", "/v1/batches", &headers, &lines).await
+    };
+    for _ in 0..6 {
+        ask("n", "nobody").await.problem(400, "invalid_body");
+        // Only the whole tells that an id stands twice.
+        ask("m", "room:1").await.problem(400, "invalid_body");
+    }
+    for replayed in ["", "true", "true", "true", "true"] {
+        let answer = ask("n", "room:1").await;
+        assert_eq!(
+            (answer.status, answer.header("idempotency-replayed")),
+            (202, replayed),
+            "{}",
+            answer.text
+        );
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn steering_takes_a_scope_and_sending_again_takes_that_of_sending() {
+    let [shop, news, boss, both] = ["shop", "news", "boss", "both"].map(|name| keys::new(name).unwrap());
+    let may =
+        |key: &keys::NewKey, may: &str| format!("{}\n", key.config.replace("[\"send\", \"read\"]", may));
+    let rest = [
+        may(&shop, "[\"send\", \"read\"]"),
+        may(&news, "[\"read\"]"),
+        may(&boss, "[\"read\", \"admin\"]"),
+        may(&both, "[\"send\", \"admin\"]"),
+    ];
+    let house = House::with(&[("AUTH", "keys")], &format!("\n{}", rest.concat())).await;
+    let [shop, news, boss, both] = [shop, news, boss, both].map(|key| format!("Bearer {}", key.key));
+    let ask = async |path: &str, who: &str| {
+        let answer = house.ask("POST", path, &[("authorization", who)], "{}").await;
+        if answer.status == 403 {
+            answer.problem(403, "forbidden");
+        }
+        answer.status
+    };
+    let mut body = texts(&["room:1", "room:2"]);
+    body["send_at"] = json!("2100-01-01T00:00:00Z");
+    let batch = house.post("/v1/batches", &[("authorization", &*shop)], &body).await.json();
+    let path = |verb: &str| format!("/v1/batches/{}/{verb}", batch["id"].as_str().unwrap());
+    for verb in ["pause", "resume", "cancel", "redrive"] {
+        assert_eq!(ask(&path(verb), &news).await, 403, "{verb}");
+    }
+    for verb in ["pause", "resume"] {
+        assert_eq!(ask(&path(verb), &shop).await, 200, "{verb}");
+        assert_eq!(ask(&path(verb), &boss).await, 200, "{verb}");
+        assert_eq!(ask(&format!("/v1/providers/ne/{verb}"), &shop).await, 403, "{verb}");
+        assert_eq!(ask(&format!("/v1/providers/ne/{verb}"), &boss).await, 200, "{verb}");
+    }
+    assert_eq!(ask(&path("cancel"), &boss).await, 200);
+    assert_eq!(ask(&path("redrive"), &boss).await, 403);
+    // Nothing was rejected: whoever gets that far may send again.
+    assert_eq!((ask(&path("redrive"), &shop).await, ask(&path("redrive"), &both).await), (409, 409));
+    house.close().await;
+}
+
+#[tokio::test]
 async fn without_keys_web_pages_of_others_are_refused() {
     let house = House::open().await;
     let page = [("origin", "https://page.example")];
