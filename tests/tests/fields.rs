@@ -115,6 +115,7 @@ const KEYS: &[Row] = &[
         "ten_thousand_mixed_messages_arrive_once_in_as_few_calls_as_the_limits_allow",
     ),
     ("routes[0]", "split", "a_split_shares_recipients_out_and_keeps_them"),
+    ("routes[0]", "fallback", "a_fallback_takes_what_finds_no_server"),
     ("routes[0]", "on_loss", "a_route_may_refuse_what_would_lose"),
     ("routes[0].when", "to id from app content label not", "each_condition_of_a_route_decides"),
 ];

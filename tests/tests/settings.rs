@@ -151,13 +151,22 @@ fn limits_of_the_configuration_hold() {
     for (class, messages, least_ms) in [
         (format!("room = {{ calls_per_second = 10, {free} }}"), &rooms, 400),
         (format!("room = {{ calls_per_minute = 600, {free} }}"), &rooms, 400),
-        (format!("room = {{ messages_per_second = 10, messages_per_call = 1, {free} }}"), &rooms, 400),
-        (format!("room = {{ messages_per_minute = 600, messages_per_call = 1, {free} }}"), &rooms, 400),
+        (format!("room = {{ messages_per_second = 10, messages_per_call = 1, {free} }}"), &crowd, 900),
         ("room = { per_recipient_per_second = 10 }".to_owned(), &crowd, 900),
     ] {
         let took = timed(&stage, &class, messages);
         assert!(took >= Duration::from_millis(least_ms), "{class}: {took:?}");
     }
+    let few =
+        format!("[providers.ne.limits]\nroom = {{ messages_per_minute = 4, messages_per_call = 1, {free} }}");
+    let ne = config::netease("ne", &stage.netease().url(), &few);
+    let body = json!({"from": "shop", "messages": rooms});
+    let minute = one("", &ne, "ne").serve().post("/v1/send?timeout=1", &body).of(200);
+    assert_eq!(
+        (&minute["counts"]["accepted"], &minute["counts"]["expired"]),
+        (&json!(4), &json!(2)),
+        "{minute}"
+    );
     stage.reset();
     timed(&stage, &format!("room = {{ messages_per_call = 2, {free} }}"), &same);
     assert_eq!(stage.netease().calls(), 3);
@@ -209,6 +218,18 @@ fn a_split_shares_recipients_out_and_keeps_them() {
     assert_eq!(first, took(), "a recipient stays with a provider");
     let to_a = first.values().filter(|provider| *provider == "\"a\"").count();
     assert!((240..=360).contains(&to_a), "{to_a} of 400 at three quarters");
+}
+
+#[test]
+fn a_fallback_takes_what_finds_no_server() {
+    let stage = stage();
+    let down = config::netease("down", NOWHERE, "");
+    let up = config::netease("up", &stage.netease().url(), "");
+    let route = config::route("all", "", "down");
+    let server = Place::new(&format!("{down}{up}{route}fallback = [\"up\"]\n")).serve();
+    let result = sent(&server, &[hi("room:7")]);
+    assert_eq!(result["results"][0]["provider"], "up", "{result}");
+    assert_eq!(result["results"][0]["attempts"][0]["provider"], "down", "{result}");
 }
 
 #[test]
