@@ -305,8 +305,11 @@ fn a_batch_that_is_sent_later_waits_and_one_that_is_too_late_expires() {
     later["send_at"] = json!("2099-01-01T09:00:00+08:00");
     let accepted = server.post("/v1/batches", &later).of(202);
     assert_eq!(accepted["state"], "scheduled", "{accepted}");
-    // What cannot be sent in time for lack of a connection expires.
+    // What cannot be sent in time for lack of a connection expires. A server that had to ask for the dialect
+    // would have a connection.
     stage.wukongim().set_fault(Fault::new(FaultKind::Refuse).value(60_000));
+    let provider = config::wukongim("wk", &stage.wukongim().url(), "published", "");
+    let server = Place::new(&format!("{provider}{}", config::route("all", "", "wk"))).serve();
     let mut late = batch_of(2);
     late["expires_at"] = json!(in_seconds(1));
     let expired = server.settled(&id_of(&server.post("/v1/batches", &late).of(202)), SECONDS);
