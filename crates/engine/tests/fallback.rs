@@ -94,12 +94,20 @@ fn by(result: &MessageResult) -> Vec<(&str, Status)> {
     result.attempts.iter().map(|attempt| (&*attempt.provider, attempt.result)).collect()
 }
 
+/// Closes a server's port for that long, and waits until it is closed.
+async fn close(twin: &Twin, ms: i64) {
+    twin.set_fault(Fault::new(FaultKind::Refuse).value(ms));
+    while tokio::net::TcpStream::connect(twin.addr()).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+}
+
 const DOWN: i64 = 600_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_finds_no_server_goes_to_the_fallback_once() {
     let house = house(["published", "published"]).await;
-    house.a.set_fault(Fault::new(FaultKind::Refuse).value(DOWN));
+    close(&house.a, DOWN).await;
     for results in [house.send(&people(300)).await, house.stored(&people(2_000)).await] {
         for result in &results {
             assert_eq!(
@@ -147,7 +155,7 @@ async fn an_unknown_never_goes_to_the_fallback() {
 #[tokio::test(flavor = "multi_thread")]
 async fn order_is_kept_over_a_fallback() {
     let house = house(["v3", "v3"]).await;
-    house.a.set_fault(Fault::new(FaultKind::Refuse).value(400));
+    close(&house.a, 400).await;
     let messages: Vec<_> = (0..30)
         .map(|n| json!({"id": format!("m{n}"), "to": format!("group:g{}", n % 3), "content": {"type": "text", "text": n.to_string()}}))
         .collect();
@@ -201,7 +209,7 @@ async fn an_unknown_that_the_vendor_does_not_show_stays_unknown_and_is_not_sent_
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_lent_at_a_stop_goes_on_after_the_next_start() {
     let house = house(["published", "published"]).await;
-    house.a.set_fault(Fault::new(FaultKind::Refuse).value(DOWN));
+    close(&house.a, DOWN).await;
     house.b.set_fault(Fault::new(FaultKind::Slow).value(300));
     let batch = house.engine.accept(&caller(), &people(5_000).to_string(), None).await.unwrap().batch;
     let House { a, b, engine, folder } = house;
