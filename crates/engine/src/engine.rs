@@ -87,6 +87,9 @@ impl Engine {
         let mut lanes = BTreeMap::new();
         for (name, provider) in &book.providers {
             let paused = paused.iter().any(|fact| *fact.name == **name);
+            if paused {
+                tracing::warn!(provider = %name, "the provider is paused; its messages wait until it is resumed");
+            }
             lanes.insert(Arc::clone(name), Lane::start(Arc::clone(provider), around.clone(), paused));
         }
         around.peers.write().unwrap_or_else(PoisonError::into_inner).clone_from(&lanes);

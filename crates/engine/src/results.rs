@@ -81,7 +81,10 @@ pub(crate) fn fold(batch_id: &str, parcel: &StoredParcel) -> Vec<(u64, MessageRe
         {
             result.error = Some(Box::new(failure));
         }
-        result.status = *state;
+        // What its vendor is being asked about has left: for the ledger it only waits.
+        if (*state, result.status) != (Status::Queued, Status::Sending) {
+            result.status = *state;
+        }
     }
     for row in &parcel.sending {
         for position in &row.indexes {

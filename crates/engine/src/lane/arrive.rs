@@ -64,27 +64,10 @@ impl Lane {
                 parcel.under_way = parcel.under_way.saturating_sub(1);
             }
         }
-        let verdict = match end {
-            End::Verdict(verdict) => verdict,
-            End::Held(failure) => {
-                self.breaker.abandoned();
-                self.trouble = Some(failure.message);
-                let at = clock::now_ms() + LEDGER_PAUSE_MS;
-                waiting.into_iter().for_each(|waiting| self.requeue(waiting, at));
-                touched.into_iter().for_each(|key| self.after_stop(key));
-                return;
-            }
-            End::Late => {
-                self.breaker.abandoned();
-                let at = clock::now_ms();
-                waiting.into_iter().for_each(|waiting| self.requeue(waiting, at));
-                self.close_rows(&sending);
-                touched.into_iter().for_each(|key| self.after_stop(key));
-                return;
-            }
-            End::Fenced(keys) => {
-                self.breaker.abandoned();
-                self.fenced(keys, waiting, &sending);
+        let (verdict, waiting) = match end {
+            End::Verdict(verdict) => (verdict, waiting),
+            End::Held(_) | End::Late | End::Fenced(_) => {
+                self.never_left(end, waiting, &sending);
                 touched.into_iter().for_each(|key| self.after_stop(key));
                 return;
             }
@@ -138,6 +121,25 @@ impl Lane {
         }
         self.lend(leaving);
         touched.into_iter().for_each(|key| self.after_stop(key));
+    }
+
+    /// A call that never left: all of its messages wait again.
+    fn never_left(&mut self, end: End, waiting: Vec<Waiting<Ticket>>, sending: &[(u32, i64)]) {
+        self.breaker.abandoned();
+        let now_ms = clock::now_ms();
+        match end {
+            End::Verdict(_) => {}
+            End::Held(failure) => {
+                self.trouble = Some(failure.message);
+                let at = now_ms + LEDGER_PAUSE_MS;
+                waiting.into_iter().for_each(|waiting| self.requeue(waiting, at));
+            }
+            End::Late => {
+                waiting.into_iter().for_each(|waiting| self.requeue(waiting, now_ms));
+                self.close_rows(sending);
+            }
+            End::Fenced(keys) => self.fenced(keys, waiting, sending),
+        }
     }
 
     /// Some parcels of a call took no *sending*: all of its messages wait again.
