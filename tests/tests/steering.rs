@@ -206,6 +206,7 @@ fn a_paused_provider_makes_no_call_and_is_still_paused_after_a_restart() {
     server.kill();
     let server = scene.place.serve();
     assert_eq!(state_of_provider(&server, "one"), "paused");
+    assert!(server.log().contains("the provider is paused"), "{}", server.log());
     let mut elsewhere = batch_of(3);
     elsewhere["route"] = json!("to-two");
     server.settled(&accept(&server, &elsewhere), SECONDS);
