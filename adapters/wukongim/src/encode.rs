@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use interline_core::adapter::{Call, CallMessage, Request};
 use interline_core::content::{self as canonical, Content};
 use interline_core::error::{Error, ErrorKind, Refusal};
+use interline_core::json;
 use interline_core::message::Message;
 use interline_core::shared::Shared;
 use std::ops::Range;
@@ -14,7 +15,7 @@ use std::ops::Range;
 use crate::dialect::Dialect;
 use crate::form::{Flags, Form};
 use crate::settings::Account;
-use crate::{SENDBATCH, content, escape};
+use crate::{SENDBATCH, content};
 
 const JSON: &str = "application/json";
 const SEND_PATH: &str = "/message/send";
@@ -274,7 +275,7 @@ impl<'c> Body<'c> {
 
     /// Writes a string, quoted; ids without anything to escape take the short way.
     fn text(&mut self, text: &str) -> Result<(), Error> {
-        if escape::plain(text.as_bytes()) < text.len() {
+        if json::plain(text.as_bytes()) < text.len() {
             return self.json(text);
         }
         self.bytes.push(b'"');

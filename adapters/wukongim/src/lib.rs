@@ -20,7 +20,6 @@ mod content;
 mod decode;
 mod dialect;
 mod encode;
-mod escape;
 mod extensions;
 mod form;
 mod lookup;

@@ -16,7 +16,8 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// The length of the longest beginning in which nothing ends a JSON string or is escaped there. Ids hardly
 /// ever hold such bytes, and every message has several: eight are looked at together.
-pub(crate) fn plain(bytes: &[u8]) -> usize {
+#[must_use]
+pub fn plain(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<TOGETHER>();
     for (place, word) in words.iter().enumerate() {
         let found = special(u64::from_le_bytes(*word));

@@ -13,7 +13,7 @@ pub mod decide;
 pub mod draw;
 pub mod error;
 pub mod id;
-mod json;
+pub mod json;
 pub mod message;
 pub mod options;
 pub mod outcome;

@@ -38,6 +38,7 @@ pub struct Recipient {
     kind: RecipientKind,
     /// As callers write it: results repeat it for each message.
     text: Box<str>,
+    fingerprint: u64,
 }
 
 impl Recipient {
@@ -50,7 +51,12 @@ impl Recipient {
                 format!("{}:{id}", kind.as_str())
             }
         };
-        Self { kind, text: text.into_boxed_str() }
+        Self::of(kind, text.into_boxed_str())
+    }
+
+    fn of(kind: RecipientKind, text: Box<str>) -> Self {
+        let fingerprint = xxhash_rust::xxh3::xxh3_64(text.as_bytes());
+        Self { kind, text, fingerprint }
     }
 
     /// What kind it is.
@@ -73,8 +79,8 @@ impl Recipient {
 
     /// A hash that is stable over processes and versions: the ledger's recipient index stores it.
     #[must_use]
-    pub fn fingerprint(&self) -> u64 {
-        xxhash_rust::xxh3::xxh3_64(self.text.as_bytes())
+    pub const fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 }
 
@@ -104,7 +110,7 @@ impl FromStr for Recipient {
         if id.is_empty() {
             return Err(format!("the id is empty; write {ALLOWED}"));
         }
-        Ok(Self { kind, text: text.into() })
+        Ok(Self::of(kind, text.into()))
     }
 }
 

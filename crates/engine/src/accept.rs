@@ -195,11 +195,11 @@ impl Engine {
         let permissive = head.validation == Validation::Permissive;
         let intake = Intake::new(book, caller, &batch_id, &head);
         let mut rows = Rows::of(&head, now_ms);
-        let mut seen = Seen::of(&head, texts.iter().map(|text| text.get()));
+        let mut seen = Seen::of(&head, texts.iter().copied());
         let root = Path::Root("/messages");
         for (index, text) in (0u64..).zip(texts) {
             let path = Path::Index(&root, index);
-            let taken = intake.take(text.get(), index, path, &mut seen);
+            let taken = intake.take(text, index, path, &mut seen);
             let late = taken.as_ref().ok().and_then(|routed| rows.too_late(&routed.message, &head, &path));
             match late.map_or(taken, Err) {
                 Ok(routed) => rows.good(&routed.provider.settings.name, item(text.get(), &routed.message)),

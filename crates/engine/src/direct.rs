@@ -10,7 +10,7 @@ use interline_core::id;
 use interline_core::options::{Guarantee, Results, Validation};
 use interline_core::outcome::{Counts, Status};
 use interline_core::pack::{Item, Parcel};
-use interline_core::read::{self, Path};
+use interline_core::read::{self, MessageText, Path};
 use interline_core::record::{CallRecord, MessageResult, Note};
 use interline_ledger::{Accepted as Stored, DirectResult, ErrorKind as LedgerError, NewBatch, NewParcel};
 use tokio::sync::oneshot;
@@ -48,7 +48,7 @@ type Ended = (Arc<Provider>, Vec<usize>, DirectDone);
 
 /// A direct send before it leaves.
 struct Prepared<'t> {
-    texts: Vec<&'t str>,
+    texts: Vec<MessageText<'t>>,
     routed: Vec<Result<Routed, Bad>>,
     results: Results,
     /// Indexes into the batch, by provider; none takes what was refused.
@@ -95,8 +95,7 @@ impl Engine {
         let head_text = read::head_text(&document);
         let mut wrong = Wrong::default();
         let head = crate::intake::head(book, &batch_id, &head_text, Path::Root(""), &mut wrong);
-        let texts: Vec<&str> =
-            document.messages.unwrap_or_default().into_iter().map(|text| text.get()).collect();
+        let texts = document.messages.unwrap_or_default();
         if texts.is_empty() {
             wrong.invalid().add(&Path::Root("/messages"), "required: an array with at least one message");
         }
@@ -218,7 +217,7 @@ impl Engine {
             states.push(if routed.is_ok() { Status::Queued } else { Status::Rejected });
             messages.push(match routed {
                 Ok(routed) => Ok(Arc::clone(&routed.message)),
-                Err(bad) => Err(Box::new(refused_result(text, &batch.id, index, bad))),
+                Err(bad) => Err(Box::new(refused_result(text.get(), &batch.id, index, bad))),
             });
         }
         let mut told = Told::new(messages);
@@ -291,7 +290,7 @@ impl Engine {
 
 fn prepare<'t>(
     intake: &Intake<'_>,
-    texts: Vec<&'t str>,
+    texts: Vec<MessageText<'t>>,
     validation: Validation,
     wrong: &mut Wrong,
 ) -> Prepared<'t> {
@@ -299,7 +298,7 @@ fn prepare<'t>(
     let mut seen = Seen::of(intake.head, texts.iter().copied());
     let mut routed: Vec<Result<Routed, Bad>> = Vec::with_capacity(texts.len());
     let root = Path::Root("/messages");
-    for (index, text) in (0u64..).zip(&texts) {
+    for (index, text) in (0u64..).zip(texts.iter().copied()) {
         match intake.take(text, index, Path::Index(&root, index), &mut seen) {
             Ok(good) => routed.push(Ok(good)),
             Err(bad) if permissive => routed.push(Err(bad)),
@@ -440,7 +439,7 @@ fn packed(prepared: &Prepared<'_>, provider: Option<&Provider>, members: &[usize
         let routed = prepared.routed.get(*index)?.as_ref().ok();
         Some(Item {
             index: *index as u64,
-            json: prepared.texts.get(*index)?,
+            json: prepared.texts.get(*index)?.get(),
             recipient: routed.map_or(0, |routed| routed.message.to.fingerprint()),
             // Ids are only looked for in uploads that are not complete yet.
             id: None,

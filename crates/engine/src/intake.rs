@@ -10,7 +10,7 @@ use interline_core::adapter::{Adapter, Loss};
 use interline_core::error::{ErrorCode, Failure, FieldError};
 use interline_core::message::{FAST_ABOVE, Head, Message, default_results};
 use interline_core::options::{OnLoss, Results, Sender};
-use interline_core::read::{self, Identity, Path, Problems};
+use interline_core::read::{self, Identity, MessageText, Path, Problems};
 use interline_core::recipient::RecipientKind;
 use interline_core::route::Choice;
 use interline_core::shared::Shared;
@@ -156,16 +156,10 @@ pub(crate) struct Seen {
 impl Seen {
     /// Counts who shares the batch's content, where there are enough messages for it to matter: every
     /// message is checked with the default that it will be sent with.
-    pub(crate) fn of<'t>(head: &Head, texts: impl ExactSizeIterator<Item = &'t str>) -> Self {
-        #[derive(serde::Deserialize)]
-        struct Shape {
-            content: Option<serde::de::IgnoredAny>,
-        }
+    pub(crate) fn of<'t>(head: &Head, texts: impl ExactSizeIterator<Item = MessageText<'t>>) -> Self {
         let matters = head.content.is_some() && texts.len() as u64 > FAST_ABOVE;
-        let shares =
-            |text: &str| serde_json::from_str::<Shape>(text).is_ok_and(|shape| shape.content.is_none());
         let count = texts.len();
-        let sharing = if matters { texts.filter(|text| shares(text)).count() } else { 0 };
+        let sharing = if matters { texts.filter(|text| text.shares_content()).count() } else { 0 };
         Self { named: HashSet::with_capacity(count), results: default_results(sharing as u64) }
     }
 
@@ -243,7 +237,12 @@ impl<'a> Intake<'a> {
     }
 
     /// Reads one message, without routing it.
-    pub(crate) fn read(&self, text: &str, index: u64, path: Path<'_>) -> Result<Arc<Message>, Bad> {
+    pub(crate) fn read<'t>(
+        &self,
+        text: impl Into<MessageText<'t>>,
+        index: u64,
+        path: Path<'_>,
+    ) -> Result<Arc<Message>, Bad> {
         let identity = Identity {
             batch_id: self.batch_id,
             vendors: &self.book.vendor_names,
@@ -329,7 +328,7 @@ impl<'a> Intake<'a> {
     /// The same for a message of a whole body, where ids must differ.
     pub(crate) fn take(
         &self,
-        text: &str,
+        text: MessageText<'_>,
         index: u64,
         path: Path<'_>,
         seen: &mut Seen,
@@ -368,8 +367,8 @@ mod tests {
         let sharing = [r#"{"to":"user:a"}"#, r#"{"to":"user:a","content":null}"#];
         let own = r#"{"to":"user:a","content":{"type":"text","text":"x"}}"#;
         for (count, more, results) in [(100, 50, Results::Each), (101, 0, Results::Fast)] {
-            let texts: Vec<&str> =
-                sharing.iter().copied().cycle().take(count).chain(vec![own; more]).collect();
+            let texts: Vec<MessageText<'_>> =
+                sharing.iter().copied().cycle().take(count).chain(vec![own; more]).map(Into::into).collect();
             assert_eq!(Seen::of(&head, texts.into_iter()).results(), results);
         }
     }

@@ -41,7 +41,7 @@ impl Engine {
             Plan { messages: Vec::new(), calls: Vec::new(), totals: Totals::default(), errors: Vec::new() };
         let mut routed = Vec::new();
         let texts = document.messages.unwrap_or_default();
-        let mut seen = Seen::of(&head, texts.iter().map(|text| text.get()));
+        let mut seen = Seen::of(&head, texts.iter().copied());
         plan.totals.messages = texts.len() as u64;
         if texts.is_empty() {
             let error = Bad::missing_messages();
@@ -49,7 +49,7 @@ impl Engine {
         }
         let root = Path::Root("/messages");
         for (index, text) in (0u64..).zip(texts) {
-            match intake.take(text.get(), index, Path::Index(&root, index), &mut seen) {
+            match intake.take(text, index, Path::Index(&root, index), &mut seen) {
                 Ok(good) => {
                     plan.messages.push(planned(&intake, &good));
                     routed.push(good);

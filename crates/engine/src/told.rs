@@ -153,7 +153,8 @@ mod tests {
         let head = read::read_head(head, &identity, Path::Root(""), &mut problems).unwrap();
         let mut read = |index| {
             let text = format!(r#"{{"to":"user:{index}"}}"#);
-            read::read_message(&text, (&head, &identity), index, Path::Root(""), &mut problems).unwrap()
+            read::read_message(text.as_str(), (&head, &identity), index, Path::Root(""), &mut problems)
+                .unwrap()
         };
         (0..count).map(|index| Ok(Arc::new(read(index)))).collect()
     }

@@ -2,7 +2,8 @@
 //! nothing escaped. Whatever looks any different is left to serde, which reads the same of it; so this
 //! may give up at any byte, and must never read something that serde would not.
 
-use crate::escape;
+use interline_core::json;
+
 use crate::wire::{Id, Ids};
 
 /// The most digits that are surely no more than a `u64` holds.
@@ -14,59 +15,53 @@ const MOST_DIGITS_SIGNED: usize = 18;
 /// The array, in whose place `most` answers are expected; none where it is not plain.
 pub(super) fn read(body: &[u8], most: usize) -> Option<Vec<Option<Ids<'_>>>> {
     let text = str::from_utf8(body).ok()?;
-    let mut cursor = Cursor { text: text.trim_end_matches([' ', '\t', '\r', '\n']), at: 0 };
+    let mut rest = Rest(text.trim_end_matches([' ', '\t', '\r', '\n']));
     let mut answers = Vec::with_capacity(most);
-    cursor.expect(b"[")?;
-    if cursor.expect(b"]").is_none() {
+    rest.expect("[")?;
+    if rest.expect("]").is_none() {
         loop {
             answers.push(Some(Ids::default()));
-            cursor.ids(answers.last_mut()?.as_mut()?)?;
-            if cursor.expect(b",").is_none() {
-                break cursor.expect(b"]")?;
+            rest.ids(answers.last_mut()?.as_mut()?)?;
+            if rest.expect(",").is_none() {
+                break rest.expect("]")?;
             }
         }
     }
-    cursor.rest()?.is_empty().then_some(answers)
+    rest.0.is_empty().then_some(answers)
 }
 
-/// Where in the text reading has got to.
-struct Cursor<'r> {
-    text: &'r str,
-    at: usize,
-}
+/// What is still to be read.
+struct Rest<'r>(&'r str);
 
-impl<'r> Cursor<'r> {
-    fn rest(&self) -> Option<&'r [u8]> {
-        self.text.as_bytes().get(self.at..)
-    }
-
+impl<'r> Rest<'r> {
     #[inline]
-    fn expect(&mut self, bytes: &[u8]) -> Option<()> {
-        self.rest()?.starts_with(bytes).then(|| self.at += bytes.len())
+    fn expect(&mut self, text: &str) -> Option<()> {
+        self.0 = self.0.strip_prefix(text)?;
+        Some(())
     }
 
     /// An object of ids, read into its place; serde refuses a key that comes twice.
     fn ids(&mut self, ids: &mut Ids<'r>) -> Option<()> {
-        self.expect(b"{")?;
+        self.expect("{")?;
         loop {
-            self.expect(b"\"")?;
-            let key = self.string()?;
-            self.expect(b":")?;
-            match key {
-                "message_id" => once(&mut ids.message_id, Id::of(self.id()?))?,
-                "message_seq" => once(&mut ids.message_seq, Id::of(self.id()?))?,
-                "client_msg_no" => once(&mut ids.client_msg_no, Id::of(self.id()?))?,
-                "reason" => once(&mut ids.reason, self.digits(MOST_DIGITS_SIGNED)?.parse().ok()?)?,
-                _ => return None,
+            if self.expect("\"message_id\":").is_some() {
+                once(&mut ids.message_id, Id::of(self.id()?))?;
+            } else if self.expect("\"message_seq\":").is_some() {
+                once(&mut ids.message_seq, Id::of(self.id()?))?;
+            } else if self.expect("\"client_msg_no\":").is_some() {
+                once(&mut ids.client_msg_no, Id::of(self.id()?))?;
+            } else {
+                self.expect("\"reason\":")?;
+                once(&mut ids.reason, self.digits(MOST_DIGITS_SIGNED)?.parse().ok()?)?;
             }
-            if self.expect(b",").is_none() {
-                return self.expect(b"}");
+            if self.expect(",").is_none() {
+                return self.expect("}");
             }
         }
     }
 
     fn id(&mut self) -> Option<&'r str> {
-        match self.expect(b"\"") {
+        match self.expect("\"") {
             Some(()) => self.string(),
             None => self.digits(MOST_DIGITS),
         }
@@ -74,21 +69,18 @@ impl<'r> Cursor<'r> {
 
     /// The rest of a string that began.
     fn string(&mut self) -> Option<&'r str> {
-        let text = self.take(escape::plain(self.rest()?))?;
-        self.expect(b"\"")?;
+        let (text, rest) = self.0.split_at_checked(json::plain(self.0.as_bytes()))?;
+        self.0 = rest;
+        self.expect("\"")?;
         Some(text)
     }
 
     /// A whole number that is not 0; what would make it another number stands where `,` or `}` is wanted.
     fn digits(&mut self, most: usize) -> Option<&'r str> {
-        let text = self.take(self.rest()?.iter().position(|byte| !byte.is_ascii_digit())?)?;
+        let end = self.0.bytes().position(|byte| !byte.is_ascii_digit())?;
+        let (text, rest) = self.0.split_at_checked(end)?;
+        self.0 = rest;
         (!text.starts_with('0') && (1..=most).contains(&text.len())).then_some(text)
-    }
-
-    fn take(&mut self, length: usize) -> Option<&'r str> {
-        let text = self.text.get(self.at..self.at + length)?;
-        self.at += length;
-        Some(text)
     }
 }
 

@@ -1,20 +1,16 @@
-//! Reads the document, the head and single messages. The head is read first, then each message over
+//! Reads the head and single messages. The head is read first, then each message over
 //! it; both may come from a JSON body, from NDJSON lines or from the ledger, by the same functions.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 use serde_json_borrow::Value;
 
 use super::content::content;
+use super::document::MessageText;
 use super::field::{Fields, Path, Problems};
 use super::options::{extensions, options, sender};
-use super::plain;
+use super::plain::Plain;
 use crate::content::{Content, Template};
-use crate::error::FieldError;
 use crate::message::{Head, Message};
 use crate::options::{Guarantee, OnLoss, Options, Validation, Vars};
 use crate::recipient::Recipient;
@@ -33,91 +29,6 @@ pub struct Identity<'a> {
     pub vendors: &'a [&'a str],
     /// The guarantee of a batch that names none.
     pub guarantee: Guarantee,
-}
-
-/// The text of one message inside a document.
-pub type MessageText<'t> = &'t RawValue;
-
-/// A JSON body, taken apart but not yet read.
-#[derive(Debug, Default)]
-pub struct Document<'t> {
-    fields: Vec<(Cow<'t, str>, &'t RawValue)>,
-    /// The messages as they stand in the input; none when the field is missing.
-    pub messages: Option<Vec<MessageText<'t>>>,
-}
-
-struct Messages<'t>(Vec<&'t RawValue>);
-
-impl<'de: 't, 't> Deserialize<'de> for Messages<'t> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Items<'t>(std::marker::PhantomData<&'t ()>);
-        impl<'de: 't, 't> Visitor<'de> for Items<'t> {
-            type Value = Messages<'t>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of messages")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Messages<'t>, A::Error> {
-                let mut messages = Vec::new();
-                while let Some(message) = items.next_element::<&'de RawValue>()? {
-                    messages.push(message);
-                }
-                Ok(Messages(messages))
-            }
-        }
-        deserializer.deserialize_seq(Items(std::marker::PhantomData))
-    }
-}
-
-impl<'de: 't, 't> Deserialize<'de> for Document<'t> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Body<'t>(std::marker::PhantomData<&'t ()>);
-        impl<'de: 't, 't> Visitor<'de> for Body<'t> {
-            type Value = Document<'t>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a batch: an object with `messages`")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Document<'t>, A::Error> {
-                let mut document = Document::default();
-                while let Some(key) = members.next_key::<Cow<'de, str>>()? {
-                    if key == "messages" && document.messages.is_none() {
-                        document.messages = Some(members.next_value::<Messages<'t>>()?.0);
-                    } else {
-                        document.fields.push((key, members.next_value()?));
-                    }
-                }
-                Ok(document)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Document<'t>, A::Error> {
-                while items.next_element::<IgnoredAny>()?.is_some() {}
-                Err(serde::de::Error::custom("expected a batch object, found an array"))
-            }
-        }
-        deserializer.deserialize_map(Body(std::marker::PhantomData))
-    }
-}
-
-/// Takes a JSON body apart.
-///
-/// # Errors
-/// Where the text is no JSON, or no object, or its `messages` no array: line and column are named.
-pub fn read_document(text: &str) -> Result<Document<'_>, FieldError> {
-    serde_json::from_str(text).map_err(|error| FieldError::new("", format!("not a batch as JSON: {error}")))
-}
-
-/// The head of a document as JSON text of its own: everything but `messages`. The ledger stores it.
-#[must_use]
-pub fn head_text(document: &Document<'_>) -> String {
-    let mut text = String::from("{");
-    for (key, value) in &document.fields {
-        if text.len() > 1 {
-            text.push(',');
-        }
-        text.push_str(&serde_json::Value::from(key.as_ref()).to_string());
-        text.push(':');
-        text.push_str(value.get());
-    }
-    text.push('}');
-    text
 }
 
 fn parse<'t>(text: &'t str, path: &Path<'_>, problems: &mut Problems) -> Option<Value<'t>> {
@@ -191,18 +102,19 @@ fn vars(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Vars> {
 }
 
 /// Reads one message over its head. `index` counts from 0 in the batch.
-pub fn read_message(
-    text: &str,
+pub fn read_message<'t>(
+    text: impl Into<MessageText<'t>>,
     (head, identity): (&Head, &Identity<'_>),
     index: u64,
     path: Path<'_>,
     problems: &mut Problems,
 ) -> Option<Message> {
-    if let Some(message) = plain_message(text, (head, identity), index) {
+    let text = text.into();
+    if let Some(message) = text.plain().and_then(|plain| plain_message(plain, (head, identity), index)) {
         return Some(message);
     }
     let errors_before = problems.total();
-    let value = parse(text, &path, problems)?;
+    let value = parse(text.get(), &path, problems)?;
     let mut fields = Fields::of(&value, path, problems)?;
     let to = recipient(&mut fields, problems);
     let given = id(&mut fields, "id", problems);
@@ -265,11 +177,14 @@ pub fn read_message(
 }
 
 /// Reads a message that takes everything but its names from the batch; none leaves it to the full reader.
-fn plain_message(text: &str, (head, identity): (&Head, &Identity<'_>), index: u64) -> Option<Message> {
+fn plain_message(plain: Plain<'_>, (head, identity): (&Head, &Identity<'_>), index: u64) -> Option<Message> {
     let content = head.content.as_ref().filter(|content| content.template == Template::Off)?;
-    let plain = plain::read(text).filter(|_| head.vars.is_empty())?;
     let fits = |id: Option<&str>| id.is_none_or(is_id);
-    if !fits(plain.id) || !fits(plain.client_id) || plain.id.is_some_and(|id| reserved(id, index)) {
+    if !head.vars.is_empty()
+        || !fits(plain.id)
+        || !fits(plain.client_id)
+        || plain.id.is_some_and(|id| reserved(id, index))
+    {
         return None;
     }
     let client_id = || derived_client_id(identity.batch_id, index).into_boxed_str();
@@ -278,7 +193,7 @@ fn plain_message(text: &str, (head, identity): (&Head, &Identity<'_>), index: u6
         id_given: plain.id.is_some(),
         id: plain.id.map_or_else(|| made_id(index).into_boxed_str(), Box::from),
         client_id: plain.client_id.map_or_else(client_id, Box::from),
-        to: plain.to?.parse().ok()?,
+        to: plain.to.parse().ok()?,
         from: head.from.clone(),
         content: content.clone(),
         inherits_content: true,
@@ -339,17 +254,23 @@ where
 #[must_use]
 pub fn derived_client_id(batch_id: &str, index: u64) -> String {
     let digest = xxhash_rust::xxh3::xxh3_128_with_seed(batch_id.as_bytes(), index);
-    let mut text = vec![0; 32];
-    for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(digest.to_be_bytes()) {
-        *pair = [hex_digit(byte >> 4), hex_digit(byte & 15)];
+    let mut text = Vec::with_capacity(32);
+    for bytes in digest.to_be_bytes().as_chunks().0 {
+        text.extend_from_slice(&hex_digits(u32::from_be_bytes(*bytes)));
     }
     // Hex digits are text.
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// Without a branch, so that all digits are made at once.
-const fn hex_digit(nibble: u8) -> u8 {
-    b'0' + nibble + (nibble > 9) as u8 * (b'a' - b'0' - 10)
+/// The digits of a number, all eight at once: each four bits get a byte of their own.
+const fn hex_digits(number: u32) -> [u8; 8] {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let mut nibbles = number as u64;
+    nibbles = (nibbles | (nibbles << 16)) & 0x0000_ffff_0000_ffff;
+    nibbles = (nibbles | (nibbles << 8)) & 0x00ff_00ff_00ff_00ff;
+    nibbles = (nibbles | (nibbles << 4)) & 0x0f0f_0f0f_0f0f_0f0f;
+    let letters = ((nibbles + 6 * EACH) >> 4) & EACH;
+    (nibbles + EACH * b'0' as u64 + letters * (b'a' - b'0' - 10) as u64).to_be_bytes()
 }
 
 fn check_template(
@@ -384,6 +305,14 @@ fn check_template(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn client_ids_are_hex_digits() {
+        for number in [0, 9, 0x89ab_cdef, 0x0123_4567, u32::MAX] {
+            assert_eq!(hex_digits(number), *format!("{number:08x}").as_bytes());
+        }
+        assert_eq!(derived_client_id("b", 1).len(), 32);
+    }
 
     #[test]
     fn plain_messages_are_what_the_full_reader_makes_of_them() {

@@ -4,12 +4,11 @@
 
 mod batch;
 mod content;
+mod document;
 mod field;
 mod options;
 mod plain;
 
-pub use batch::{
-    Document, Identity, MessageText, derived_client_id, head_text, made_id, read_document, read_head,
-    read_message,
-};
+pub use batch::{Identity, derived_client_id, made_id, read_head, read_message};
+pub use document::{Document, MessageText, head_text, read_document};
 pub use field::{Fields, MAX_LISTED, Path, Problems};

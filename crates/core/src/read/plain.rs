@@ -3,47 +3,30 @@
 //! of fields. Whatever looks any different is left to the full reader, which also words all errors; so this
 //! may give up at any byte, and must never read something that the full reader would not.
 
+use serde_json::value::RawValue;
+
 use crate::json;
 
 /// The fields of such a message.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plain<'t> {
-    pub(super) to: Option<&'t str>,
+    pub(super) to: &'t str,
     pub(super) id: Option<&'t str>,
     pub(super) client_id: Option<&'t str>,
 }
 
-/// Reads a message; none where it is not plain.
-pub(super) fn read(text: &str) -> Option<Plain<'_>> {
-    let mut cursor = Cursor { text, at: 0 };
-    let mut plain = Plain::default();
-    cursor.expect(b'{')?;
-    loop {
-        let place = match cursor.string()? {
-            "to" => &mut plain.to,
-            "id" => &mut plain.id,
-            "client_id" => &mut plain.client_id,
-            _ => return None,
-        };
-        cursor.expect(b':')?;
-        if place.replace(cursor.string()?).is_some() {
-            return None;
-        }
-        if cursor.expect(b',').is_none() {
-            cursor.expect(b'}')?;
-            cursor.skip_blanks();
-            return cursor.next().is_none().then_some(plain);
-        }
-    }
-}
-
-/// Where in the text reading has got to.
-struct Cursor<'t> {
+/// Where in a text reading has got to.
+#[derive(Debug, Clone)]
+pub(super) struct Cursor<'t> {
     text: &'t str,
     at: usize,
 }
 
 impl<'t> Cursor<'t> {
+    pub(super) const fn new(text: &'t str) -> Self {
+        Self { text, at: 0 }
+    }
+
     fn next(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -55,12 +38,13 @@ impl<'t> Cursor<'t> {
     }
 
     /// Skips blanks and one such byte; where another one stands only the blanks.
-    fn expect(&mut self, byte: u8) -> Option<()> {
+    pub(super) fn expect(&mut self, byte: u8) -> Option<()> {
         self.skip_blanks();
         (self.next()? == byte).then(|| self.at += 1)
     }
 
-    fn string(&mut self) -> Option<&'t str> {
+    /// A string with nothing escaped.
+    pub(super) fn string(&mut self) -> Option<&'t str> {
         self.expect(b'"')?;
         let rest = self.text.as_bytes().get(self.at..)?;
         let end = self.at + json::plain(rest);
@@ -69,6 +53,52 @@ impl<'t> Cursor<'t> {
         (self.next()? == b'"').then(|| self.at += 1)?;
         Some(text)
     }
+
+    /// Any value, checked by serde.
+    pub(super) fn value(&mut self) -> Option<&'t RawValue> {
+        let mut values = serde_json::Deserializer::from_str(self.text.get(self.at..)?).into_iter();
+        let value = values.next()?.ok()?;
+        self.at += values.byte_offset();
+        Some(value)
+    }
+
+    /// A plain message; none, somewhere in it, where it is not plain.
+    pub(super) fn message(&mut self) -> Option<Plain<'t>> {
+        let (mut to, mut id, mut client_id) = (None, None, None);
+        self.expect(b'{')?;
+        loop {
+            let place = match self.string()? {
+                "to" => &mut to,
+                "id" => &mut id,
+                "client_id" => &mut client_id,
+                _ => return None,
+            };
+            self.expect(b':')?;
+            if place.replace(self.string()?).is_some() {
+                return None;
+            }
+            if self.expect(b',').is_none() {
+                self.expect(b'}')?;
+                return Some(Plain { to: to?, id, client_id });
+            }
+        }
+    }
+
+    /// A plain message with nothing else around it.
+    pub(super) fn only_message(mut self) -> Option<Plain<'t>> {
+        self.message().filter(|_| self.is_at_end())
+    }
+
+    /// Whether nothing but blanks follows.
+    pub(super) fn is_at_end(&mut self) -> bool {
+        self.skip_blanks();
+        self.next().is_none()
+    }
+
+    /// The text since an earlier place, without the blanks that it begins with.
+    pub(super) fn since(&self, start: &Self) -> Option<&'t str> {
+        self.text.get(start.at..self.at).map(|text| text.trim_start_matches([' ', '\t', '\r', '\n']))
+    }
 }
 
 #[cfg(test)]
@@ -76,9 +106,13 @@ mod tests {
     use super::*;
     use serde_json_borrow::Value;
 
+    fn read(text: &str) -> Option<Plain<'_>> {
+        Cursor::new(text).only_message()
+    }
+
     #[test]
     fn plain_messages_are_read_whatever_their_order_and_blanks() {
-        let wanted = Plain { to: Some("user:频道"), id: Some("m1"), client_id: None };
+        let wanted = Plain { to: "user:频道", id: Some("m1"), client_id: None };
         for text in [r#"{"id":"m1","to":"user:频道"}"#, " { \"to\" : \"user:频道\",\n\t\"id\":\r\"m1\" } "]
         {
             assert_eq!(read(text).as_ref(), Some(&wanted), "{text}");
@@ -120,7 +154,9 @@ mod tests {
                     let text = std::str::from_utf8(text).unwrap();
                     let Some(plain) = read(text) else { continue };
                     let value: Value<'_> = serde_json::from_str(text).unwrap();
-                    for (key, found) in [("to", plain.to), ("id", plain.id), ("client_id", plain.client_id)] {
+                    for (key, found) in
+                        [("to", Some(plain.to)), ("id", plain.id), ("client_id", plain.client_id)]
+                    {
                         assert_eq!(value.get(key).as_str(), found, "{text}");
                     }
                 }

@@ -142,7 +142,7 @@ mod tests {
         let head = r#"{"content":{"type":"text","text":"hi"}}"#;
         let head = read_head(head, &identity, Path::Root(""), &mut problems).unwrap();
         let text = serde_json::json!({"id": id, "to": format!("user:{id}")}).to_string();
-        read_message(&text, (&head, &identity), 0, Path::Root(""), &mut problems).unwrap()
+        read_message(text.as_str(), (&head, &identity), 0, Path::Root(""), &mut problems).unwrap()
     }
 
     proptest! {
