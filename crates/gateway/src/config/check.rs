@@ -87,7 +87,8 @@ impl Config {
 
     /// The providers that some route names.
     fn used(&self) -> BTreeSet<&str> {
-        let fallbacks = self.routes.iter().flat_map(|route| route.fallback.iter().flat_map(|names| names.iter()));
+        let fallbacks =
+            self.routes.iter().flat_map(|route| route.fallback.iter().flat_map(|names| names.iter()));
         let targets = self.routes.iter().flat_map(|route| route.target.providers());
         targets.chain(fallbacks).map(|name| &**name).collect()
     }

@@ -96,7 +96,11 @@ fn unknown_keys_are_named_with_what_is_allowed() {
         "providers.wk-main.fold",
         &["dialect", "token"],
     );
-    wrong(&format!("{}fallbacks = []\n", working()), "routes[0].fallbacks", &["unknown", "fallback", "split"]);
+    wrong(
+        &format!("{}fallbacks = []\n", working()),
+        "routes[0].fallbacks",
+        &["unknown", "fallback", "split"],
+    );
     wrong(&format!("{}when = {{ kind = \"user\" }}\n", working()), "routes[0].when.kind", &["to", "not"]);
     wrong(&format!("{}[[facades]]\nname = \"x\"\n", working()), "facades", &["unknown"]);
 }
