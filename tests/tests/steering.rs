@@ -415,9 +415,12 @@ fn an_app_steers_its_own_batches_and_an_admin_all() {
     let folder = Place::empty();
     let mut apps = String::new();
     let mut keys = BTreeMap::new();
-    for (name, may) in
-        [("shop", "\"send\", \"read\""), ("other", "\"send\", \"read\""), ("boss", "\"admin\", \"read\"")]
-    {
+    for (name, may) in [
+        ("shop", "\"send\", \"read\""),
+        ("other", "\"send\", \"read\""),
+        ("boss", "\"admin\", \"read\""),
+        ("editor", "\"admin\", \"send\""),
+    ] {
         let ran = folder.run(&["keys", "new", name]);
         let said = ran.said();
         let key = said.split_whitespace().find(|word| word.starts_with("il_")).expect("a key").to_owned();
@@ -444,7 +447,9 @@ fn an_app_steers_its_own_batches_and_an_admin_all() {
     assert_eq!(of("shop").post_text(&format!("/v1/batches/{id}/pause"), "").of(200)["state"], "paused");
     assert_eq!(of("boss").post_text(&format!("/v1/batches/{id}/cancel"), "").of(200)["state"], "cancelled");
     let path = format!("/v1/batches/{id}/redrive");
-    let again = of("boss").post(&path, &json!({"status": ["cancelled"]}));
+    let redrive = json!({"status": ["cancelled"]});
+    refused(&of("boss").post(&path, &redrive), 403, "forbidden", "send");
+    let again = of("editor").post(&path, &redrive);
     assert_eq!(again.status, 202, "{}", again.text());
     let path = format!("/v1/batches/{}", id_of(&again));
     assert_eq!(of("shop").get(&path).of(200)["app"], "shop", "it stays the app's");
