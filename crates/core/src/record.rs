@@ -1,5 +1,5 @@
 //! What is written down of each call, and the result of a message folded from those records. How records
-//! are stored is in [`mod@stored`], how results are written in [`mod@answer`].
+//! are stored is in `stored`, how results are written in `answer`.
 
 mod answer;
 mod stored;
