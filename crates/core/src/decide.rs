@@ -1,6 +1,6 @@
 //! What follows from an attempt: one table for every vendor. Nothing is retryable by default, and a
 //! message that may have arrived goes again only where the vendor would recognise it or the caller asked
-//! for it. [`table`] writes the table down from [`decide`] itself; `docs/LEDGER.md` holds that text.
+//! for it. [`table()`] writes the table down from [`decide`] itself; `docs/LEDGER.md` holds that text.
 
 mod table;
 

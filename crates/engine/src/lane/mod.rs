@@ -28,6 +28,7 @@ use tokio::task::JoinHandle;
 pub(crate) use claim::deadline;
 pub(crate) use entry::Entry;
 pub(crate) use loan::Peers;
+use parcel::Stop;
 pub(crate) use parcel::{BatchRef, DirectDone, DirectSink, HeldParcel, Origin};
 
 use crate::clock::{self, JumpWatch};
@@ -310,6 +311,10 @@ impl Lane {
                 self.stopping = Some(done);
                 self.give_all_back();
                 self.recall(None, false);
+                // Who waits for what has not left hears of it at once.
+                let direct = self.parcels.iter().filter(|(_, held)| matches!(held.origin, Origin::Direct(_)));
+                let direct: Vec<u32> = direct.map(|(key, _)| *key).collect();
+                direct.into_iter().for_each(|key| self.stop_parcel(key, Stop::Recalled));
             }
         }
     }
