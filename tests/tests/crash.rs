@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use interline_ledger::boundary;
@@ -257,21 +258,38 @@ fn renewals() -> u64 {
     let mut troupe = Troupe::new();
     let url = troupe.add("wk", Vendor::WuKongIm, "v2");
     let names = boundary::NAMES.iter().filter(|name| name.starts_with("renew."));
-    let each = names.flat_map(|name| (0..AT_EACH).map(move |number| (*name, number)));
-    let servers: Vec<_> = each
-        .map(|(name, number)| {
-            let url = url.clone();
-            std::thread::spawn(move || kill_at_renewal(&url, name, number))
-        })
-        .collect();
-    let count = servers.len() as u64;
-    let accepted: Vec<String> =
-        servers.into_iter().flat_map(|one| one.join().expect("a server that was killed")).collect();
+    let each: Vec<_> = names.flat_map(|name| (0..AT_EACH).map(move |number| (*name, number))).collect();
+    // A scope waits for all of its servers, also when one of them is not as it should be.
+    let accepted: Vec<String> = std::thread::scope(|scope| {
+        let one = |(name, number)| {
+            let url = &url;
+            scope.spawn(move || kill_at_renewal(url, name, number))
+        };
+        let servers: Vec<_> = each.iter().copied().map(one).collect();
+        servers.into_iter().flat_map(|server| server.join().expect("a server that was killed")).collect()
+    });
     let received = troupe.twin("wk").received();
     let arrived: HashSet<&str> = received.messages.iter().map(|message| message.to.as_str()).collect();
     assert_eq!(arrived.len(), received.messages.len(), "something arrived twice");
     assert!(accepted.iter().all(|to| arrived.contains(to.as_str())), "something accepted never arrived");
-    count
+    each.len() as u64
+}
+
+/// Work beside the test, which is waited for whatever becomes of the test: it has servers running.
+struct Beside(Option<JoinHandle<u64>>);
+
+impl Beside {
+    fn done(mut self) -> u64 {
+        self.0.take().map_or(0, |thread| thread.join().expect("kills at renewals"))
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            thread.join().ok();
+        }
+    }
 }
 
 fn setting(name: &str) -> Option<u64> {
@@ -300,7 +318,7 @@ fn settle(server: &Server, requests: &[Request], troupe: &Troupe) -> Audit {
 fn killed_anywhere_again_and_again_nothing_is_lost_or_doubled() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let began = Instant::now();
-    let renewing = std::thread::spawn(renewals);
+    let renewing = Beside(Some(std::thread::spawn(renewals)));
     let mut dice = Dice::from_environment("INTERLINE_CRASH_SEED");
     let (troupe, text) = troupe();
     let place = Place::new(&text).debug_build();
@@ -334,7 +352,7 @@ fn killed_anywhere_again_and_again_nothing_is_lost_or_doubled() {
     let requests = load.finish();
     let finished = began.elapsed() - killing;
     let audit = settle(&server, &requests, &troupe);
-    let renewed = renewing.join().expect("kills at renewals");
+    let renewed = renewing.done();
     let total = in_flight + renewed + kills.values().sum::<u64>();
     eprintln!("{:<28} kills", "place");
     let others = [("renew.*", renewed), ("a call under way", in_flight), ("in all", total)];
