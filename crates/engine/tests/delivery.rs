@@ -260,3 +260,27 @@ async fn messages_for_one_recipient_keep_their_order_over_an_outage() {
     let texts: Vec<String> = twin.received().messages.into_iter().map(|message| message.text).collect();
     assert_eq!(texts, (0..30).map(|n| format!("t{n}")).collect::<Vec<_>>());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_class_starves_behind_another_where_one_call_is_under_way_at_once() {
+    let twin = twin("v2").await;
+    twin.set_fault(Fault::new(FaultKind::Slow).value(10));
+    let mut settings = settings(&twin.url(), Some("v2"));
+    settings.providers[0].in_flight = Some(1);
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("ledger.db").display());
+    let engine = Engine::start(settings, Ledger::open(&url).await.unwrap()).await.unwrap();
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let groups = (0..60).map(|n| json!({"to": format!("group:g{n}"), "content": text("single")}));
+    let people = (0..3).map(
+        |n| json!({"to": format!("user:u{n}"), "content": text("many"), "options": {"results": "fast"}}),
+    );
+    let messages: Vec<_> = groups.chain(people).collect();
+    let batch =
+        engine.accept(&caller(), &json!({"messages": messages}).to_string(), None).await.unwrap().batch;
+    assert!(engine.settled(&batch.id, Duration::from_secs(20)).await.unwrap());
+    let received = twin.received();
+    let many = received.messages.iter().find(|message| message.text == "many").unwrap();
+    assert!(many.call <= 5, "the other class had its turn in call {}", many.call);
+    engine.shutdown(Duration::from_secs(5)).await;
+}

@@ -110,18 +110,29 @@ impl Lane {
         }
         let limit = self.breaker.allowance(now_ms, self.provider.in_flight());
         let mut soonest: Option<Duration> = None;
-        for index in 0..self.paces.len() {
-            while self.in_flight < limit {
-                let wait = match self.depart_one(index, now_ms, &adapter) {
-                    Some(Ok(())) => continue,
-                    Some(Err(wait)) => wait,
-                    None => break,
-                };
-                soonest = Some(soonest.map_or(wait, |soonest| soonest.min(wait)));
-                break;
+        let mut resting = vec![false; self.paces.len()];
+        // In turn, and each time another one first: where few calls may be under way none starves.
+        while let Some(index) = self.next_class(&resting).filter(|_| self.in_flight < limit) {
+            let wait = match self.depart_one(index, now_ms, &adapter) {
+                Some(Ok(())) => continue,
+                Some(Err(wait)) => Some(wait),
+                None => None,
+            };
+            if let Some(rests) = resting.get_mut(index) {
+                *rests = true;
             }
+            soonest = soonest.into_iter().chain(wait).min();
         }
         soonest
+    }
+
+    /// The class whose turn it is among those that do not rest.
+    fn next_class(&mut self, resting: &[bool]) -> Option<usize> {
+        let count = resting.len();
+        let turn = (0..count).map(|after| (self.class_turn + after) % count);
+        let index = turn.into_iter().find(|index| resting.get(*index) == Some(&false))?;
+        self.class_turn = (index + 1) % count;
+        Some(index)
     }
 
     /// Lets one call of a class go: none when nothing waits, an error when it must wait.

@@ -154,6 +154,8 @@ pub(crate) struct Lane {
     parcels: HashMap<u32, HeldParcel>,
     next_key: u32,
     paces: Vec<Pace>,
+    /// The class that is served first next time.
+    class_turn: usize,
     /// Messages that wait for their time.
     later: BTreeMap<(i64, u64), Waiting<Ticket>>,
     later_count: u64,
@@ -215,6 +217,7 @@ impl Lane {
             parcels: HashMap::new(),
             next_key: 0,
             paces,
+            class_turn: 0,
             later: BTreeMap::new(),
             later_count: 0,
             in_flight: 0,
