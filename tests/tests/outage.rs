@@ -10,6 +10,9 @@ use interline_tests::{
 use interline_twins::{Fault, FaultKind, Vendor};
 use serde_json::{Value, json};
 
+/// Calls under way at once at home.
+const UNDER_WAY: usize = 16;
+
 const CLOSED: Duration = Duration::from_secs(30);
 /// How long the twins take for an answer: with it calls overlap, and a ramp can be seen.
 const ANSWER_MS: i64 = 60;
@@ -151,7 +154,11 @@ fn while_the_home_provider_is_away_its_fallback_takes_everything_and_nothing_fai
     eprintln!("the breaker opened after {opened:.2?}; the slowest direct send took {slowest:.2?}; {audit}");
 
     assert!(audit.is_clean(), "{audit}");
-    assert_eq!(audit.outcomes.keys().collect::<Vec<_>>(), ["accepted"], "a message failed: {audit}");
+    // A call that the closing port cuts off may have arrived; nothing else may be anything but accepted.
+    let unknown = audit.outcomes.get("unknown").copied().unwrap_or_default();
+    let all = ["accepted", "unknown"];
+    assert!(audit.outcomes.keys().all(|one| all.contains(&one.as_str())), "a message failed: {audit}");
+    assert!(unknown as usize <= UNDER_WAY, "more than what was under way is unknown: {audit}");
     assert!(opened < Duration::from_secs(1), "the breaker opened after {opened:?}");
     assert!(returned, "nothing reached home within {BACK_WITHIN:?} of its return");
     assert!(slowest.is_some_and(|slowest| slowest < Duration::from_secs(5)), "{slowest:?}");
