@@ -217,7 +217,7 @@ fn receipt_of_message(message: &Stored<'_>) -> Receipt {
     keep("createdAtMS", message.created_at_ms.and_then(whole).map(Value::from));
     keep("updatedAtMS", message.updated_at_ms.and_then(whole).map(Value::from));
     Receipt {
-        message_id: message.id.and_then(identifier),
+        message_id: message.id.and_then(identifier).map(Into::into),
         time_ms: message.message_time_ms.and_then(whole),
         data,
         ..Receipt::default()

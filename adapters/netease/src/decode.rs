@@ -211,7 +211,7 @@ fn single(call: &Call, answer: Answer) -> Verdict {
         return Verdict::all(call, &failure.vendor(200, ""));
     }
     Verdict::accepted(call, |_| Receipt {
-        message_id: data.get("msgid").and_then(id_text),
+        message_id: data.get("msgid").and_then(id_text).map(Into::into),
         time_ms: data.get("timetag").and_then(whole),
         data: data.clone(),
         ..Receipt::default()
@@ -231,7 +231,7 @@ fn users(call: &Call, answer: Answer) -> Verdict {
             return Outcome::failed(failure.vendor(200, ""));
         }
         let message_id = ids.get(accid).and_then(id_text);
-        Outcome::Accepted(Receipt { message_id, time_ms, ..Receipt::default() })
+        Outcome::Accepted(Receipt { message_id: message_id.map(Into::into), time_ms, ..Receipt::default() })
     };
     Verdict { outcomes: call.messages.iter().map(outcome).collect(), signal: Signal::None }
 }
@@ -273,7 +273,7 @@ impl Unregistered {
 fn broadcast(call: &Call, answer: Answer) -> Verdict {
     let data = object(answer.msg);
     Verdict::accepted(call, |_| Receipt {
-        message_id: data.get("broadcastId").and_then(id_text),
+        message_id: data.get("broadcastId").and_then(id_text).map(Into::into),
         time_ms: data.get("createTime").and_then(whole),
         data: data.clone(),
         ..Receipt::default()

@@ -199,7 +199,7 @@ fn message_ids_keep_all_digits() {
     )
     .0
     {
-        Outcome::Accepted(receipt) => receipt.message_id.unwrap().into_string(),
+        Outcome::Accepted(receipt) => receipt.message_id.unwrap().to_string(),
         other => format!("{other:?}"),
     };
     let odd = 9_007_199_254_740_993_i64; // 2^53 + 1

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use crate::content::{Content, Template};
 use crate::error::{ErrorCode, Refusal};
 use crate::options::{Extensions, Guarantee, Labels, OnLoss, Options, Results, Sender, Validation, Vars};
@@ -59,7 +61,7 @@ pub struct Message {
     /// Position in the batch, from 0.
     pub index: u64,
     /// The caller's name for it, or `msg_N` made by Interline.
-    pub id: Box<str>,
+    pub id: SmolStr,
     /// Whether the caller gave the id.
     pub id_given: bool,
     /// The message's id at the vendor: fixed at acceptance, equal over all attempts.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use smol_str::SmolStr;
 
 use crate::error::Failure;
 
@@ -114,13 +115,13 @@ impl Counts {
 pub struct Receipt {
     /// The vendor's id.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "id")]
-    pub message_id: Option<Box<str>>,
+    pub message_id: Option<SmolStr>,
     /// The client id as the vendor knows it.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "cid")]
     pub client_id: Option<ClientId>,
     /// Position in the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seq: Option<Box<str>>,
+    pub seq: Option<SmolStr>,
     /// The vendor's time, Unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "time")]
     pub time_ms: Option<i64>,

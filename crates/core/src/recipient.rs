@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// The four kinds of recipients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,7 +38,7 @@ impl RecipientKind {
 pub struct Recipient {
     kind: RecipientKind,
     /// As callers write it: results repeat it for each message.
-    text: Box<str>,
+    text: SmolStr,
     fingerprint: u64,
 }
 
@@ -51,10 +52,10 @@ impl Recipient {
                 format!("{}:{id}", kind.as_str())
             }
         };
-        Self::of(kind, text.into_boxed_str())
+        Self::of(kind, text.into())
     }
 
-    fn of(kind: RecipientKind, text: Box<str>) -> Self {
+    fn of(kind: RecipientKind, text: SmolStr) -> Self {
         let fingerprint = xxhash_rust::xxh3::xxh3_64(text.as_bytes());
         Self { kind, text, fingerprint }
     }

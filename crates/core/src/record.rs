@@ -171,7 +171,7 @@ impl MessageResult {
     /// The result of a message of which nothing is known yet.
     #[must_use]
     pub fn of(message: &Message) -> Self {
-        Self::queued(message.id.clone(), message.to.as_str(), message.client_id.clone())
+        Self::queued(&*message.id, message.to.as_str(), message.client_id.clone())
     }
 
     /// Adds what a record says of this message; `at` is [`CallRecord::at`], made once for all notes.
@@ -197,10 +197,10 @@ impl MessageResult {
         }
         self.error = note.failure;
         let Some(receipt) = note.receipt else { return };
-        self.vendor_message_id = receipt.message_id;
+        self.vendor_message_id = receipt.message_id.as_deref().map(Into::into);
         // Calls that carry no client id leave the vendor without one: then there is none to tell.
         self.vendor_client_id = receipt.client_id.map(|id| id.text(&self.own_client_id).into());
-        self.vendor_seq = receipt.seq;
+        self.vendor_seq = receipt.seq.as_deref().map(Into::into);
         self.vendor_time_ms = receipt.time_ms;
         self.vendor_batch_id = receipt.batch_id;
         self.vendor_data = receipt.data;

@@ -49,7 +49,7 @@ type Ended = (Arc<Provider>, Vec<usize>, DirectDone);
 /// A direct send before it leaves.
 struct Prepared<'t> {
     texts: Vec<MessageText<'t>>,
-    routed: Vec<Result<Routed, Bad>>,
+    routed: Vec<Result<Routed<'t>, Bad>>,
     results: Results,
     /// Indexes into the batch, by provider; none takes what was refused.
     members: Vec<(Option<Arc<Provider>>, Vec<usize>)>,
@@ -122,7 +122,7 @@ impl Engine {
             id: batch_id.clone(),
             deadline_ms: deadline(now_ms, &head, book).min(until_ms),
             attempts_allowed: book.delivery.attempts,
-            head,
+            head: head.clone(),
         });
         let row = engine::new_batch(&batch_id, &caller.app, &batch.head, &head_text, now_ms);
         if let Some(key) = key {
@@ -211,16 +211,9 @@ impl Engine {
         ended: Vec<Ended>,
         (row, key): (NewBatch, Option<&str>),
     ) -> Result<Sent, Denied> {
-        let mut states = Vec::with_capacity(prepared.routed.len());
-        let mut messages = Vec::with_capacity(prepared.routed.len());
-        for (index, (routed, text)) in (0u64..).zip(prepared.routed.iter().zip(&prepared.texts)) {
-            states.push(if routed.is_ok() { Status::Queued } else { Status::Rejected });
-            messages.push(match routed {
-                Ok(routed) => Ok(Arc::clone(&routed.message)),
-                Err(bad) => Err(Box::new(refused_result(text.get(), &batch.id, index, bad))),
-            });
-        }
-        let mut told = Told::new(messages);
+        let at_first = |routed: &Result<_, _>| if routed.is_ok() { Status::Queued } else { Status::Rejected };
+        let mut states: Vec<Status> = prepared.routed.iter().map(at_first).collect();
+        let mut told = Told::default();
         let mut counts = Counts { total: states.len() as u64, ..Counts::default() };
         let mut records = BTreeMap::new();
         for (provider, members, done) in ended {
@@ -239,7 +232,12 @@ impl Engine {
             answer: key.map(|key| (key.to_owned(), Vec::new())),
         };
         self.record(&batch.id, done, key.is_some()).await;
-        let told = told.sorted();
+        let messages = (0u64..).zip(prepared.routed.into_iter().zip(prepared.texts));
+        let taken = messages.map(|(index, (routed, text))| match routed {
+            Ok(routed) => Ok(routed.message),
+            Err(bad) => Err(Box::new(refused_result(text.get(), &batch.id, index, &bad))),
+        });
+        let told = told.of(taken.collect());
         let providers = told.providers();
         Ok(Sent { id: batch.id.clone(), counts, told, providers, replayed: false })
     }
@@ -289,14 +287,14 @@ impl Engine {
 }
 
 fn prepare<'t>(
-    intake: &Intake<'_>,
+    intake: &Intake<'t>,
     texts: Vec<MessageText<'t>>,
     validation: Validation,
     wrong: &mut Wrong,
 ) -> Prepared<'t> {
     let permissive = validation == Validation::Permissive;
     let mut seen = Seen::of(intake.head, texts.iter().copied());
-    let mut routed: Vec<Result<Routed, Bad>> = Vec::with_capacity(texts.len());
+    let mut routed: Vec<Result<Routed<'t>, Bad>> = Vec::with_capacity(texts.len());
     let root = Path::Root("/messages");
     for (index, text) in (0u64..).zip(texts.iter().copied()) {
         match intake.take(text, index, Path::Index(&root, index), &mut seen) {
@@ -310,11 +308,11 @@ fn prepare<'t>(
 }
 
 /// Which messages go to which provider; neighbours mostly go to the same.
-fn shared_out(routed: &[Result<Routed, Bad>]) -> Vec<(Option<Arc<Provider>>, Vec<usize>)> {
+fn shared_out(routed: &[Result<Routed<'_>, Bad>]) -> Vec<(Option<Arc<Provider>>, Vec<usize>)> {
     let mut members: Vec<(Option<Arc<Provider>>, Vec<usize>)> = Vec::new();
     let mut last = 0;
     for (index, routed) in routed.iter().enumerate() {
-        let provider = routed.as_ref().ok().map(|routed| &routed.provider);
+        let provider = routed.as_ref().ok().map(|routed| routed.provider);
         let same = |(other, _): &(Option<Arc<Provider>>, _)| match (other, provider) {
             (Some(other), Some(provider)) => Arc::ptr_eq(other, provider),
             (None, None) => true,

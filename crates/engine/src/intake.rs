@@ -1,7 +1,7 @@
 //! From a body to routed messages: reads, routes and checks each message and sorts what is wrong into
 //! the three ways a request can be refused. Sending, storing and planning all start here.
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -21,10 +21,10 @@ use crate::view::Caller;
 
 /// A message that can be sent, and by whom.
 #[derive(Debug)]
-pub(crate) struct Routed {
+pub(crate) struct Routed<'b> {
     pub(crate) message: Arc<Message>,
-    pub(crate) route: Arc<str>,
-    pub(crate) provider: Arc<Provider>,
+    pub(crate) route: &'b str,
+    pub(crate) provider: &'b Arc<Provider>,
     pub(crate) losses: Vec<Loss>,
     pub(crate) on_loss: OnLoss,
     /// Who stands in for the provider; nobody for what everybody would see twice.
@@ -188,7 +188,7 @@ impl Hash for Named {
 }
 
 /// A provider and the adapter for what it speaks.
-type Spoken = (Arc<Provider>, Arc<dyn Adapter>);
+type Spoken<'b> = (&'b Arc<Provider>, Arc<dyn Adapter>);
 
 /// Reads the messages of one batch.
 #[derive(Debug)]
@@ -198,7 +198,7 @@ pub(crate) struct Intake<'a> {
     pub(crate) batch_id: &'a str,
     pub(crate) head: &'a Head,
     /// The provider asked for last.
-    last: RefCell<Option<Spoken>>,
+    last: RefCell<Option<Spoken<'a>>>,
 }
 
 /// Reads the head of a batch, with everything that is wrong with it alone.
@@ -227,13 +227,13 @@ impl<'a> Intake<'a> {
     }
 
     /// The provider of this name; the last one is kept, as neighbours mostly go to the same.
-    fn provider(&self, name: &str) -> Option<Spoken> {
-        let mut last = self.last.borrow_mut();
-        if last.as_ref().is_none_or(|(provider, _)| *provider.settings.name != *name) {
+    fn provider(&self, name: &str) -> Option<Ref<'_, Spoken<'a>>> {
+        let other = |(provider, _): &Spoken<'_>| *provider.settings.name != *name;
+        if self.last.borrow().as_ref().is_none_or(other) {
             let provider = self.book.providers.get(name)?;
-            *last = Some((Arc::clone(provider), provider.assumed()));
+            self.last.replace(Some((provider, provider.assumed())));
         }
-        last.clone()
+        Ref::filter_map(self.last.borrow(), Option::as_ref).ok()
     }
 
     /// Reads one message, without routing it.
@@ -250,7 +250,6 @@ impl<'a> Intake<'a> {
         };
         let mut problems = Problems::default();
         read::read_message(text, (self.head, &identity), index, path, &mut problems)
-            .map(Arc::new)
             .ok_or_else(|| Bad::new(ErrorCode::InvalidMessage, problems))
     }
 
@@ -260,7 +259,7 @@ impl<'a> Intake<'a> {
         message: Arc<Message>,
         results: Results,
         path: Path<'_>,
-    ) -> Result<Routed, Bad> {
+    ) -> Result<Routed<'a>, Bad> {
         let at = Path::Key(&path, "to");
         if message.to.kind() == RecipientKind::Everyone && !self.caller.broadcast {
             return Err(Bad::one(ErrorCode::Forbidden, &at, "`everyone` needs the scope `broadcast`"));
@@ -269,11 +268,12 @@ impl<'a> Intake<'a> {
         else {
             return Err(Bad::one(ErrorCode::NotRoutable, &at, "no route takes this message"));
         };
-        let Some((provider, adapter)) = self.provider(choice.provider) else {
+        let Some(spoken) = self.provider(choice.provider) else {
             let detail =
                 format!("the route {} names the unknown provider {}", choice.route.name, choice.provider);
             return Err(Bad::one(ErrorCode::NotRoutable, &at, detail));
         };
+        let (provider, adapter) = &*spoken;
         let losses = match adapter.check(&message, message.results(results)) {
             Ok(losses) => losses,
             Err(refusal) => {
@@ -294,7 +294,7 @@ impl<'a> Intake<'a> {
         if let Some(detail) = forbidding(&losses, on_loss, &provider.settings.name) {
             return Err(Bad::one(ErrorCode::Unsupported, &path, detail));
         }
-        let route = Arc::clone(&choice.route.name);
+        let route = &*choice.route.name;
         let fallback = fallback(choice, &message);
         Ok(Routed { message, route, provider, losses, on_loss, fallback })
     }
@@ -320,7 +320,7 @@ impl<'a> Intake<'a> {
         index: u64,
         path: Path<'_>,
         results: Results,
-    ) -> Result<Routed, Bad> {
+    ) -> Result<Routed<'a>, Bad> {
         let message = self.read(text, index, path)?;
         self.route(message, results, path)
     }
@@ -332,7 +332,7 @@ impl<'a> Intake<'a> {
         index: u64,
         path: Path<'_>,
         seen: &mut Seen,
-    ) -> Result<Routed, Bad> {
+    ) -> Result<Routed<'a>, Bad> {
         let message = self.read(text, index, path)?;
         if message.id_given
             && let Some(Named(first)) = seen.named.replace(Named(Arc::clone(&message)))

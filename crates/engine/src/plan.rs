@@ -71,10 +71,10 @@ impl Engine {
             }
         }
         let results = seen.results();
-        let mut by_provider: BTreeMap<Arc<str>, (Arc<Provider>, Vec<Routed>)> = BTreeMap::new();
+        let mut by_provider: BTreeMap<Arc<str>, (Arc<Provider>, Vec<Routed<'_>>)> = BTreeMap::new();
         for good in routed {
             let name = Arc::clone(&good.provider.settings.name);
-            by_provider.entry(name).or_insert_with(|| (Arc::clone(&good.provider), Vec::new())).1.push(good);
+            by_provider.entry(name).or_insert_with(|| (Arc::clone(good.provider), Vec::new())).1.push(good);
         }
         for (provider, routed) in by_provider.into_values() {
             calls_of(&provider, &routed, results, head.ordered, &mut plan);
@@ -89,7 +89,7 @@ fn plan_errors(bad: &Bad) -> Vec<PlanError> {
     bad.errors.iter().map(|e| PlanError { path: e.path.clone(), code, detail: e.detail.clone() }).collect()
 }
 
-fn planned(intake: &Intake<'_>, good: &Routed) -> PlannedMessage {
+fn planned(intake: &Intake<'_>, good: &Routed<'_>) -> PlannedMessage {
     let forced = intake.head.route.as_deref();
     let passed = intake.book.routes.passed_over(&good.message, &intake.caller.app, forced);
     let not_taken = passed.into_iter().map(|(route, why)| NotTaken {
@@ -124,7 +124,7 @@ fn planned(intake: &Intake<'_>, good: &Routed) -> PlannedMessage {
     }
 }
 
-fn calls_of(provider: &Provider, routed: &[Routed], results: Results, ordered: bool, plan: &mut Plan) {
+fn calls_of(provider: &Provider, routed: &[Routed<'_>], results: Results, ordered: bool, plan: &mut Plan) {
     let adapter = provider.assumed();
     let mut drawer = Drawer::default();
     for (index, good) in routed.iter().enumerate() {
@@ -143,7 +143,7 @@ fn calls_of(provider: &Provider, routed: &[Routed], results: Results, ordered: b
         let limits = CallLimits { messages: pace.messages_per_call, bytes: CALL_BYTES };
         let (mut calls, mut messages) = (0u32, 0u32);
         while let Some(drawn) = drawer.draw(pace.class, limits) {
-            let members: Vec<&Routed> =
+            let members: Vec<&Routed<'_>> =
                 drawn.iter().filter_map(|waiting| routed.get(waiting.ticket)).collect();
             for waiting in &drawn {
                 drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);

@@ -28,10 +28,6 @@ struct Place {
 }
 
 impl Told {
-    pub(crate) fn new(messages: Vec<Taken>) -> Self {
-        Self { places: Vec::with_capacity(messages.len()), messages, records: Vec::new() }
-    }
-
     /// Results that are known already.
     pub(crate) fn known(results: Vec<MessageResult>) -> Self {
         Self {
@@ -42,6 +38,7 @@ impl Told {
 
     /// Adds what a lane noted of the messages with these indexes, and tells where each stands now.
     pub(crate) fn add(&mut self, records: Vec<CallRecord>, members: &[usize], states: &mut [Status]) {
+        self.places.reserve(members.len());
         for record in records {
             for (note, noted) in record.notes.iter().enumerate() {
                 let Some(message) = members.get(usize::from(noted.position)) else { continue };
@@ -54,8 +51,9 @@ impl Told {
         }
     }
 
-    /// To be called when everything was added.
-    pub(crate) fn sorted(mut self) -> Self {
+    /// With the messages themselves, when everything was added.
+    pub(crate) fn of(mut self, messages: Vec<Taken>) -> Self {
+        self.messages = messages;
         self.places.sort_by_key(|place| place.message);
         self
     }
@@ -156,7 +154,7 @@ mod tests {
             read::read_message(text.as_str(), (&head, &identity), index, Path::Root(""), &mut problems)
                 .unwrap()
         };
-        (0..count).map(|index| Ok(Arc::new(read(index)))).collect()
+        (0..count).map(|index| Ok(read(index))).collect()
     }
 
     fn accepted(position: u16) -> Note {
@@ -174,9 +172,9 @@ mod tests {
         let mut taken = messages(5);
         taken[3] = Err(Box::new(MessageResult::queued("bad", "", "")));
         let mut states = vec![Status::Queued; 5];
-        let mut told = Told::new(taken);
+        let mut told = Told::default();
         told.add(records, &[0, 1, 4], &mut states);
-        let told = told.sorted();
+        let told = told.of(taken);
         assert_eq!(states, [2, 2, 0, 0, 2].map(|byte| Status::from_byte(byte).unwrap()));
         let results = told.results();
         assert_eq!(results[1].attempts.len(), 2, "both calls, in their order");

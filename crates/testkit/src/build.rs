@@ -36,9 +36,8 @@ pub fn try_batch(body: &Value) -> Result<(Head, Vec<Arc<Message>>), Problems> {
     let messages: Vec<_> = (0u64..)
         .zip(messages)
         .filter_map(|(index, text)| {
-            read::read_message(text.get(), (&head, &identity), index, Path::Index(&at, index), &mut problems)
+            read::read_message(text, (&head, &identity), index, Path::Index(&at, index), &mut problems)
         })
-        .map(Arc::new)
         .collect();
     if problems.is_empty() { Ok((head, messages)) } else { Err(problems) }
 }

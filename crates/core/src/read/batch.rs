@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde_json_borrow::Value;
+use smol_str::SmolStr;
 
 use super::content::content;
 use super::document::MessageText;
@@ -108,7 +109,7 @@ pub fn read_message<'t>(
     index: u64,
     path: Path<'_>,
     problems: &mut Problems,
-) -> Option<Message> {
+) -> Option<Arc<Message>> {
     let text = text.into();
     if let Some(message) = text.plain().and_then(|plain| plain_message(plain, (head, identity), index)) {
         return Some(message);
@@ -157,10 +158,10 @@ pub fn read_message<'t>(
     if problems.total() > errors_before {
         return None;
     }
-    Some(Message {
+    Some(Arc::new(Message {
         index,
         id_given: given.is_some(),
-        id: given.unwrap_or_else(|| made_id(index)).into_boxed_str(),
+        id: given.unwrap_or_else(|| made_id(index)).into(),
         client_id: client_id.unwrap_or_else(|| derived_client_id(identity.batch_id, index)).into_boxed_str(),
         to,
         from: from.map(Shared::new).or_else(|| head.from.clone()),
@@ -173,11 +174,15 @@ pub fn read_message<'t>(
         guarantee,
         on_loss,
         expires_at_ms,
-    })
+    }))
 }
 
 /// Reads a message that takes everything but its names from the batch; none leaves it to the full reader.
-fn plain_message(plain: Plain<'_>, (head, identity): (&Head, &Identity<'_>), index: u64) -> Option<Message> {
+fn plain_message(
+    plain: Plain<'_>,
+    (head, identity): (&Head, &Identity<'_>),
+    index: u64,
+) -> Option<Arc<Message>> {
     let content = head.content.as_ref().filter(|content| content.template == Template::Off)?;
     let fits = |id: Option<&str>| id.is_none_or(is_id);
     if !head.vars.is_empty()
@@ -188,10 +193,10 @@ fn plain_message(plain: Plain<'_>, (head, identity): (&Head, &Identity<'_>), ind
         return None;
     }
     let client_id = || derived_client_id(identity.batch_id, index).into_boxed_str();
-    Some(Message {
+    Some(Arc::new(Message {
         index,
         id_given: plain.id.is_some(),
-        id: plain.id.map_or_else(|| made_id(index).into_boxed_str(), Box::from),
+        id: plain.id.map_or_else(|| made_id(index).into(), SmolStr::from),
         client_id: plain.client_id.map_or_else(client_id, Box::from),
         to: plain.to.parse().ok()?,
         from: head.from.clone(),
@@ -204,7 +209,7 @@ fn plain_message(plain: Plain<'_>, (head, identity): (&Head, &Identity<'_>), ind
         guarantee: head.guarantee,
         on_loss: head.on_loss,
         expires_at_ms: head.expires_at_ms,
-    })
+    }))
 }
 
 fn is_id(text: &str) -> bool {

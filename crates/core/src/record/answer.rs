@@ -136,7 +136,7 @@ mod tests {
     use crate::read::{Identity, Path, Problems, read_head, read_message};
     use proptest::prelude::*;
 
-    fn message(id: &str) -> Message {
+    fn message(id: &str) -> std::sync::Arc<Message> {
         let identity = Identity { batch_id: "b", vendors: &[], guarantee: Default::default() };
         let mut problems = Problems::default();
         let head = r#"{"content":{"type":"text","text":"hi"}}"#;

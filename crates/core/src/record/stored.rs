@@ -3,6 +3,7 @@
 //! short list of that stands in the notes' place (`took`, since version 2).
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::{CallRecord, Note};
 use crate::error::{Error, ErrorKind};
@@ -34,8 +35,8 @@ struct Stored {
 #[derive(Serialize, Deserialize)]
 struct Took(
     u16,
-    #[serde(default)] Option<Box<str>>,
-    #[serde(default)] Option<Box<str>>,
+    #[serde(default)] Option<SmolStr>,
+    #[serde(default)] Option<SmolStr>,
     #[serde(default)] Option<i64>,
 );
 
@@ -164,7 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn receipt() -> impl Strategy<Value = Receipt> {
-        let text = || proptest::option::of("[ -~é\n]{0,8}".prop_map(Box::<str>::from));
+        let text = || proptest::option::of("[ -~é\n]{0,8}".prop_map(SmolStr::from));
         let client_id = proptest::option::of(
             "[a-c]{0,2}"
                 .prop_map(|id| if id.is_empty() { ClientId::Own } else { ClientId::Other(id.into()) }),

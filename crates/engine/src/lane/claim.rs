@@ -46,14 +46,14 @@ pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> 
                     read::read_message(json, (&batch.head, &identity), index, Path::Root(""), &mut problems);
                 let message = message.unwrap_or_else(|| {
                     unreadable.push(position);
-                    placeholder(index)
+                    Arc::new(placeholder(index))
                 });
                 let results = message.results(unpacked.results);
                 let route = book.routes.choose(&message, &claimed.batch.app, batch.head.route.as_deref());
                 let of_route = route.and_then(|choice| choice.route.on_loss);
                 let on_loss = message.on_loss.or(of_route).unwrap_or(book.delivery.on_loss);
                 let fallback = route.and_then(|choice| intake::fallback(choice, &message));
-                let mut entry = Entry::new(Arc::new(message), results, on_loss);
+                let mut entry = Entry::new(message, results, on_loss);
                 entry.fallback = fallback;
                 parcel.entries.push(entry);
             }
