@@ -33,6 +33,7 @@ pub static VENDOR: Vendor = Vendor {
     build,
     probes: |_| Vec::new(),
     recognise: |_| Some(DIALECT),
+    facade: None,
 };
 
 const DIALECT: &str = "v1";

@@ -45,6 +45,7 @@ pub static VENDOR: Vendor = Vendor {
     build,
     probes: |_| Vec::new(),
     recognise: |_| Some(DIALECT),
+    facade: None,
 };
 
 const KINDS: &[RecipientKind] =

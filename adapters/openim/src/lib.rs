@@ -43,6 +43,7 @@ pub static VENDOR: Vendor = Vendor {
     build,
     probes: dialect::probes,
     recognise: dialect::recognise,
+    facade: None,
 };
 
 /// Most recipients of a batch call whatever is configured: the server has no limit of its own, and

@@ -50,6 +50,7 @@ pub static VENDOR: Vendor = Vendor {
     build,
     probes: probe::probes,
     recognise: probe::recognise,
+    facade: None,
 };
 
 fn build(settings: &Settings, dialect: &str) -> Result<Arc<dyn Adapter>, Vec<FieldError>> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Failure, FieldError, Refusal};
+use crate::facade::Facade;
 use crate::message::Message;
 use crate::options::Results;
 use crate::outcome::{Outcome, Receipt};
@@ -40,6 +41,12 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// How a token is fetched, where calls need one.
     fn login(&self, _seal: &Seal<'_>) -> Option<Exchange<Token>> {
         None
+    }
+
+    /// The headers that any request of the account carries, signed and fresh: for paths that are passed on
+    /// as they are.
+    fn credentials(&self, _seal: &Seal<'_>) -> Vec<Header> {
+        Vec::new()
     }
 
     /// How the vendor can be asked for a message whose outcome is unknown.
@@ -301,6 +308,8 @@ pub struct Vendor {
     pub probes: fn(&Settings) -> Vec<Request>,
     /// Tells the dialect from the replies so far (none for a request that got no reply); none asks on.
     pub recognise: fn(&[Option<Reply>]) -> Option<&'static str>,
+    /// The vendor's own wire format, served.
+    pub facade: Option<&'static Facade>,
 }
 
 /// An adapter, or everything that is wrong with its settings.

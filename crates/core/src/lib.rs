@@ -12,6 +12,7 @@ pub mod content;
 pub mod decide;
 pub mod draw;
 pub mod error;
+pub mod facade;
 pub mod id;
 pub mod json;
 pub mod message;
