@@ -16,6 +16,7 @@ pub mod facade;
 pub mod id;
 pub mod json;
 pub mod message;
+pub mod migration;
 pub mod options;
 pub mod outcome;
 pub mod pack;
