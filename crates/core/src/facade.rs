@@ -172,8 +172,11 @@ pub struct Find {
     /// As it was marked when it was sent.
     pub mark: Mark,
     /// Renders what is known of it; none when no such message is.
-    pub answer: Box<dyn FnOnce(Option<&Told>) -> Answer + Send>,
+    pub answer: RenderFound,
 }
+
+/// Renders what is known of one message.
+pub type RenderFound = Box<dyn FnOnce(Option<&Told>) -> Answer + Send>;
 
 impl fmt::Debug for Find {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
