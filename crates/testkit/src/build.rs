@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use interline_core::adapter::{Adapter, Call, CallMessage, Reply, Seal, Settings, Vendor};
 use interline_core::message::{Head, Message};
-use interline_core::options::{Guarantee, Results};
+use interline_core::options::Results;
 use interline_core::read::{self, Identity, Path, Problems};
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub fn batch(body: &Value) -> (Head, Vec<Arc<Message>>) {
 /// All errors of the body.
 pub fn try_batch(body: &Value) -> Result<(Head, Vec<Arc<Message>>), Problems> {
     let text = body.to_string();
-    let identity = Identity { batch_id: BATCH_ID, vendors: &VENDORS, guarantee: Guarantee::AtMostOnce };
+    let identity = Identity { batch_id: BATCH_ID, vendors: &VENDORS };
     let document = read::read_document(&text).expect("test bodies are JSON objects");
     let mut problems = Problems::default();
     let head = read::read_head(&read::head_text(&document), &identity, Path::Root(""), &mut problems);

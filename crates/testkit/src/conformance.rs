@@ -122,13 +122,13 @@ impl Subject<'_> {
     }
 }
 
-fn results() -> impl Strategy<Value = Results> {
+pub(crate) fn results() -> impl Strategy<Value = Results> {
     prop_oneof![Just(Results::Each), Just(Results::Fast)]
 }
 
 /// Calls of the messages that the adapter accepts, as large as their slots allow: equal class and key
 /// stand together, who results are told apart by recipient for stands in a call once.
-fn drawn(adapter: &dyn Adapter, messages: &[Arc<Message>], results: Results) -> Vec<Call> {
+pub(crate) fn drawn(adapter: &dyn Adapter, messages: &[Arc<Message>], results: Results) -> Vec<Call> {
     let mut open: HashMap<(&str, Digest), usize> = HashMap::new();
     let mut stand = HashSet::new();
     let mut calls: Vec<Call> = Vec::new();
@@ -159,7 +159,7 @@ fn named(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte))
 }
 
-fn distinct<T: PartialEq>(items: &[T]) -> bool {
+pub(crate) fn distinct<T: PartialEq>(items: &[T]) -> bool {
     items.iter().enumerate().all(|(index, item)| !items[..index].contains(item))
 }
 

@@ -5,4 +5,5 @@
 
 pub mod build;
 pub mod conformance;
+pub mod facade;
 pub mod strategy;
