@@ -244,7 +244,10 @@ impl Engine {
             Stored::Stored => (batch_id.to_owned(), false),
             Stored::Replay { batch_id, .. } => (batch_id, true),
             Stored::Mismatch => return Err(Denied::Mismatch),
-            Stored::InProgress => return Err(Denied::InProgress { retry_after: ASK_AGAIN }),
+            // Of a batch without marks there are none.
+            Stored::InProgress | Stored::Marked(_) => {
+                return Err(Denied::InProgress { retry_after: ASK_AGAIN });
+            }
         };
         if !replayed {
             self.inner.room.fill(rows.messages);

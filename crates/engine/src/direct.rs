@@ -272,7 +272,10 @@ impl Engine {
             Stored::Stored => None,
             Stored::Replay { batch_id, .. } => Some(self.replay(&batch_id).await),
             Stored::Mismatch => Some(Err(Denied::Mismatch)),
-            Stored::InProgress => Some(Err(Denied::InProgress { retry_after: ASK_AGAIN })),
+            // Of a send without marks there are none.
+            Stored::InProgress | Stored::Marked(_) => {
+                Some(Err(Denied::InProgress { retry_after: ASK_AGAIN }))
+            }
         }
     }
 

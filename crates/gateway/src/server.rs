@@ -211,7 +211,7 @@ async fn prune(ledger: Ledger, retention: Duration) {
                 Err(error) => break Some(error),
             }
         };
-        let keys = ledger.prune_keys(now_ms).await;
+        let keys = ledger.prune_keys(now_ms).await.and(ledger.prune_marks(now_ms).await);
         match (failed, keys) {
             (Some(error), _) | (None, Err(error)) => tracing::warn!(%error, "cannot prune the ledger"),
             (None, Ok(_)) if all > 0 => tracing::info!(batches = all, "pruned the ledger"),

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Accepted, Amendment, BatchState, DirectResult, Fact, IdempotencyKey, NewBatch, NewParcel,
+    Accepted, Amendment, BatchState, DirectResult, Fact, IdempotencyKey, MarkKey, Marked, NewBatch, NewParcel,
 };
 use crate::{duplicates, sqlite};
 
-/// Idempotency keys that one transaction deletes.
+/// Idempotency keys, or marks, that one transaction deletes.
 const KEYS_PER_SLICE: i64 = 1000;
 
 /// A handle on the ledger; clones share everything.
@@ -123,7 +123,22 @@ impl Ledger {
     ) -> Result<Accepted> {
         check_parcels(&parcels)?;
         match &self.store {
-            Store::Sqlite(store) => store.write(sqlite::BeginDirect { batch, parcels, key }).await,
+            Store::Sqlite(store) => store.write(sqlite::BeginDirect { batch, parcels, key: Some(key) }).await,
+        }
+    }
+
+    /// The same for a direct send whose messages have marks instead of a key.
+    pub async fn begin_marked(&self, batch: NewBatch, parcels: Vec<NewParcel>) -> Result<Accepted> {
+        check_parcels(&parcels)?;
+        match &self.store {
+            Store::Sqlite(store) => store.write(sqlite::BeginDirect { batch, parcels, key: None }).await,
+        }
+    }
+
+    /// Which of these marks belong to messages already, and to which.
+    pub async fn marked(&self, keys: Vec<MarkKey>, now_ms: i64) -> Result<Vec<Marked>> {
+        match &self.store {
+            Store::Sqlite(store) => store.read(sqlite::FindMarks { keys, now_ms }).await,
         }
     }
 
@@ -218,8 +233,8 @@ impl Ledger {
     }
 
     /// Deletes up to `max_batches` batches that settled before `before_ms`, the oldest first, and answers
-    /// how many. Those that an idempotency key still stands for stay until it has expired. In slices: other
-    /// commands go between.
+    /// how many. Those that an idempotency key or a mark still stands for stay until it has expired. In
+    /// slices: other commands go between.
     pub async fn prune(&self, before_ms: i64, now_ms: i64, max_batches: usize) -> Result<usize> {
         let limit = i64::try_from(max_batches).unwrap_or(i64::MAX);
         match &self.store {
@@ -243,6 +258,22 @@ impl Ledger {
             let slice = match &self.store {
                 Store::Sqlite(store) => {
                     store.write(sqlite::PruneKeys { now_ms, limit: KEYS_PER_SLICE }).await?
+                }
+            };
+            pruned += slice;
+            if slice < KEYS_PER_SLICE.unsigned_abs() {
+                return Ok(pruned);
+            }
+        }
+    }
+
+    /// Deletes marks whose time is over, and answers how many.
+    pub async fn prune_marks(&self, now_ms: i64) -> Result<u64> {
+        let mut pruned = 0;
+        loop {
+            let slice = match &self.store {
+                Store::Sqlite(store) => {
+                    store.write(sqlite::PruneMarks { now_ms, limit: KEYS_PER_SLICE }).await?
                 }
             };
             pruned += slice;

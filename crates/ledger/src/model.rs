@@ -72,6 +72,43 @@ pub struct NewBatch {
     pub head: Vec<u8>,
     /// Names and values to filter by.
     pub labels: Vec<(String, String)>,
+    /// How repeats of its messages are recognised. Written in the transaction that stores or begins it.
+    pub marks: Vec<NewMark>,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Its batch.
+    pub batch_id: String,
+    /// Its index there.
+    pub index: u32,
+}
+
+/// What a repeat of a message is recognised by.
+pub type MarkKey = [u8; 16];
+
+/// A mark to be written with the batch of its message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewMark {
+    /// What a repeat comes with, too.
+    pub key: MarkKey,
+    /// The message's index in the batch.
+    pub index: u32,
+    /// Until when it counts.
+    pub expires_ms: i64,
+    /// The earlier message that it is taken over from: one that surely did not arrive. Any other message that
+    /// has the mark keeps it.
+    pub instead_of: Option<Place>,
+}
+
+/// A mark that belongs to a message already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marked {
+    /// The mark.
+    pub key: MarkKey,
+    /// The message.
+    pub place: Place,
 }
 
 /// A parcel to be stored: up to 256 messages of one batch for one provider.
@@ -128,7 +165,7 @@ pub struct IdempotencyKey {
 /// A direct send that is over.
 #[derive(Debug, Clone, Default)]
 pub struct DirectResult {
-    /// The batch; one that was begun under a key is completed, any other stored.
+    /// The batch; one that was begun, under a key or with marks, is completed, any other stored.
     pub batch: NewBatch,
     /// Its messages with their results. A parcel that was begun keeps its body and is known by `seq`.
     pub parcels: Vec<NewParcel>,
@@ -157,6 +194,8 @@ pub enum Accepted {
     Mismatch,
     /// The first request under this key has not been answered yet; nothing was stored.
     InProgress,
+    /// These marks belong to earlier messages; nothing was stored.
+    Marked(Vec<Marked>),
 }
 
 /// A lane's wish for work.

@@ -11,7 +11,7 @@ use super::codec::{hashes_to_blob, states_to_blob};
 use super::script::Script;
 use super::share::{Delta, apply_shares};
 use super::writer::Work;
-use super::{failed, keys};
+use super::{failed, keys, marks};
 use crate::boundary::Around;
 use crate::error::Result;
 use crate::model::{Accepted, BatchState, IdempotencyKey, NewBatch, NewParcel};
@@ -31,10 +31,33 @@ impl Work for Accept {
         Some(Around { before: "accept.before_commit", after: "accept.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Accepted> {
-        Ok(Self::run_all(&[self], conn).await?.pop().unwrap_or(Accepted::InProgress))
+        let taken = marks::taken(conn, &self.batch).await?;
+        if !taken.is_empty() {
+            return Ok(Accepted::Marked(taken));
+        }
+        Ok(Self::store(&[self], conn).await?.pop().unwrap_or(Accepted::InProgress))
     }
 
+    /// Batches with marks go one after the other: each has to see what the one before it took.
     async fn run_all(works: &[&Self], conn: &mut SqliteConnection) -> Result<Vec<Accepted>> {
+        if works.iter().all(|work| work.batch.marks.is_empty()) {
+            return Self::store(works, conn).await;
+        }
+        let mut answers = Vec::with_capacity(works.len());
+        for work in works {
+            answers.push(work.run(conn).await?);
+        }
+        Ok(answers)
+    }
+
+    fn bytes(&self) -> usize {
+        self.batch.head.len() + parcel_bytes(&self.parcels)
+    }
+}
+
+impl Accept {
+    /// Stores batches whose marks are free.
+    async fn store(works: &[&Self], conn: &mut SqliteConnection) -> Result<Vec<Accepted>> {
         let mut keys = keys::Lookup::of(conn, works.iter().filter_map(|work| work.key.as_ref())).await?;
         let mut rows = Rows::begin(conn).await?;
         let mut deltas = BTreeMap::new();
@@ -55,16 +78,13 @@ impl Work for Accept {
                 now_ms: batch.created_ms,
             };
             let (no, delta) = rows.add_whole(batch, parcels, form);
+            marks::write(&mut rows.script, &batch.marks, no);
             deltas.insert(no, delta);
             answers.push(Accepted::Stored);
         }
         rows.script.run(conn, "cannot store batch").await?;
         apply_shares(conn, &deltas).await?;
         Ok(answers)
-    }
-
-    fn bytes(&self) -> usize {
-        self.batch.head.len() + parcel_bytes(&self.parcels)
     }
 }
 

@@ -7,7 +7,7 @@ use super::accept::{BatchRow, Form, Rows, parcel_bytes};
 use super::codec::{states_from_blob, states_to_blob};
 use super::share::{Delta, apply};
 use super::writer::Work;
-use super::{failed, keys};
+use super::{failed, keys, marks};
 use crate::boundary::Around;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Accepted, BatchState, DirectResult, IdempotencyKey, NewBatch, NewParcel};
@@ -17,7 +17,7 @@ use crate::model::{Accepted, BatchState, DirectResult, IdempotencyKey, NewBatch,
 pub(crate) struct BeginDirect {
     pub(crate) batch: NewBatch,
     pub(crate) parcels: Vec<NewParcel>,
-    pub(crate) key: IdempotencyKey,
+    pub(crate) key: Option<IdempotencyKey>,
 }
 
 impl Work for BeginDirect {
@@ -27,12 +27,21 @@ impl Work for BeginDirect {
         Some(Around { before: "begin_direct.before_commit", after: "begin_direct.after_commit" });
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Accepted> {
-        if let Some(earlier) = keys::look_up(conn, &self.key).await? {
+        if let Some(key) = &self.key
+            && let Some(earlier) = keys::look_up(conn, key).await?
+        {
             return Ok(earlier);
         }
+        let taken = marks::taken(conn, &self.batch).await?;
+        if !taken.is_empty() {
+            return Ok(Accepted::Marked(taken));
+        }
         let mut rows = Rows::begin(conn).await?;
-        keys::write(&mut rows.script, &self.key, &self.batch.id, true);
-        rows.add_whole(&self.batch, &self.parcels, form(0, self.batch.created_ms));
+        if let Some(key) = &self.key {
+            keys::write(&mut rows.script, key, &self.batch.id, true);
+        }
+        let (no, _) = rows.add_whole(&self.batch, &self.parcels, form(0, self.batch.created_ms));
+        marks::write(&mut rows.script, &self.batch.marks, no);
         rows.script.run(conn, "cannot store direct send").await?;
         Ok(Accepted::Stored)
     }
@@ -75,14 +84,14 @@ impl Work for RecordDirect {
         Ok(())
     }
 
-    /// Takes it that what answers no key was not begun, and stores it without looking: if it was begun, its
-    /// id is taken, so this fails and each is run by itself.
+    /// Takes it that what answers no key and has no marks was not begun, and stores it without looking: if it
+    /// was begun, its id is taken, so this fails and each is run by itself.
     async fn run_all(works: &[&Self], conn: &mut SqliteConnection) -> Result<Vec<()>> {
         if let [work] = works {
             return Ok(vec![work.run(conn).await?]);
         }
-        let (answering, new): (Vec<&Self>, Vec<&Self>) =
-            works.iter().partition(|work| work.0.answer.is_some());
+        let (begun, new): (Vec<&Self>, Vec<&Self>) =
+            works.iter().partition(|work| work.0.answer.is_some() || !work.0.batch.marks.is_empty());
         if !new.is_empty() {
             let mut rows = Rows::begin(conn).await?;
             for Self(DirectResult { batch, parcels, calls, now_ms, .. }) in new {
@@ -90,7 +99,7 @@ impl Work for RecordDirect {
             }
             rows.script.run(conn, "cannot record direct send").await?;
         }
-        for work in answering {
+        for work in begun {
             work.run(conn).await?;
         }
         Ok(vec![(); works.len()])

@@ -13,7 +13,7 @@ use crate::model::BatchState;
 /// Parcels that one transaction deletes.
 const SLICE: i64 = 128;
 
-/// Lists batches that settled before a time and that no idempotency key can ask for any more.
+/// Lists batches that settled before a time and that no idempotency key or mark can ask for any more.
 #[derive(Debug)]
 pub(crate) struct OldBatches {
     pub(crate) before_ms: i64,
@@ -26,7 +26,7 @@ impl Work for OldBatches {
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<i64>> {
         sqlx::query_scalar(
-            "SELECT no FROM batch WHERE settled_ms < $1
+            "SELECT no FROM batch WHERE settled_ms < $1 AND coalesce(marked_until_ms, 0) <= $2
                 AND NOT EXISTS (SELECT 1 FROM idempotency WHERE batch_id = batch.id AND expires_ms > $2)
              ORDER BY settled_ms LIMIT $3",
         )

@@ -10,7 +10,7 @@ use super::failed;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Each entry takes the schema one version further; entries that were released never change.
-const STEPS: &[&str] = &[VERSION_1, VERSION_2];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 pub(super) const VERSION_1: &str = "
 CREATE TABLE batch (
@@ -141,6 +141,18 @@ INSERT INTO round SELECT DISTINCT provider, priority, app, 0, 0, 1 FROM share WH
 
 INSERT INTO meta SELECT 'deleted_batches',
     coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'batch'), 0) - (SELECT count(*) FROM batch);
+";
+
+/// Repeats of single messages are recognised by marks. A batch is kept while one of its own counts.
+const VERSION_3: &str = "
+CREATE TABLE mark (
+    key BLOB PRIMARY KEY,
+    batch_no INTEGER NOT NULL,
+    idx INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX mark_by_expiry ON mark (expires_ms);
+ALTER TABLE batch ADD COLUMN marked_until_ms INTEGER;
 ";
 
 /// The version that this build writes.

@@ -15,6 +15,7 @@ mod damage;
 #[cfg(test)]
 mod direct;
 #[cfg(test)]
+mod marks;
 mod reading;
 #[cfg(test)]
 mod settling;
