@@ -154,6 +154,9 @@ pub struct Asked {
     /// What tells this request from another one with the same body: the id that the caller's SDK gave the
     /// request and gives its repeats. None leaves it to the body alone, for a minute.
     pub request_id: Option<String>,
+    /// What [`Find`] finds the first message by, beside its own mark: never a reason not to send. Of
+    /// messages under one name the newest counts.
+    pub name: Option<Mark>,
     /// Renders what became of the messages.
     pub answer: Render,
 }
@@ -169,7 +172,7 @@ impl fmt::Debug for Asked {
 
 /// A question for an earlier message.
 pub struct Find {
-    /// As it was marked when it was sent.
+    /// As it was marked, or named, when it was sent.
     pub mark: Mark,
     /// Renders what is known of it; none when no such message is.
     pub answer: RenderFound,
