@@ -39,8 +39,8 @@ pub struct Head {
     pub labels: Arc<Labels>,
     /// A forced route.
     pub route: Option<String>,
-    /// Default guarantee.
-    pub guarantee: Guarantee,
+    /// Default guarantee; none leaves it to the route and the configuration.
+    pub guarantee: Option<Guarantee>,
     /// Default treatment of losses; none leaves it to the route and the configuration.
     pub on_loss: Option<OnLoss>,
     /// What one bad message does.
@@ -82,8 +82,8 @@ pub struct Message {
     pub vars: Arc<Vars>,
     /// Labels, the batch's included.
     pub labels: Arc<Labels>,
-    /// What may follow an unknown.
-    pub guarantee: Guarantee,
+    /// What may follow an unknown; none leaves it to the route and the configuration.
+    pub guarantee: Option<Guarantee>,
     /// What happens with losses; none leaves it to the route and the configuration.
     pub on_loss: Option<OnLoss>,
     /// Not sent after this, Unix milliseconds.

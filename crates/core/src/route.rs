@@ -1,14 +1,20 @@
-//! Which provider takes a message. Routes are tried in order and the first that matches decides; a
-//! split sends a recipient to the same provider every time.
+//! Which provider takes a message. Routes are tried in order and the first that matches decides; a split
+//! sends a recipient to the same provider every time; a migration may take its part of that; and what a
+//! provider that goes away would get, the one that it drains to gets.
+
+mod between;
+mod split;
+mod when;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use wildmatch::WildMatch;
+pub use between::{Between, FORMS, Window};
+pub use when::{When, Words};
 
 use crate::message::Message;
-use crate::options::OnLoss;
+use crate::options::{Guarantee, OnLoss};
 
 /// A rule that says which provider takes a message.
 #[derive(Debug, Clone)]
@@ -23,6 +29,8 @@ pub struct Route {
     pub fallback: Option<Arc<[Arc<str>]>>,
     /// Overrides the configuration's default.
     pub on_loss: Option<OnLoss>,
+    /// Overrides the configuration's default.
+    pub guarantee: Option<Guarantee>,
 }
 
 /// Who gets the messages of a route.
@@ -34,127 +42,45 @@ pub enum Target {
     Split(Vec<(Arc<str>, u32)>),
 }
 
-/// The conditions of a route: all keys must hold, of a list any one.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct When {
-    /// Kinds of recipient: `user`, `group`, `room`, `everyone`.
-    #[serde(default)]
-    pub to: Words,
-    /// Patterns of the recipient's id; `*` is any text, `?` any character.
-    #[serde(default)]
-    pub id: Words,
-    /// Patterns of the sender's id.
-    #[serde(default)]
-    pub from: Words,
-    /// Names of apps.
-    #[serde(default)]
-    pub app: Words,
-    /// Content types.
-    #[serde(default)]
-    pub content: Words,
-    /// Labels and patterns of their values.
-    #[serde(default)]
-    pub label: BTreeMap<String, Words>,
-    /// Holds when this does not.
-    #[serde(default)]
-    pub not: Option<Box<When>>,
+/// What may send a message elsewhere than its route says: migrations under way.
+pub trait Detour: fmt::Debug + Send + Sync {
+    /// Who takes the message instead of the provider that the route chose; none leaves it there. Called
+    /// for every message, and always with the same answer for one recipient while nothing is changed.
+    fn turn<'d>(&'d self, route: &Route, provider: &str, message: &Message) -> Option<Turn<'d>>;
 }
 
-/// One word or a list of them.
-#[derive(Debug, Clone, Default, Deserialize, PartialEq, Eq)]
-#[serde(from = "OneOrMany")]
-pub struct Words(pub Vec<String>);
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
+/// A turn that a [`Detour`] takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn<'d> {
+    /// Who takes the message.
+    pub provider: &'d Arc<str>,
+    /// The migration that says so.
+    pub migration: &'d str,
 }
 
-impl From<OneOrMany> for Words {
-    fn from(words: OneOrMany) -> Self {
-        match words {
-            OneOrMany::One(word) => Self(vec![word]),
-            OneOrMany::Many(words) => Self(words),
-        }
-    }
+/// What is true beside the message when it is routed.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<'m> {
+    /// Unix milliseconds.
+    pub now_ms: i64,
+    /// Migrations under way; none where there are none.
+    pub detour: Option<&'m dyn Detour>,
 }
 
-impl Words {
-    fn allow(&self, test: impl Fn(&str) -> bool) -> bool {
-        self.0.is_empty() || self.0.iter().any(|word| test(word))
-    }
-}
-
-impl When {
-    /// Whether the route takes the message.
+impl Moment<'_> {
+    /// A time at which nothing is migrated.
     #[must_use]
-    pub fn holds(&self, message: &Message, app: &str) -> bool {
-        self.failing(message, app).is_none()
+    pub const fn at(now_ms: i64) -> Self {
+        Self { now_ms, detour: None }
     }
-
-    /// Why this does not hold for the message, or none when it does.
-    #[must_use]
-    pub fn against(&self, message: &Message, app: &str) -> Option<String> {
-        let or = |words: &Words| words.0.join(" or ");
-        Some(match self.failing(message, app)? {
-            Failing::To => format!("it takes {}, not {}", or(&self.to), message.to.kind().as_str()),
-            Failing::Id => format!("the recipient's id does not match {}", or(&self.id)),
-            Failing::From => format!("the sender's id does not match {}", or(&self.from)),
-            Failing::App => format!("it serves the app {}", or(&self.app)),
-            Failing::Content => {
-                format!("it takes content {}, not {}", or(&self.content), message.content.kind())
-            }
-            Failing::Label(label, patterns) => format!("the label {label} does not match {}", or(patterns)),
-            Failing::Not => "its `not` holds".to_owned(),
-        })
-    }
-
-    fn failing(&self, message: &Message, app: &str) -> Option<Failing<'_>> {
-        let kind = message.to.kind().as_str();
-        if !self.to.allow(|word| word == kind) {
-            return Some(Failing::To);
-        }
-        if !self.id.allow(|pattern| WildMatch::new(pattern).matches(message.to.id())) {
-            return Some(Failing::Id);
-        }
-        let from = message.from.as_ref().map_or("", |sender| sender.id.as_str());
-        if !self.from.allow(|pattern| WildMatch::new(pattern).matches(from)) {
-            return Some(Failing::From);
-        }
-        if !self.app.allow(|word| word == app) {
-            return Some(Failing::App);
-        }
-        if !self.content.allow(|word| word == message.content.kind()) {
-            return Some(Failing::Content);
-        }
-        for (label, patterns) in &self.label {
-            let value = message.labels.get(label);
-            if !value.is_some_and(|value| patterns.allow(|pattern| WildMatch::new(pattern).matches(value))) {
-                return Some(Failing::Label(label, patterns));
-            }
-        }
-        self.not.as_ref().filter(|not| not.holds(message, app)).map(|_| Failing::Not)
-    }
-}
-
-/// The first condition of a route that does not hold.
-enum Failing<'w> {
-    To,
-    Id,
-    From,
-    App,
-    Content,
-    Label(&'w str, &'w Words),
-    Not,
 }
 
 /// All routes, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
     routes: Vec<Route>,
+    /// Providers that go away, and who gets what they would get.
+    drains: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 /// Where a message goes.
@@ -164,13 +90,39 @@ pub struct Choice<'r> {
     pub route: &'r Route,
     /// The provider.
     pub provider: &'r Arc<str>,
+    /// Whom the route itself chose.
+    pub picked: &'r Arc<str>,
+    /// The migration that took it from there.
+    pub migration: Option<&'r str>,
+    /// The provider that it would have gone to, which goes away.
+    pub drained: Option<&'r Arc<str>>,
 }
 
 impl Routes {
     /// Routes in the order of the configuration.
     #[must_use]
     pub const fn new(routes: Vec<Route>) -> Self {
-        Self { routes }
+        Self { routes, drains: BTreeMap::new() }
+    }
+
+    /// The same where some providers go away: what they would get, another one gets, as target and as
+    /// fallback.
+    #[must_use]
+    pub fn draining(mut self, drains: BTreeMap<Arc<str>, Arc<str>>) -> Self {
+        self.drains = drains;
+        let mut routes = std::mem::take(&mut self.routes);
+        for route in &mut routes {
+            let Some(names) = &route.fallback else { continue };
+            let mut left: Vec<Arc<str>> = Vec::with_capacity(names.len());
+            for name in names.iter().map(|name| self.end_of(name)) {
+                if !left.contains(name) {
+                    left.push(Arc::clone(name));
+                }
+            }
+            route.fallback = Some(left.into());
+        }
+        self.routes = routes;
+        self
     }
 
     /// The routes in order.
@@ -179,24 +131,70 @@ impl Routes {
         &self.routes
     }
 
-    /// The first route that takes the message; a forced one takes it without asking.
+    /// Providers that go away, and who gets what they would get.
     #[must_use]
-    pub fn choose(&self, message: &Message, app: &str, forced: Option<&str>) -> Option<Choice<'_>> {
+    pub const fn drains(&self) -> &BTreeMap<Arc<str>, Arc<str>> {
+        &self.drains
+    }
+
+    /// Whether what takes a message depends on the time.
+    #[must_use]
+    pub fn are_timed(&self) -> bool {
+        self.routes.iter().any(|route| route.when.is_timed())
+    }
+
+    /// Who gets what a provider would get: itself, unless it goes away.
+    fn end_of<'r>(&'r self, provider: &'r Arc<str>) -> &'r Arc<str> {
+        let mut provider = provider;
+        // A circle is refused where the configuration is read; it ends here all the same.
+        for _ in 0..self.drains.len() {
+            let Some(next) = self.drains.get(provider) else { break };
+            provider = next;
+        }
+        provider
+    }
+
+    /// The first route that takes the message, and the provider that it leads to; a forced route takes it
+    /// without asking.
+    #[must_use]
+    pub fn choose<'r>(
+        &'r self,
+        message: &Message,
+        app: &str,
+        forced: Option<&str>,
+        moment: &Moment<'r>,
+    ) -> Option<Choice<'r>> {
         let route = match forced {
             Some(name) => self.routes.iter().find(|route| &*route.name == name)?,
-            None => self.routes.iter().find(|route| route.when.holds(message, app))?,
+            None => self.routes.iter().find(|route| route.when.holds(message, app, moment.now_ms))?,
         };
-        let provider = route.target.pick(message.to.fingerprint())?;
-        Some(Choice { route, provider })
+        let picked = route.target.pick(message.to.fingerprint())?;
+        let turn = moment.detour.and_then(|detour| detour.turn(route, picked, message));
+        let (chosen, migration) = match turn {
+            Some(turn) => (turn.provider, Some(turn.migration)),
+            None => (picked, None),
+        };
+        let provider = if self.drains.is_empty() { chosen } else { self.end_of(chosen) };
+        let drained = (provider != chosen).then_some(chosen);
+        Some(Choice { route, provider, picked, migration, drained })
     }
 
     /// The routes before the chosen one, each with the reason why it did not take the message.
     #[must_use]
-    pub fn passed_over(&self, message: &Message, app: &str, forced: Option<&str>) -> Vec<(&Route, String)> {
+    pub fn passed_over(
+        &self,
+        message: &Message,
+        app: &str,
+        forced: Option<&str>,
+        now_ms: i64,
+    ) -> Vec<(&Route, String)> {
         if forced.is_some() {
             return Vec::new();
         }
-        self.routes.iter().map_while(|route| Some((route, route.when.against(message, app)?))).collect()
+        self.routes
+            .iter()
+            .map_while(|route| Some((route, route.when.against(message, app, now_ms)?)))
+            .collect()
     }
 }
 
@@ -214,17 +212,10 @@ impl Target {
     fn pick(&self, recipient: u64) -> Option<&Arc<str>> {
         match self {
             Self::Provider(provider) => Some(provider),
-            Self::Split(shares) => {
-                let total: u64 = shares.iter().map(|(_, weight)| u64::from(*weight)).sum();
-                let mut point = recipient.checked_rem(total)?;
-                shares.iter().find_map(|(provider, weight)| match point.checked_sub(u64::from(*weight)) {
-                    None => Some(provider),
-                    Some(rest) => {
-                        point = rest;
-                        None
-                    }
-                })
-            }
+            Self::Split(shares) => split::pick(shares, recipient),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

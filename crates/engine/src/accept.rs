@@ -181,7 +181,7 @@ impl Engine {
     ) -> Result<Accepted, Denied> {
         self.refuse_when_crowded()?;
         let batch_id = engine::new_batch_id(now_ms);
-        let book = &self.inner.book;
+        let book = &*self.book();
         let document = read::read_document(body)
             .map_err(|error| Denied::Invalid(Errors { listed: vec![error], total: 1 }))?;
         let head_text = read::head_text(&document);

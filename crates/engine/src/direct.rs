@@ -89,7 +89,7 @@ impl Engine {
     ) -> Result<Sent, Denied> {
         let now_ms = clock::now_ms();
         let batch_id = engine::new_batch_id(now_ms);
-        let book = &self.inner.book;
+        let book = &*self.book();
         let document = read::read_document(body)
             .map_err(|error| Denied::Invalid(Errors { listed: vec![error], total: 1 }))?;
         let head_text = read::head_text(&document);
@@ -140,7 +140,7 @@ impl Engine {
     }
 
     fn refuse_when_full(&self, prepared: &Prepared<'_>) -> Result<(), Denied> {
-        for (name, lane) in &self.inner.lanes {
+        for (name, lane) in &*self.lanes() {
             let full = lane.view.lock().unwrap_or_else(PoisonError::into_inner).waiting > MOST_WAITING;
             let wanted =
                 || prepared.routed.iter().flatten().any(|routed| routed.provider.settings.name == *name);
@@ -153,6 +153,7 @@ impl Engine {
 
     /// Gives each lane its messages.
     fn depart(&self, batch: &Arc<BatchRef>, prepared: &Prepared<'_>) -> Vec<Share> {
+        let lanes = self.lanes();
         let mut shares = Vec::new();
         for (provider, members) in &prepared.members {
             let Some(provider) = provider else { continue };
@@ -162,7 +163,7 @@ impl Engine {
                 .filter_map(|index| prepared.routed.get(*index)?.as_ref().ok())
                 .map(|routed| {
                     let results = routed.message.results(prepared.results);
-                    let mut entry = Entry::new(Arc::clone(&routed.message), results, routed.on_loss);
+                    let mut entry = Entry::new(Arc::clone(&routed.message), results, routed.terms);
                     entry.losses.clone_from(&routed.losses);
                     entry.fallback.clone_from(&routed.fallback);
                     entry
@@ -171,7 +172,7 @@ impl Engine {
             let id = self.next_direct_id();
             let sink = DirectSink { id, records: Vec::new(), calls: 0, done: Some(done) };
             let parcel = HeldParcel::new(Arc::clone(batch), entries, Origin::Direct(sink));
-            let lane = self.inner.lanes.get(&provider.settings.name);
+            let lane = lanes.get(&provider.settings.name);
             let taken = lane.is_some_and(|lane| lane.events.send(Event::Direct(Box::new(parcel))).is_ok());
             let done = taken.then_some(wait);
             shares.push(Share { provider: Arc::clone(provider), members: members.clone(), id, done });
@@ -192,7 +193,7 @@ impl Engine {
             };
             let mut done = tokio::time::timeout_at(until, &mut wait).await.ok();
             if done.is_none() {
-                if let Some(lane) = self.inner.lanes.get(&provider.settings.name) {
+                if let Some(lane) = self.lanes().get(&provider.settings.name) {
                     drop(lane.events.send(Event::Withdraw(id)));
                 }
                 done = tokio::time::timeout(WITHDRAWAL, &mut wait).await.ok();
@@ -392,7 +393,7 @@ fn repeatable(prepared: &Prepared<'_>, provider: &Provider, members: &[usize]) -
     let routed = members.iter().filter_map(|index| prepared.routed.get(*index)?.as_ref().ok());
     let notes: Vec<Note> = (0u16..)
         .zip(routed)
-        .filter(|(_, routed)| routed.message.guarantee == Guarantee::AtLeastOnce)
+        .filter(|(_, routed)| routed.terms.guarantee == Guarantee::AtLeastOnce)
         .map(|(position, _)| Note {
             position,
             status: Status::Sending,

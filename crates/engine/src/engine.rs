@@ -1,7 +1,6 @@
 //! The public face: batches in, results out. A [`Engine`] is a cheap handle on the lanes, the ledger
 //! and the book of providers and routes.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -19,11 +18,12 @@ use tokio::sync::{broadcast, oneshot};
 
 use crate::clock;
 use crate::denied::Denied;
-use crate::lane::{Event, Lane, LaneHandle, Peers, Surroundings};
+use crate::lane::{Event, Lane, Lanes, Surroundings};
 use crate::metrics::{Metrics, ProviderLabels};
 use crate::provider::Book;
 use crate::room::Room;
 use crate::settings::EngineSettings;
+use crate::shelf::Shelf;
 use crate::steer::PAUSE;
 use crate::view::{ClassView, ProviderView};
 
@@ -40,9 +40,9 @@ pub struct Engine {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) book: Arc<Book>,
+    pub(crate) book: Arc<Shelf<Book>>,
     pub(crate) ledger: Ledger,
-    pub(crate) lanes: BTreeMap<Arc<str>, LaneHandle>,
+    pub(crate) lanes: Arc<Shelf<Lanes>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) announce: broadcast::Sender<String>,
     pub(crate) direct_ids: AtomicU64,
@@ -55,7 +55,8 @@ impl Engine {
     /// # Errors
     /// `config` when a provider's settings cannot work.
     pub async fn start(settings: EngineSettings, ledger: Ledger) -> Result<Self, Error> {
-        let book = Arc::new(Book::new(settings)?);
+        let shelf = Arc::new(Shelf::new(Book::new(settings)?));
+        let book = shelf.now();
         let unreadable = |error| Error::new(ErrorKind::Config, "cannot read the ledger").because(error);
         for fact in ledger.facts("dialect").await.map_err(unreadable)? {
             let known = book.providers.get(fact.name.as_str()).filter(|provider| provider.is_auto());
@@ -77,14 +78,14 @@ impl Engine {
         let (announce, _) = broadcast::channel(1024);
         let metrics = Arc::new(Metrics::new());
         let around = Surroundings {
-            book: Arc::clone(&book),
+            book: Arc::clone(&shelf),
             ledger: ledger.clone(),
             metrics: Arc::clone(&metrics),
             announce: announce.clone(),
-            peers: Peers::default(),
+            peers: Arc::new(Shelf::new(Lanes::new())),
         };
         let paused = ledger.facts(PAUSE).await.map_err(unreadable)?;
-        let mut lanes = BTreeMap::new();
+        let mut lanes = Lanes::new();
         for (name, provider) in &book.providers {
             let paused = paused.iter().any(|fact| *fact.name == **name);
             if paused {
@@ -92,19 +93,31 @@ impl Engine {
             }
             lanes.insert(Arc::clone(name), Lane::start(Arc::clone(provider), around.clone(), paused));
         }
-        around.peers.write().unwrap_or_else(PoisonError::into_inner).clone_from(&lanes);
+        let peers = Arc::clone(&around.peers);
+        peers.swap(Arc::new(lanes));
         let direct_ids = AtomicU64::new(0);
         let room = Arc::new(Room::of(&queues));
-        Ok(Self { inner: Arc::new(Inner { book, ledger, lanes, metrics, announce, direct_ids, room }) })
+        let inner = Inner { book: shelf, ledger, lanes: peers, metrics, announce, direct_ids, room };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The providers and routes in force: one snapshot for all of a request.
+    pub(crate) fn book(&self) -> Arc<Book> {
+        self.inner.book.now()
+    }
+
+    /// The lanes as they stand.
+    pub(crate) fn lanes(&self) -> Arc<Lanes> {
+        self.inner.lanes.now()
     }
 
     /// The providers and how they are doing.
     #[must_use]
     pub fn providers(&self) -> Vec<ProviderView> {
-        let inner = &self.inner;
+        let (book, lanes) = (self.book(), self.lanes());
         let mut views = Vec::new();
-        for (name, lane) in &inner.lanes {
-            let Some(provider) = inner.book.providers.get(name) else { continue };
+        for (name, lane) in &*lanes {
+            let Some(provider) = book.providers.get(name) else { continue };
             let seen = lane.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let adapter = provider.adapter();
             let profile = provider.assumed();
@@ -154,13 +167,14 @@ impl Engine {
     /// Asks a provider's server which dialect it speaks, with requests that reach nobody; none when no
     /// probe was answered in a known way.
     pub async fn probe(&self, name: &str) -> Option<&'static str> {
-        self.inner.book.providers.get(name)?.probe().await
+        let provider = Arc::clone(self.book().providers.get(name)?);
+        provider.probe().await
     }
 
     /// The Prometheus exposition.
     #[must_use]
     pub fn metrics(&self) -> String {
-        for (name, lane) in &self.inner.lanes {
+        for (name, lane) in &*self.lanes() {
             let seen = lane.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let labels = ProviderLabels { provider: Arc::clone(name) };
             let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
@@ -178,7 +192,7 @@ impl Engine {
         if let Err(error) = self.inner.ledger.ready().await {
             return Err(format!("the ledger cannot take batches now: {error}"));
         }
-        match self.inner.lanes.iter().find(|(_, lane)| lane.events.is_closed()) {
+        match self.lanes().iter().find(|(_, lane)| lane.events.is_closed()) {
             Some((name, _)) => Err(format!("the lane of {name} has stopped")),
             None => Ok(()),
         }
@@ -194,7 +208,7 @@ impl Engine {
     /// `within` will be found as *unknown* at the next start.
     pub async fn stop(&self, within: Duration) {
         let mut stopped = Vec::new();
-        for lane in self.inner.lanes.values() {
+        for lane in self.lanes().values() {
             let (done, stop) = oneshot::channel();
             if lane.events.send(Event::Stop(done)).is_ok() {
                 stopped.push(stop);
@@ -237,8 +251,9 @@ impl Engine {
     }
 
     pub(crate) fn wake(&self, providers: impl IntoIterator<Item = impl AsRef<str>>) {
+        let lanes = self.lanes();
         for provider in providers {
-            if let Some(lane) = self.inner.lanes.get(provider.as_ref()) {
+            if let Some(lane) = lanes.get(provider.as_ref()) {
                 // A lane that has stopped leaves the work to the next start.
                 drop(lane.events.send(Event::Wake));
             }

@@ -9,14 +9,16 @@ use hashbrown::HashSet;
 use interline_core::adapter::{Adapter, Loss};
 use interline_core::error::{ErrorCode, Failure, FieldError};
 use interline_core::message::{FAST_ABOVE, Head, Message, default_results};
-use interline_core::options::{OnLoss, Results, Sender};
+use interline_core::options::{Guarantee, OnLoss, Results, Sender};
 use interline_core::read::{self, Identity, MessageText, Path, Problems};
 use interline_core::recipient::RecipientKind;
-use interline_core::route::Choice;
+use interline_core::route::{Choice, Moment, Route};
 use interline_core::shared::Shared;
 
+use crate::clock;
 use crate::denied::{Denied, Errors};
 use crate::provider::{Book, Provider};
+use crate::settings::Delivery;
 use crate::view::Caller;
 
 /// A message that can be sent, and by whom.
@@ -26,9 +28,30 @@ pub(crate) struct Routed<'b> {
     pub(crate) route: &'b str,
     pub(crate) provider: &'b Arc<Provider>,
     pub(crate) losses: Vec<Loss>,
-    pub(crate) on_loss: OnLoss,
+    pub(crate) terms: Terms,
     /// Who stands in for the provider; nobody for what everybody would see twice.
     pub(crate) fallback: Fallback,
+}
+
+/// What holds for a message that it may leave to its route, and that to the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Terms {
+    /// What happens with losses.
+    pub(crate) on_loss: OnLoss,
+    /// What may follow an unknown.
+    pub(crate) guarantee: Guarantee,
+}
+
+impl Terms {
+    /// What the message says, else the route, else the configuration.
+    pub(crate) fn of(message: &Message, route: Option<&Route>, delivery: &Delivery) -> Self {
+        let of_route = |route: &Route| (route.on_loss, route.guarantee);
+        let (on_loss, guarantee) = route.map(of_route).unwrap_or_default();
+        Self {
+            on_loss: message.on_loss.or(on_loss).unwrap_or(delivery.on_loss),
+            guarantee: message.guarantee.or(guarantee).unwrap_or(delivery.guarantee),
+        }
+    }
 }
 
 /// The providers that stand in for a route's target, in order.
@@ -197,6 +220,8 @@ pub(crate) struct Intake<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) batch_id: &'a str,
     pub(crate) head: &'a Head,
+    /// When it is routed: the same for all of a body.
+    pub(crate) moment: Moment<'a>,
     /// The provider asked for last.
     last: RefCell<Option<Spoken<'a>>>,
 }
@@ -209,7 +234,7 @@ pub(crate) fn head(
     path: Path<'_>,
     wrong: &mut Wrong,
 ) -> Option<Head> {
-    let identity = Identity { batch_id, vendors: &book.vendor_names, guarantee: book.delivery.guarantee };
+    let identity = Identity { batch_id, vendors: &book.vendor_names };
     let head = read::read_head(text, &identity, path, &mut wrong.invalid)?;
     if let Some(name) = &head.route
         && !book.routes.all().iter().any(|route| *route.name == **name)
@@ -222,8 +247,11 @@ pub(crate) fn head(
 }
 
 impl<'a> Intake<'a> {
-    pub(crate) const fn new(book: &'a Book, caller: &'a Caller, batch_id: &'a str, head: &'a Head) -> Self {
-        Self { book, caller, batch_id, head, last: RefCell::new(None) }
+    pub(crate) fn new(book: &'a Book, caller: &'a Caller, batch_id: &'a str, head: &'a Head) -> Self {
+        // What is scheduled is routed for the time when it begins.
+        let now_ms = clock::now_ms();
+        let moment = book.moment(head.send_at_ms.map_or(now_ms, |begins| begins.max(now_ms)));
+        Self { book, caller, batch_id, head, moment, last: RefCell::new(None) }
     }
 
     /// The provider of this name; the last one is kept, as neighbours mostly go to the same.
@@ -243,11 +271,7 @@ impl<'a> Intake<'a> {
         index: u64,
         path: Path<'_>,
     ) -> Result<Arc<Message>, Bad> {
-        let identity = Identity {
-            batch_id: self.batch_id,
-            vendors: &self.book.vendor_names,
-            guarantee: self.book.delivery.guarantee,
-        };
+        let identity = Identity { batch_id: self.batch_id, vendors: &self.book.vendor_names };
         let mut problems = Problems::default();
         read::read_message(text, (self.head, &identity), index, path, &mut problems)
             .ok_or_else(|| Bad::new(ErrorCode::InvalidMessage, problems))
@@ -264,8 +288,8 @@ impl<'a> Intake<'a> {
         if message.to.kind() == RecipientKind::Everyone && !self.caller.broadcast {
             return Err(Bad::one(ErrorCode::Forbidden, &at, "`everyone` needs the scope `broadcast`"));
         }
-        let Some(choice) = self.book.routes.choose(&message, &self.caller.app, self.head.route.as_deref())
-        else {
+        let forced = self.head.route.as_deref();
+        let Some(choice) = self.book.routes.choose(&message, &self.caller.app, forced, &self.moment) else {
             return Err(Bad::one(ErrorCode::NotRoutable, &at, "no route takes this message"));
         };
         let Some(spoken) = self.provider(choice.provider) else {
@@ -290,13 +314,13 @@ impl<'a> Intake<'a> {
                 return Err(Bad::new(refusal.code, problems));
             }
         };
-        let on_loss = message.on_loss.or(choice.route.on_loss).unwrap_or(self.book.delivery.on_loss);
-        if let Some(detail) = forbidding(&losses, on_loss, &provider.settings.name) {
+        let terms = Terms::of(&message, Some(choice.route), &self.book.delivery);
+        if let Some(detail) = forbidding(&losses, terms.on_loss, &provider.settings.name) {
             return Err(Bad::one(ErrorCode::Unsupported, &path, detail));
         }
         let route = &*choice.route.name;
         let fallback = fallback(choice, &message);
-        Ok(Routed { message, route, provider, losses, on_loss, fallback })
+        Ok(Routed { message, route, provider, losses, terms, fallback })
     }
 
     /// Whether what is wrong with a message stands in the batch's head, and not in the message.

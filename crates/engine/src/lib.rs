@@ -20,6 +20,7 @@ mod repeats;
 mod results;
 mod room;
 mod settings;
+mod shelf;
 mod steer;
 mod token;
 mod told;

@@ -28,7 +28,7 @@ impl Engine {
     #[expect(clippy::unused_async, reason = "the face is async throughout")]
     pub async fn plan(&self, caller: &Caller, body: &str) -> Result<Plan, Denied> {
         let batch_id = engine::new_batch_id(clock::now_ms());
-        let book = &self.inner.book;
+        let book = &*self.book();
         let document = read::read_document(body)
             .map_err(|error| Denied::Invalid(Errors { listed: vec![error], total: 1 }))?;
         let head_text = read::head_text(&document);
@@ -91,7 +91,8 @@ fn plan_errors(bad: &Bad) -> Vec<PlanError> {
 
 fn planned(intake: &Intake<'_>, good: &Routed<'_>) -> PlannedMessage {
     let forced = intake.head.route.as_deref();
-    let passed = intake.book.routes.passed_over(&good.message, &intake.caller.app, forced);
+    let passed =
+        intake.book.routes.passed_over(&good.message, &intake.caller.app, forced, intake.moment.now_ms);
     let not_taken = passed.into_iter().map(|(route, why)| NotTaken {
         route: route.name.to_string(),
         provider: route.target.providers().map(|provider| &**provider).collect::<Vec<_>>().join(", "),

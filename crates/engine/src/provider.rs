@@ -8,7 +8,7 @@ use std::time::Duration;
 use interline_core::adapter::{Adapter, Reply};
 use interline_core::error::{Error, ErrorKind};
 use interline_core::profile::Profile;
-use interline_core::route::Routes;
+use interline_core::route::{Detour, Moment, Routes};
 
 use crate::pace::Pace;
 use crate::settings::{Delivery, EngineSettings, ProviderSettings};
@@ -110,12 +110,14 @@ fn build(settings: &ProviderSettings, dialect: &str) -> Result<Arc<dyn Adapter>,
 }
 
 /// Providers and routes, as one snapshot.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Book {
-    pub(crate) routes: Routes,
+    pub(crate) routes: Arc<Routes>,
+    /// Migrations under way; none where there are none.
+    pub(crate) detour: Option<Arc<dyn Detour>>,
     pub(crate) providers: HashMap<Arc<str>, Arc<Provider>>,
     pub(crate) delivery: Delivery,
-    pub(crate) vendor_names: Vec<&'static str>,
+    pub(crate) vendor_names: Arc<[&'static str]>,
     pub(crate) max_batch_messages: u64,
 }
 
@@ -127,11 +129,17 @@ impl Book {
             providers.insert(Arc::clone(&provider.name), Arc::new(Provider::new(provider)?));
         }
         Ok(Self {
-            routes: settings.routes,
+            routes: Arc::new(settings.routes),
+            detour: None,
             providers,
             delivery: settings.delivery,
             vendor_names,
             max_batch_messages: settings.max_batch_messages,
         })
+    }
+
+    /// What a message is routed by at a time, Unix milliseconds.
+    pub(crate) fn moment(&self, now_ms: i64) -> Moment<'_> {
+        Moment { now_ms, detour: self.detour.as_deref() }
     }
 }

@@ -58,7 +58,7 @@ impl Engine {
         if let Err(error) = done {
             return Err(self.not_steered(batch_id, steer, error).await);
         }
-        for lane in self.inner.lanes.values() {
+        for lane in self.lanes().values() {
             // A lane that has stopped looks at the next start.
             drop(lane.events.send(Event::Recheck));
         }
@@ -97,7 +97,8 @@ impl Engine {
     /// # Errors
     /// `NoProvider`, or the ledger's.
     pub async fn pause_provider(&self, name: &str, pause: bool) -> Result<ProviderView, Denied> {
-        let lane = self.inner.lanes.get(name).ok_or_else(|| Denied::NoProvider(name.to_owned()))?;
+        let lanes = self.lanes();
+        let lane = lanes.get(name).ok_or_else(|| Denied::NoProvider(name.to_owned()))?;
         if pause {
             let changed_ms = clock::now_ms();
             let fact =
@@ -133,8 +134,8 @@ impl Engine {
     /// # Errors
     /// `NoProvider`.
     pub async fn ask_provider(&self, name: &str) -> Result<Probed, Denied> {
-        let provider =
-            self.inner.book.providers.get(name).ok_or_else(|| Denied::NoProvider(name.to_owned()))?;
+        let book = self.book();
+        let provider = book.providers.get(name).ok_or_else(|| Denied::NoProvider(name.to_owned()))?;
         let vendor = provider.settings.vendor;
         let mut requests = (vendor.probes)(&provider.settings.settings);
         if requests.is_empty() {

@@ -145,7 +145,7 @@ mod tests {
     use interline_core::read::{self, Identity, Path, Problems};
 
     fn messages(count: u64) -> Vec<Taken> {
-        let identity = Identity { batch_id: "b", vendors: &[], guarantee: Default::default() };
+        let identity = Identity { batch_id: "b", vendors: &[] };
         let mut problems = Problems::default();
         let head = r#"{"content":{"type":"text","text":"hi"}}"#;
         let head = read::read_head(head, &identity, Path::Root(""), &mut problems).unwrap();

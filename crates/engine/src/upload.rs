@@ -65,7 +65,7 @@ impl Engine {
         let batch_id = engine::new_batch_id(now_ms);
         let mut wrong = Wrong::default();
         let path = Path::Root(begin.path);
-        let head = intake::head(&self.inner.book, &batch_id, begin.head, path, &mut wrong);
+        let head = intake::head(&self.book(), &batch_id, begin.head, path, &mut wrong);
         let Some(head) = head else { return Err(refused(wrong)) };
         check_times(&head, now_ms, &path, wrong.invalid());
         wrong.verdict()?;
@@ -114,14 +114,14 @@ impl Upload {
         path: Path<'_>,
         again: Option<bool>,
     ) -> Result<(), Denied> {
-        let book = &self.engine.inner.book;
+        let book = self.engine.book();
         if self.rows.messages >= book.max_batch_messages {
             let allowed = book.max_batch_messages;
             return Err(Denied::TooLarge(format!(
                 "a batch may hold {allowed} messages at most; this one holds more"
             )));
         }
-        let intake = Intake::new(book, &self.caller, &self.batch_id, &self.head);
+        let intake = Intake::new(&book, &self.caller, &self.batch_id, &self.head);
         let results = self.rows.packer.results();
         let taken = intake.read_and_route(text, index, path, results);
         let late =

@@ -25,7 +25,7 @@ fn settings(url: &str, dialect: Option<&str>) -> EngineSettings {
         limits: BTreeMap::new(),
     };
     let target = Target::Provider("wk".into());
-    let route = Route { name: "all".into(), when: When::default(), target, fallback: None, on_loss: None };
+    let route = Route { name: "all".into(), when: When::default(), target, fallback: None, on_loss: None, guarantee: None };
     EngineSettings {
         providers: vec![provider],
         routes: Routes::new(vec![route]),

@@ -42,6 +42,7 @@ async fn start(a: &Twin, b: &Twin, dialects: [&str; 2], folder: &tempfile::TempD
         target: Target::Provider("a".into()),
         fallback: Some(Arc::from([Arc::from("b")])),
         on_loss: None,
+        guarantee: None,
     };
     let settings = EngineSettings {
         providers: vec![provider("a", a.url(), dialects[0]), provider("b", b.url(), dialects[1])],

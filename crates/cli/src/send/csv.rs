@@ -7,7 +7,7 @@ use std::io::Read;
 
 use interline_core::content::{Content, Template};
 use interline_core::error::FieldError;
-use interline_core::options::{Guarantee, Push};
+use interline_core::options::Push;
 use interline_core::read::{Identity, Path, Problems, read_head};
 use interline_core::recipient::Recipient;
 use serde_json::{Map, Value, json};
@@ -124,7 +124,7 @@ fn names_with(content: &Content, push: &Push) -> Vec<String> {
 
 /// The names that a head's texts want values for, less those that it gives values itself.
 fn placeholders(head: &str) -> Result<Vec<String>, Failed> {
-    let identity = Identity { batch_id: "", vendors: &VENDORS, guarantee: Guarantee::default() };
+    let identity = Identity { batch_id: "", vendors: &VENDORS };
     let mut problems = Problems::default();
     let read = read_head(head, &identity, Path::Root(""), &mut problems);
     if let Some(first) = problems.errors().first() {

@@ -28,8 +28,6 @@ pub struct Identity<'a> {
     pub batch_id: &'a str,
     /// The vendors whose extensions may be given.
     pub vendors: &'a [&'a str],
-    /// The guarantee of a batch that names none.
-    pub guarantee: Guarantee,
 }
 
 fn parse<'t>(text: &'t str, path: &Path<'_>, problems: &mut Problems) -> Option<Value<'t>> {
@@ -78,7 +76,7 @@ pub fn read_head(
         vars: Arc::new(vars(&mut fields, problems).unwrap_or_default()),
         labels: Arc::new(fields.string_map("labels", problems).unwrap_or_default()),
         route: fields.string("route", problems),
-        guarantee: fields.one_of("guarantee", &guarantees(), problems).unwrap_or(identity.guarantee),
+        guarantee: fields.one_of("guarantee", &guarantees(), problems),
         on_loss: fields.one_of("on_loss", &losses(), problems),
         validation: fields.one_of("validation", &validations, problems).unwrap_or_default(),
         send_at_ms: fields.time("send_at", problems),
@@ -146,7 +144,7 @@ pub fn read_message<'t>(
     });
     let vars = merged(&head.vars, vars(&mut fields, problems));
     let labels = merged(&head.labels, fields.string_map("labels", problems));
-    let guarantee = fields.one_of("guarantee", &guarantees(), problems).unwrap_or(head.guarantee);
+    let guarantee = fields.one_of("guarantee", &guarantees(), problems).or(head.guarantee);
     let on_loss = fields.one_of("on_loss", &losses(), problems).or(head.on_loss);
     let expires_at_ms = fields.time("expires_at", problems).or(head.expires_at_ms);
     let options = options.map_or_else(|| head.options.clone(), Shared::new);
@@ -321,7 +319,7 @@ mod tests {
 
     #[test]
     fn plain_messages_are_what_the_full_reader_makes_of_them() {
-        let identity = Identity { batch_id: "b", vendors: &[], guarantee: Guarantee::AtMostOnce };
+        let identity = Identity { batch_id: "b", vendors: &[] };
         let head = r#"{"from":"shop","content":{"type":"text","text":"hi"},"labels":{"a":"b"},
             "options":{"store":false},"guarantee":"at_least_once","on_loss":"reject",
             "expires_at":"2026-12-01T09:00:00Z"}"#;

@@ -137,7 +137,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn message(id: &str) -> std::sync::Arc<Message> {
-        let identity = Identity { batch_id: "b", vendors: &[], guarantee: Default::default() };
+        let identity = Identity { batch_id: "b", vendors: &[] };
         let mut problems = Problems::default();
         let head = r#"{"content":{"type":"text","text":"hi"}}"#;
         let head = read_head(head, &identity, Path::Root(""), &mut problems).unwrap();

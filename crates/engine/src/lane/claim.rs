@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use interline_core::error::{ErrorCode, Failure};
 use interline_core::message::Head;
-use interline_core::options::{Guarantee, Results};
+use interline_core::options::Results;
 use interline_core::outcome::{Outcome, Status};
 use interline_core::pack;
 use interline_core::read::{self, Identity, Path, Problems};
@@ -15,7 +15,7 @@ use interline_ledger::{BatchState, ClaimedParcel, SendingRow, Settled};
 use super::entry::Entry;
 use super::parcel::{After, BatchRef, HeldParcel, Judgement, Origin};
 use crate::clock;
-use crate::intake;
+use crate::intake::{self, Terms};
 use crate::provider::{Book, Provider};
 
 /// A claimed parcel, ready for a lane, and what was settled while it was opened.
@@ -32,8 +32,8 @@ pub(crate) struct Opened {
 /// Opens a parcel. A stored form that cannot be read settles the parcel as rejected: nothing blocks.
 pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> Opened {
     let batch = Arc::new(batch_ref(&claimed, book));
-    let identity =
-        Identity { batch_id: &batch.id, vendors: &book.vendor_names, guarantee: book.delivery.guarantee };
+    let identity = Identity { batch_id: &batch.id, vendors: &book.vendor_names };
+    let moment = book.moment(clock::now_ms());
     let mut problems = Problems::default();
     let bytes = claimed.body.len() * 3;
     let mut parcel = HeldParcel::new(Arc::clone(&batch), Vec::new(), Origin::Stored(claimed.claim));
@@ -49,11 +49,11 @@ pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> 
                     Arc::new(placeholder(index))
                 });
                 let results = message.results(unpacked.results);
-                let route = book.routes.choose(&message, &claimed.batch.app, batch.head.route.as_deref());
-                let of_route = route.and_then(|choice| choice.route.on_loss);
-                let on_loss = message.on_loss.or(of_route).unwrap_or(book.delivery.on_loss);
-                let fallback = route.and_then(|choice| intake::fallback(choice, &message));
-                let mut entry = Entry::new(message, results, on_loss);
+                let forced = batch.head.route.as_deref();
+                let choice = book.routes.choose(&message, &claimed.batch.app, forced, &moment);
+                let terms = Terms::of(&message, choice.map(|choice| choice.route), &book.delivery);
+                let fallback = choice.and_then(|choice| intake::fallback(choice, &message));
+                let mut entry = Entry::new(message, results, terms);
                 entry.fallback = fallback;
                 parcel.entries.push(entry);
             }
@@ -61,11 +61,11 @@ pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> 
         Err(error) => {
             tracing::error!(batch.id = %batch.id, error = %error, "a stored parcel cannot be read; its messages are rejected");
             unreadable = (0u16..).zip(&claimed.states).map(|(position, _)| position).collect();
-            parcel.entries.extend(
-                (0..claimed.states.len() as u64).map(|index| {
-                    Entry::new(Arc::new(placeholder(index)), Results::Each, book.delivery.on_loss)
-                }),
-            );
+            parcel.entries.extend((0..claimed.states.len() as u64).map(|index| {
+                let message = placeholder(index);
+                let terms = Terms::of(&message, None, &book.delivery);
+                Entry::new(Arc::new(message), Results::Each, terms)
+            }));
         }
     }
     for (entry, state) in parcel.entries.iter_mut().zip(&claimed.states) {
@@ -100,8 +100,7 @@ pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> 
 
 fn batch_ref(claimed: &ClaimedParcel, book: &Book) -> BatchRef {
     let stored = &claimed.batch;
-    let identity =
-        Identity { batch_id: &stored.id, vendors: &book.vendor_names, guarantee: book.delivery.guarantee };
+    let identity = Identity { batch_id: &stored.id, vendors: &book.vendor_names };
     let text = std::str::from_utf8(&stored.head).unwrap_or("{}");
     let head = read::read_head(text, &identity, Path::Root(""), &mut Problems::default()).unwrap_or_default();
     let begins = head.send_at_ms.unwrap_or(stored.created_ms).max(stored.created_ms);
@@ -137,7 +136,7 @@ fn placeholder(index: u64) -> interline_core::message::Message {
         extensions: Shared::default(),
         vars: Arc::default(),
         labels: Arc::default(),
-        guarantee: Guarantee::AtMostOnce,
+        guarantee: None,
         on_loss: None,
         expires_at_ms: None,
     }

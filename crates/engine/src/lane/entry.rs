@@ -6,11 +6,11 @@ use interline_core::adapter::{Loss, Seal, Sent};
 use interline_core::decide::Repeat;
 use interline_core::error::{ErrorCode, Failure};
 use interline_core::message::Message;
-use interline_core::options::{Guarantee, OnLoss, Results};
+use interline_core::options::{Guarantee, Results};
 use interline_core::outcome::Status;
 
 use super::parcel::Judgement;
-use crate::intake::Fallback;
+use crate::intake::{Fallback, Terms};
 
 /// One message of a held parcel.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub(crate) struct Entry {
     pub(crate) message: Arc<Message>,
     pub(crate) results: Results,
     pub(crate) losses: Vec<Loss>,
-    pub(crate) on_loss: OnLoss,
+    pub(crate) terms: Terms,
     /// Who stands in for the home lane's provider.
     pub(crate) fallback: Fallback,
     /// Which of them has it: 0 is the home lane's provider.
@@ -37,12 +37,12 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) const fn new(message: Arc<Message>, results: Results, on_loss: OnLoss) -> Self {
+    pub(crate) const fn new(message: Arc<Message>, results: Results, terms: Terms) -> Self {
         Self {
             message,
             results,
             losses: Vec::new(),
-            on_loss,
+            terms,
             fallback: None,
             hop: 0,
             pinned: None,
@@ -71,7 +71,7 @@ impl Entry {
     /// When it must have left, or be judged again, Unix milliseconds.
     pub(crate) fn leave_by_ms(&self, dedupe_window_ms: u64) -> i64 {
         let window = i64::try_from(dedupe_window_ms).unwrap_or(i64::MAX);
-        let repeat = self.prior_unknown && self.message.guarantee == Guarantee::AtMostOnce;
+        let repeat = self.prior_unknown && self.terms.guarantee == Guarantee::AtMostOnce;
         let recognised = if repeat { self.first_sent_ms.saturating_add(window) } else { i64::MAX };
         recognised.min(self.message.expires_at_ms.unwrap_or(i64::MAX))
     }
@@ -92,7 +92,7 @@ impl Entry {
             return Err((Status::Expired, too_late()));
         }
         let repeat = Repeat::within(dedupe_window_ms, self.first_sent_ms, now_ms);
-        match (self.prior_unknown, repeat, self.message.guarantee) {
+        match (self.prior_unknown, repeat, self.terms.guarantee) {
             (false, _, _) | (true, Repeat::Recognised, _) => Ok(()),
             (true, Repeat::Doubles, Guarantee::AtLeastOnce) => {
                 self.may_be_duplicate = true;
@@ -115,14 +115,16 @@ pub(crate) fn too_late() -> Failure {
 mod tests {
     use super::*;
     use interline_core::error::Fate;
+    use interline_core::options::OnLoss;
     use interline_testkit::build::message;
     use serde_json::json;
 
-    fn repeat(guarantee: &str) -> Entry {
+    fn repeat(guarantee: Guarantee) -> Entry {
         let message = message(&json!({
-            "to": "room:1", "content": {"type": "text", "text": "x"}, "guarantee": guarantee
+            "to": "room:1", "content": {"type": "text", "text": "x"}
         }));
-        let mut entry = Entry::new(message, Results::Each, OnLoss::Degrade);
+        let terms = Terms { on_loss: OnLoss::Degrade, guarantee };
+        let mut entry = Entry::new(message, Results::Each, terms);
         entry.prior_unknown = true;
         entry.first_sent_ms = 1_000;
         entry
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_repeat_leaves_only_inside_the_vendors_window() {
-        let mut entry = repeat("at_most_once");
+        let mut entry = repeat(Guarantee::AtMostOnce);
         assert!(entry.before_leaving(1_999, i64::MAX, 1_000).is_ok());
         let Err((status, failure)) = entry.before_leaving(2_000, i64::MAX, 1_000) else { panic!("it left") };
         assert_eq!((status, failure.fate), (Status::Unknown, Fate::Unknown));
@@ -138,13 +140,13 @@ mod tests {
 
     #[test]
     fn a_repeat_outside_the_window_says_that_it_may_double_where_that_was_asked_for() {
-        let mut entry = repeat("at_least_once");
+        let mut entry = repeat(Guarantee::AtLeastOnce);
         assert!(entry.before_leaving(2_000, i64::MAX, 1_000).is_ok() && entry.may_be_duplicate);
     }
 
     #[test]
     fn what_expired_does_not_leave() {
-        let mut entry = repeat("at_most_once");
+        let mut entry = repeat(Guarantee::AtMostOnce);
         assert!(matches!(entry.before_leaving(1_500, 1_500, 1_000), Err((Status::Expired, _))));
     }
 }

@@ -4,7 +4,7 @@
 //! and the home lane decides who is next. What may have arrived never moves.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use interline_core::draw::{CallLimits, Waiting};
@@ -26,8 +26,8 @@ pub(super) const LONG_FREEZE: Duration = Duration::from_secs(1);
 /// How often what was set aside is offered to the other providers again.
 const LOOK_AGAIN_MS: i64 = 500;
 
-/// The lanes by provider, for those that lend to each other.
-pub(crate) type Peers = Arc<RwLock<BTreeMap<Arc<str>, LaneHandle>>>;
+/// The lanes by provider.
+pub(crate) type Lanes = BTreeMap<Arc<str>, LaneHandle>;
 
 /// Where a borrowed parcel belongs.
 #[derive(Debug, Clone)]
@@ -110,7 +110,7 @@ impl Lane {
         let unseen = entry.pinned.is_none() && !entry.prior_unknown;
         let fallback = entry.fallback.as_ref().filter(|_| unseen)?;
         let home = &self.provider.settings.name;
-        let peers = self.around.peers.read().unwrap_or_else(PoisonError::into_inner);
+        let peers = self.around.peers.now();
         let later = (1usize..).zip(fallback.iter()).skip(entry.hop);
         let willing = |name: &Arc<str>| {
             let up = peers
@@ -123,9 +123,10 @@ impl Lane {
 
     /// Whether a provider can express the message as its caller wants it.
     fn expressible(&self, entry: &Entry, name: &str) -> bool {
-        let Some(provider) = self.around.book.providers.get(name) else { return false };
+        let book = self.around.book.now();
+        let Some(provider) = book.providers.get(name) else { return false };
         let losses = provider.assumed().check(&entry.message, entry.results);
-        losses.is_ok_and(|losses| forbidding(&losses, entry.on_loss, name).is_none())
+        losses.is_ok_and(|losses| forbidding(&losses, entry.terms.on_loss, name).is_none())
     }
 
     /// While the breaker refuses, and while a class is frozen for long, what has a fallback goes there;
@@ -289,7 +290,7 @@ impl Lane {
         let own = &self.provider.settings.name;
         let pinned = self.entry(waiting.ticket).and_then(|entry| entry.pinned.clone());
         let Some(name) = pinned.filter(|name| name != own) else { return Some(waiting) };
-        let known = self.around.book.providers.contains_key(&name);
+        let known = self.around.book.now().providers.contains_key(&name);
         if known {
             self.lend(vec![Leaving { waiting, hop: 0, to: name }]);
         } else {
@@ -308,7 +309,7 @@ impl Lane {
 
     /// Tells another lane; an error when it has stopped or never was.
     fn tell(&self, name: &str, event: Event) -> Result<(), ()> {
-        let peers = self.around.peers.read().unwrap_or_else(PoisonError::into_inner);
+        let peers = self.around.peers.now();
         peers.get(name).ok_or(())?.events.send(event).map_err(|_| ())
     }
 
@@ -445,7 +446,7 @@ impl Lane {
         keys.dedup();
         keys.sort_unstable();
         keys.dedup();
-        let peers = self.around.peers.read().unwrap_or_else(PoisonError::into_inner);
+        let peers = self.around.peers.now();
         for key in keys.into_iter().filter(|of| key.is_none_or(|key| key == *of)) {
             for lane in peers.values() {
                 let provider = Arc::clone(&self.provider.settings.name);

@@ -61,7 +61,8 @@ impl Lane {
     pub(super) fn ask_later(&mut self, waiting: Waiting<Ticket>, class: &'static str, why: Failure) {
         let since_ms = clock::now_ms();
         let pinned = self.entry(waiting.ticket).and_then(|entry| entry.pinned.as_ref());
-        let provider = pinned.and_then(|name| self.around.book.providers.get(name));
+        let book = self.around.book.now();
+        let provider = pinned.and_then(|name| book.providers.get(name));
         let provider = Arc::clone(provider.unwrap_or(&self.provider));
         let asking = Asking { waiting, provider, class, why, since_ms, asked: 0, last: "gave no answer" };
         self.put_question(since_ms + FIRST_MS, asking);
@@ -69,7 +70,7 @@ impl Lane {
 
     /// Goes on asking about what was asked about when its holder ended.
     pub(super) fn ask_again(&mut self, key: u32, positions: Vec<u16>) {
-        let adapter = self.provider.assumed();
+        let (adapter, book) = (self.provider.assumed(), self.around.book.now());
         for position in positions {
             let waiting = self.parcels.get(&key).and_then(|parcel| parcel.waiting(key, position, &*adapter));
             let Some(mut waiting) = waiting else { continue };
@@ -77,7 +78,7 @@ impl Lane {
             waiting.ordered = false;
             // Whoever may have it sorts messages in its own way.
             let pinned = self.entry((key, position)).and_then(|entry| {
-                let sender = self.around.book.providers.get(entry.pinned.as_ref()?)?;
+                let sender = book.providers.get(entry.pinned.as_ref()?)?;
                 Some(sender.assumed().slot(&entry.message, entry.results).class)
             });
             let class = pinned.unwrap_or(waiting.slot.class);

@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use claim::deadline;
 pub(crate) use entry::Entry;
-pub(crate) use loan::Peers;
+pub(crate) use loan::Lanes;
 use parcel::Stop;
 pub(crate) use parcel::{BatchRef, DirectDone, DirectSink, HeldParcel, Origin};
 
@@ -35,6 +35,7 @@ use crate::clock::{self, JumpWatch};
 use crate::metrics::Metrics;
 use crate::pace::Pace;
 use crate::provider::{Book, Provider};
+use crate::shelf::Shelf;
 
 /// The lane's handle of a message: the parcel's key and the position in it.
 pub(crate) type Ticket = (u32, u16);
@@ -135,11 +136,11 @@ pub(crate) struct LaneHandle {
 /// What every lane needs of its surroundings.
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
-    pub(crate) book: Arc<Book>,
+    pub(crate) book: Arc<Shelf<Book>>,
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) announce: broadcast::Sender<String>,
-    pub(crate) peers: Peers,
+    pub(crate) peers: Arc<Shelf<Lanes>>,
 }
 
 /// The task of one provider.
@@ -438,13 +439,14 @@ impl Lane {
             max_bytes: CLAIM_BYTES,
         };
         let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
-        let (provider, book) = (Arc::clone(&self.provider), Arc::clone(&self.around.book));
+        let (provider, shelf) = (Arc::clone(&self.provider), Arc::clone(&self.around.book));
         tokio::spawn(async move {
             let name = request.provider.clone();
             let parcels = ledger.claim(request).await;
             if let Err(error) = &parcels {
                 tracing::warn!(provider = name, error = %error, "the ledger cannot be asked for work; asking again");
             }
+            let book = shelf.now();
             let open = |parcels: Vec<_>| {
                 parcels.into_iter().map(|claimed| claim::open(claimed, &book, &provider)).collect()
             };

@@ -171,7 +171,7 @@ impl HeldParcel {
             match adapter.check(&entry.message, entry.results) {
                 Ok(losses) => {
                     entry.losses = losses;
-                    if let Some(detail) = forbidding(&entry.losses, entry.on_loss, provider) {
+                    if let Some(detail) = forbidding(&entry.losses, entry.terms.on_loss, provider) {
                         refused
                             .push((position, Failure::not_sent(ErrorCode::Unsupported, detail).for_good()));
                     }
@@ -226,7 +226,7 @@ impl HeldParcel {
         }
         let deadline_ms = entry.expires_ms(deadline_ms);
         let situation = Situation {
-            guarantee: entry.message.guarantee,
+            guarantee: entry.terms.guarantee,
             repeat: Repeat::within(judge.dedupe_window_ms, entry.first_sent_ms, judge.now_ms),
             askable: entry.askable(judge),
             prior_unknown: entry.prior_unknown,

@@ -22,7 +22,6 @@ use figment::providers::{Format, Toml};
 use figment::value::{Dict, Tag};
 use figment::{Figment, Profile, Provider as _};
 use interline_core::adapter::Vendor;
-use interline_core::options::Guarantee;
 use interline_core::route::Route;
 use interline_engine::Delivery;
 
@@ -32,7 +31,7 @@ pub use providers::Provider;
 
 use environment::Environment;
 use file::{Source, Table};
-use routes::{Known, LOSSES};
+use routes::{GUARANTEES, Known, LOSSES};
 
 /// The app that everybody is when `server.auth` is `off`.
 pub const OPEN_APP: &str = "default";
@@ -228,8 +227,7 @@ fn ledger(root: &Table<'_>) -> Option<LedgerSettings> {
 fn delivery(root: &Table<'_>) -> Delivery {
     let mut delivery = Delivery::default();
     let Some(table) = section(root, "delivery") else { return delivery };
-    let guarantees = [("at_most_once", Guarantee::AtMostOnce), ("at_least_once", Guarantee::AtLeastOnce)];
-    delivery.guarantee = table.one_of("guarantee", &guarantees).unwrap_or(delivery.guarantee);
+    delivery.guarantee = table.one_of("guarantee", &GUARANTEES).unwrap_or(delivery.guarantee);
     delivery.on_loss = table.one_of("on_loss", &LOSSES).unwrap_or(delivery.on_loss);
     delivery.attempts = table.whole("attempts", 1..=100).unwrap_or(delivery.attempts);
     let month = Duration::from_secs(31 * 24 * 60 * 60);

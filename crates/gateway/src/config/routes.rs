@@ -4,13 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use interline_core::content::CONTENT_TYPES;
-use interline_core::options::OnLoss;
-use interline_core::route::{Route, Target, When, Words};
+use interline_core::options::{Guarantee, OnLoss};
+use interline_core::route::{Between, Route, Target, When, Window, Words};
+use jiff::tz::TimeZone;
 
 use super::file::{NAMES, Table, is_name};
 
 /// The words for losses.
 pub(super) const LOSSES: [(&str, OnLoss); 2] = [("degrade", OnLoss::Degrade), ("reject", OnLoss::Reject)];
+
+/// The words for guarantees.
+pub(super) const GUARANTEES: [(&str, Guarantee); 2] =
+    [("at_most_once", Guarantee::AtMostOnce), ("at_least_once", Guarantee::AtLeastOnce)];
 
 const KINDS: [&str; 4] = ["user", "group", "room", "everyone"];
 
@@ -43,9 +48,10 @@ pub(super) fn routes(root: &Table<'_>, known: &Known<'_>) -> Vec<Route> {
         let target = target(&table, known);
         let fallback = fallback(&table, target.as_ref(), known);
         let on_loss = table.one_of("on_loss", &LOSSES);
+        let guarantee = table.one_of("guarantee", &GUARANTEES);
         table.done();
         if let (Some(name), Some(target)) = (name, target) {
-            found.push(Route { name: name.into(), when, target, fallback, on_loss });
+            found.push(Route { name: name.into(), when, target, fallback, on_loss, guarantee });
         }
     }
     found
@@ -127,6 +133,7 @@ fn conditions(table: Table<'_>, known: &Known<'_>) -> When {
         app: words("app", &known.apps),
         content: words("content", &CONTENT_TYPES),
         label,
+        between: windows(&table),
         not: table.table("not").map(|not| {
             if not.keys().next().is_none() {
                 table.wrong("not", "is empty: it always holds, so the route would take nothing");
@@ -138,6 +145,12 @@ fn conditions(table: Table<'_>, known: &Known<'_>) -> When {
     when
 }
 
+fn windows(table: &Table<'_>) -> Between {
+    let zone = |name: &str| TimeZone::get(name).ok();
+    let read = |text: String| Window::read(&text, zone).map_err(|why| table.wrong("between", why)).ok();
+    Between(table.words("between").unwrap_or_default().into_iter().filter_map(read).collect())
+}
+
 fn labels(table: Table<'_>) -> BTreeMap<String, Words> {
     let labels = table.keys().map(|key| (key.to_owned(), Words(table.words(key).unwrap_or_default())));
     labels.collect()
@@ -146,5 +159,8 @@ fn labels(table: Table<'_>) -> BTreeMap<String, Words> {
 /// Whether the route takes every message.
 pub(super) fn takes_all(when: &When) -> bool {
     let words = [&when.to, &when.id, &when.from, &when.app, &when.content];
-    words.iter().all(|words| words.0.is_empty()) && when.label.is_empty() && when.not.is_none()
+    words.iter().all(|words| words.0.is_empty())
+        && when.label.is_empty()
+        && when.between.0.is_empty()
+        && when.not.is_none()
 }

@@ -30,10 +30,7 @@ impl Config {
                 "retention": format_duration(self.ledger.retention).to_string(),
             },
             "delivery": {
-                "guarantee": match self.delivery.guarantee {
-                    Guarantee::AtMostOnce => "at_most_once",
-                    Guarantee::AtLeastOnce => "at_least_once",
-                },
+                "guarantee": guarantee(self.delivery.guarantee),
                 "on_loss": on_loss(self.delivery.on_loss),
                 "attempts": self.delivery.attempts,
                 "deadline": format_duration(self.delivery.deadline).to_string(),
@@ -48,6 +45,13 @@ impl Config {
     #[must_use]
     pub fn shown_routes(&self) -> Vec<Value> {
         self.routes.iter().map(route).collect()
+    }
+}
+
+const fn guarantee(guarantee: Guarantee) -> &'static str {
+    match guarantee {
+        Guarantee::AtMostOnce => "at_most_once",
+        Guarantee::AtLeastOnce => "at_least_once",
     }
 }
 
@@ -133,6 +137,9 @@ fn route(route: &Route) -> Value {
     if let Some(choice) = route.on_loss {
         shown.insert("on_loss".to_owned(), on_loss(choice).into());
     }
+    if let Some(choice) = route.guarantee {
+        shown.insert("guarantee".to_owned(), guarantee(choice).into());
+    }
     shown.into()
 }
 
@@ -152,6 +159,10 @@ fn when(when: &When) -> Value {
         let labels: Map<String, Value> =
             when.label.iter().map(|(label, words)| (label.clone(), words.0.clone().into())).collect();
         shown.insert("label".to_owned(), labels.into());
+    }
+    if !when.between.0.is_empty() {
+        let windows: Vec<String> = when.between.0.iter().map(ToString::to_string).collect();
+        shown.insert("between".to_owned(), windows.into());
     }
     if let Some(not) = &when.not {
         shown.insert("not".to_owned(), self::when(not));
