@@ -16,6 +16,7 @@ mod pace;
 mod plan;
 mod provider;
 mod redrive;
+mod rehearsal;
 mod repeats;
 mod results;
 mod room;
@@ -30,6 +31,7 @@ mod view;
 
 pub use denied::{Denied, Errors};
 pub use engine::Engine;
+pub use rehearsal::{Fault, MOST_REHEARSED, Played, PlayedCall, PlayedMessage, Rehearsal, Scene};
 pub use results::MessageQuery;
 pub use settings::{ClassLimits, Delivery, EngineSettings, ProviderSettings};
 pub use steer::Steer;

@@ -8,16 +8,19 @@ use interline_core::adapter::{Adapter, Call, CallMessage, Request, Seal};
 use interline_core::draw::{CallLimits, Drawer, Waiting};
 use interline_core::options::Results;
 use interline_core::read::{self, Path};
+use interline_core::record::MessageResult;
+use interline_core::route::Target;
 
 use crate::clock;
 use crate::denied::{Denied, Errors};
 use crate::engine::{self, Engine};
-use crate::intake::{Bad, Intake, Routed, Seen};
+use crate::intake::{Bad, Intake, Routed, Seen, forbidding};
 use crate::provider::Provider;
 use crate::view::{Caller, NotTaken, Plan, PlanError, PlannedCall, PlannedMessage, PlannedRequest, Totals};
 
 const MASK: &str = "***";
-const CALL_BYTES: usize = 4 * 1024 * 1024;
+/// Most bytes in one call, whatever the count allows.
+pub(crate) const CALL_BYTES: usize = 4 * 1024 * 1024;
 
 impl Engine {
     /// Says what would happen with a JSON body. Nothing is sent, nothing is stored; what is wrong with
@@ -51,22 +54,13 @@ impl Engine {
         for (index, text) in (0u64..).zip(texts) {
             match intake.take(text, index, Path::Index(&root, index), &mut seen) {
                 Ok(good) => {
-                    plan.messages.push(planned(&intake, &good));
+                    plan.messages.push(planned(&intake, &good, seen.results()));
                     routed.push(good);
                 }
                 Err(bad) => {
                     plan.errors.extend(plan_errors(&bad));
                     let named = crate::results::named(text.get(), &batch_id, index);
-                    plan.messages.push(PlannedMessage {
-                        id: named.id.into(),
-                        to: named.to.into(),
-                        route: None,
-                        provider: None,
-                        dialect: None,
-                        why: format!("refused: {}", bad.code),
-                        not_taken: Vec::new(),
-                        losses: Vec::new(),
-                    });
+                    plan.messages.push(refused(named, &bad));
                 }
             }
         }
@@ -89,30 +83,33 @@ fn plan_errors(bad: &Bad) -> Vec<PlanError> {
     bad.errors.iter().map(|e| PlanError { path: e.path.clone(), code, detail: e.detail.clone() }).collect()
 }
 
-fn planned(intake: &Intake<'_>, good: &Routed<'_>) -> PlannedMessage {
-    let forced = intake.head.route.as_deref();
-    let passed =
-        intake.book.routes.passed_over(&good.message, &intake.caller.app, forced, intake.moment.now_ms);
-    let not_taken = passed.into_iter().map(|(route, why)| NotTaken {
-        route: route.name.to_string(),
-        provider: route.target.providers().map(|provider| &**provider).collect::<Vec<_>>().join(", "),
-        why,
-    });
-    let stand_ins = good.fallback.iter().flat_map(|names| names.iter()).map(|name| NotTaken {
-        route: good.route.to_string(),
-        provider: name.to_string(),
-        why: format!("it stands in when {} surely did not take the message", good.provider.settings.name),
-    });
+/// A message that no provider is to have.
+pub(crate) fn refused(named: MessageResult, bad: &Bad) -> PlannedMessage {
+    PlannedMessage {
+        id: named.id.into(),
+        to: named.to.into(),
+        route: None,
+        provider: None,
+        dialect: None,
+        why: format!("refused: {}", bad.code),
+        not_taken: Vec::new(),
+        losses: Vec::new(),
+    }
+}
+
+/// A message that can be sent: by whom, and why by nobody else.
+pub(crate) fn planned(intake: &Intake<'_>, good: &Routed<'_>, results: Results) -> PlannedMessage {
     let known = good.provider.adapter();
-    let why = match (forced, &known) {
-        (Some(route), _) => format!("the batch asks for the route {route}"),
-        (None, Some(_)) => format!("the route {} is the first that takes it", good.route),
-        (None, None) => format!(
-            "the route {} is the first that takes it; the server's dialect is not known yet, so the calls assume {}",
-            good.route,
-            good.provider.assumed().profile().dialect
-        ),
+    let mut why = match intake.head.route.as_deref() {
+        Some(route) => format!("the batch asks for the route {route}"),
+        None => format!("the route {} is the first that takes it", good.route),
     };
+    why.push_str(&turns(intake, good));
+    if known.is_none() {
+        let assumed = good.provider.assumed();
+        let dialect = assumed.profile().dialect;
+        why.push_str(&format!("; the server's dialect is not known yet, so the calls assume {dialect}"));
+    }
     PlannedMessage {
         id: good.message.id.to_string(),
         to: good.message.to.to_string(),
@@ -120,9 +117,70 @@ fn planned(intake: &Intake<'_>, good: &Routed<'_>) -> PlannedMessage {
         provider: Some(good.provider.settings.name.to_string()),
         dialect: known.map(|adapter| adapter.profile().dialect.to_owned()),
         why,
-        not_taken: not_taken.chain(stand_ins).collect(),
+        not_taken: other_routes(intake, good).chain(stand_ins(intake, good, results)).collect(),
         losses: good.losses.iter().map(|loss| (*loss).to_owned()).collect(),
     }
+}
+
+/// How the route leads to the provider, where it is no straight way.
+fn turns(intake: &Intake<'_>, good: &Routed<'_>) -> String {
+    let forced = intake.head.route.as_deref();
+    let choice = intake.book.routes.choose(&good.message, &intake.caller.app, forced, &intake.moment);
+    let Some(choice) = choice else { return String::new() };
+    let mut text = String::new();
+    if let Target::Split(shares) = &choice.route.target
+        && let Some((name, weight)) = shares.iter().find(|(provider, _)| provider == choice.picked)
+    {
+        let total: u64 = shares.iter().map(|(_, weight)| u64::from(*weight)).sum();
+        text.push_str(&format!("; of its split {name} has {weight} of {total}, this recipient among them"));
+    }
+    if let Some(migration) = choice.migration {
+        text.push_str(&format!("; the migration {migration} takes it from {}", choice.picked));
+    }
+    if let Some(drained) = choice.drained {
+        text.push_str(&format!("; {} gets what {drained} would get", choice.provider));
+    }
+    text
+}
+
+/// Every route but the message's own, with the reason why it is another's.
+fn other_routes<'i>(intake: &'i Intake<'_>, good: &'i Routed<'_>) -> impl Iterator<Item = NotTaken> + 'i {
+    let forced = intake.head.route.as_deref();
+    let passed =
+        intake.book.routes.passed_over(&good.message, &intake.caller.app, forced, intake.moment.now_ms);
+    intake.book.routes.all().iter().filter(|route| *route.name != *good.route).map(move |route| {
+        let before = passed.iter().find(|(other, _)| other.name == route.name);
+        let why = match (forced, before) {
+            (Some(forced), _) => format!("the batch asks for {forced}"),
+            (None, Some((_, why))) => why.clone(),
+            (None, None) => format!("{} comes before it and takes the message", good.route),
+        };
+        let provider = route.target.providers().map(|provider| &**provider).collect::<Vec<_>>().join(", ");
+        NotTaken { route: route.name.to_string(), provider, why }
+    })
+}
+
+/// The providers that stand in, or why they would not.
+fn stand_ins<'i>(
+    intake: &'i Intake<'_>,
+    good: &'i Routed<'_>,
+    results: Results,
+) -> impl Iterator<Item = NotTaken> + 'i {
+    let own = &good.provider.settings.name;
+    let results = good.message.results(results);
+    good.fallback.iter().flat_map(|names| names.iter()).map(move |name| {
+        let provider = intake.book.providers.get(name).filter(|_| name != own);
+        let checked = provider.map(|provider| provider.assumed().check(&good.message, results));
+        let why = match checked {
+            None => "it cannot stand in for itself".to_owned(),
+            Some(Err(refusal)) => format!("it cannot stand in: {}", refusal.failure().message),
+            Some(Ok(losses)) => match forbidding(&losses, good.terms.on_loss, name) {
+                Some(detail) => format!("it cannot stand in: {detail}"),
+                None => format!("it stands in when {own} surely did not take the message"),
+            },
+        };
+        NotTaken { route: good.route.to_string(), provider: name.to_string(), why }
+    })
 }
 
 fn calls_of(provider: &Provider, routed: &[Routed<'_>], results: Results, ordered: bool, plan: &mut Plan) {

@@ -29,7 +29,7 @@ pub(crate) use claim::deadline;
 pub(crate) use entry::Entry;
 pub(crate) use loan::Lanes;
 use parcel::Stop;
-pub(crate) use parcel::{BatchRef, DirectDone, DirectSink, HeldParcel, Origin};
+pub(crate) use parcel::{After, BatchRef, DirectDone, DirectSink, HeldParcel, Judgement, Origin};
 
 use crate::clock::{self, JumpWatch};
 use crate::metrics::Metrics;
@@ -51,7 +51,7 @@ const RENEW_MS: i64 = 20_000;
 /// The pause before a renewal that the ledger could not take is tried again.
 const RENEW_AGAIN: Duration = Duration::from_millis(500);
 /// What a call may take beside its answer: a token, the ledger, its slot.
-const CALL_SLACK: Duration = Duration::from_secs(20);
+pub(crate) const CALL_SLACK: Duration = Duration::from_secs(20);
 /// How often an idle lane looks by itself, in milliseconds.
 const POLL_MS: i64 = 2_000;
 
