@@ -7,7 +7,7 @@ use interline_core::read::{Fields, Path, Problems};
 use serde_json::Number;
 use serde_json_borrow::{ObjectAsVec, Value};
 
-use crate::limits::{at_most, length};
+use crate::limits::{ANTISPAM, ENV, TAGS, YIDUN, at_most, length};
 use crate::route::Route;
 
 /// What holds for every message of a call, as the vendor names it.
@@ -43,10 +43,6 @@ pub(crate) struct Extensions {
 }
 
 const AT: &str = "/extensions/netease";
-const TAGS: usize = 128;
-const YIDUN: usize = 1024;
-const ANTISPAM: usize = 5000;
-const ENV: usize = 32;
 
 /// The message types that the vendor documents.
 pub(crate) const MESSAGE_TYPES: [u8; 8] = [0, 1, 2, 3, 4, 6, 10, 100];

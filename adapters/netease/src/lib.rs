@@ -12,6 +12,7 @@ mod decode;
 mod delivery;
 mod encode;
 mod extensions;
+mod facade;
 mod form;
 mod limits;
 mod route;
@@ -23,13 +24,16 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use interline_core::adapter::{Adapter, Call, Loss, Reply, Request, Seal, Settings, Slot, Vendor, Verdict};
+use interline_core::adapter::{
+    Adapter, Call, Header, Loss, Reply, Request, Seal, Settings, Slot, Vendor, Verdict,
+};
 use interline_core::error::{Error, FieldError, Refusal};
 use interline_core::message::Message;
 use interline_core::options::Results;
 use interline_core::profile::{Dedupe, Profile, QuotaClass, Rate};
 use interline_core::recipient::RecipientKind;
 
+pub use crate::facade::FACADE;
 use crate::limits::{ROOM_MESSAGES, USERS};
 use crate::route::{BROADCAST, ROOM, SINGLE, USER_BATCH};
 use crate::settings::Account;
@@ -45,7 +49,7 @@ pub static VENDOR: Vendor = Vendor {
     build,
     probes: |_| Vec::new(),
     recognise: |_| Some(DIALECT),
-    facade: None,
+    facade: Some(&FACADE),
 };
 
 const KINDS: &[RecipientKind] =
@@ -90,6 +94,10 @@ impl Adapter for NetEase {
 
     fn decode(&self, call: &Call, reply: &Reply) -> Verdict {
         decode::decode(call, reply)
+    }
+
+    fn credentials(&self, seal: &Seal<'_>) -> Vec<Header> {
+        sign::headers(&self.account.app_key, &self.account.app_secret, seal)
     }
 }
 

@@ -19,6 +19,14 @@ pub(crate) const EXT: usize = 1024;
 pub(crate) const PUSH_CONTENT: usize = 500;
 /// `payload`.
 pub(crate) const PAYLOAD: usize = 2048;
+/// `notifyTargetTags`.
+pub(crate) const TAGS: usize = 128;
+/// `yidunAntiCheating` and `yidunAntiSpamExt`.
+pub(crate) const YIDUN: usize = 1024;
+/// `antispamCustom`.
+pub(crate) const ANTISPAM: usize = 5000;
+/// `env`.
+pub(crate) const ENV: usize = 32;
 /// Messages of one room call.
 pub(crate) const ROOM_MESSAGES: usize = 10;
 /// Recipients of one user batch.

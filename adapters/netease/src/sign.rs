@@ -1,7 +1,7 @@
 //! The four headers of every call. Neither path nor body is signed, and a signature holds for five
 //! minutes: requests are signed when they are written, never earlier.
 
-use interline_core::adapter::{Request, Seal};
+use interline_core::adapter::{Header, Request, Seal};
 use sha1::{Digest, Sha1};
 
 use crate::settings::Secret;
@@ -11,15 +11,23 @@ pub(crate) fn checksum(secret: &str, nonce: &str, cur_time: &str) -> String {
     hex::encode(Sha1::new().chain_update(secret).chain_update(nonce).chain_update(cur_time).finalize())
 }
 
-/// Adds the headers. The time is in seconds.
-pub(crate) fn sign(request: Request, app_key: &str, secret: &Secret, seal: &Seal<'_>) -> Request {
+/// The headers. The time is in seconds.
+pub(crate) fn headers(app_key: &str, secret: &Secret, seal: &Seal<'_>) -> Vec<Header> {
     let cur_time = seal.now_ms.div_euclid(1000).to_string();
     let checksum = checksum(secret.expose(), seal.nonce, &cur_time);
+    let shown = |name, value: &str| Header { name, value: value.to_owned(), secret: false };
+    vec![
+        shown("AppKey", app_key),
+        shown("Nonce", seal.nonce),
+        shown("CurTime", &cur_time),
+        Header { name: "CheckSum", value: checksum, secret: true },
+    ]
+}
+
+/// Adds the headers.
+pub(crate) fn sign(mut request: Request, app_key: &str, secret: &Secret, seal: &Seal<'_>) -> Request {
+    request.headers.extend(headers(app_key, secret, seal));
     request
-        .header("AppKey", app_key)
-        .header("Nonce", seal.nonce)
-        .header("CurTime", cur_time)
-        .secret("CheckSum", checksum)
 }
 
 #[cfg(test)]

@@ -1,0 +1,140 @@
+//! What became of a message, in the vendor's terms: the table from Interline's codes to the vendor's, which
+//! the README shows. Where the vendor itself refused, its own code and words are given back.
+
+use interline_core::error::{ErrorCode, Failure, Fate};
+use interline_core::facade::Told;
+use interline_core::outcome::Status;
+
+use super::form::Refused;
+use crate::VENDOR_NAME;
+
+/// The one reason for a failed room message that the vendor publishes.
+pub(super) const RESEND: &str = "parameter resendFlag should be used for RESEND!";
+
+const OK: i64 = 200;
+const BUSY: i64 = 503;
+/// Codes that leave open what the vendor did.
+const OPEN: [i64; 7] = [408, 500, BUSY, 508, 509, 514, 999];
+
+/// Where a message was to go: some of the vendor's codes exist for rooms alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Room,
+    Direct,
+}
+
+/// What is to be said of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Word {
+    /// It was taken.
+    Taken,
+    /// It was not sent, for a reason that has a code.
+    Refused(Refused),
+    /// It was not sent, for a reason that rooms tell in words alone.
+    Failed(String),
+    /// Nobody can tell.
+    Open(Refused),
+}
+
+impl Word {
+    /// The word for a message; none told is nobody's knowledge.
+    pub(super) fn of(told: Option<&Told>, place: Place) -> Self {
+        let Some(told) = told else {
+            return Self::Open(Refused::new(500, "nothing is known of the message"));
+        };
+        let result = &told.result;
+        let ours = result.vendor.as_deref() == Some(VENDOR_NAME);
+        let failure = result.error.as_deref();
+        match result.status {
+            Status::Accepted | Status::Queued => Self::Taken,
+            Status::Rejected => failure.map_or_else(nothing, |failure| refused(failure, ours, place)),
+            Status::Expired | Status::Cancelled => {
+                Self::Refused(Refused::new(BUSY, "the server is busy; the message was not sent"))
+            }
+            Status::Unknown | Status::Sending => failure.map_or_else(nothing, |failure| open(failure, ours)),
+        }
+    }
+
+    /// The word for a whole request of which nothing was sent.
+    pub(super) fn whole(failure: &Failure, place: Place) -> Refused {
+        let word = match failure.fate {
+            Fate::Unknown => open(failure, false),
+            Fate::NotSent | Fate::Refused => refused(failure, false, place),
+        };
+        word.alone().unwrap_or_else(|| Refused::new(500, "nothing is known of the request"))
+    }
+
+    /// The word as an answer for this message alone; none where it was taken.
+    pub(super) fn alone(self) -> Option<Refused> {
+        match self {
+            Self::Taken => None,
+            Self::Refused(refused) | Self::Open(refused) => Some(refused),
+            Self::Failed(words) if words == RESEND => Some(Refused::parameter(words)),
+            Self::Failed(words) => Some(Refused::new(403, words)),
+        }
+    }
+}
+
+fn nothing() -> Word {
+    Word::Open(Refused::new(500, "why is not known"))
+}
+
+/// The vendor's own code, where the vendor is who refused.
+fn own_code(failure: &Failure, ours: bool) -> Option<i64> {
+    // Bad credentials of Interline's own are none of the caller's.
+    let told = ours && failure.code != ErrorCode::Unauthorized;
+    failure.vendor_code.as_deref().filter(|_| told)?.parse().ok()
+}
+
+fn open(failure: &Failure, ours: bool) -> Word {
+    let table = if failure.code == ErrorCode::Timeout { 408 } else { 500 };
+    let code = own_code(failure, ours).filter(|code| OPEN.contains(code)).unwrap_or(table);
+    Word::Open(Refused::new(code, failure.message.clone()))
+}
+
+fn refused(failure: &Failure, ours: bool, place: Place) -> Word {
+    let words = || match (&failure.vendor_message, ours) {
+        (Some(own), true) => own.clone(),
+        (_, _) => failure.message.clone(),
+    };
+    match own_code(failure, ours) {
+        Some(OK) if place == Place::Room => return Word::Failed(words()),
+        Some(code) if code != OK && !OPEN.contains(&code) => {
+            return Word::Refused(Refused::new(code, words()));
+        }
+        Some(_) | None => {}
+    }
+    match (code(failure.code, place), place) {
+        (Some(code), _) => Word::Refused(Refused::new(code, failure.message.clone())),
+        (None, Place::Room) if failure.code == ErrorCode::Duplicate => Word::Failed(RESEND.to_owned()),
+        (None, _) => Word::Failed(format!("{}: {}", failure.code, failure.message)),
+    }
+}
+
+/// The table. None has no code: rooms say it in words.
+const fn code(code: ErrorCode, place: Place) -> Option<i64> {
+    let room = matches!(place, Place::Room);
+    Some(match code {
+        ErrorCode::InvalidMessage | ErrorCode::Unsupported => 414,
+        ErrorCode::NotRoutable | ErrorCode::RecipientNotFound => 404,
+        ErrorCode::Unauthorized => 302,
+        ErrorCode::Forbidden | ErrorCode::Moderated => 403,
+        ErrorCode::SenderInvalid => 422,
+        ErrorCode::RecipientRefused if room => 13002,
+        ErrorCode::RecipientRefused => 403,
+        ErrorCode::Muted if room => 13004,
+        ErrorCode::Muted => 423,
+        ErrorCode::Duplicate if room => return None,
+        ErrorCode::Duplicate => 417,
+        ErrorCode::TooLarge => 405,
+        ErrorCode::RateLimited => 416,
+        ErrorCode::VendorError => return None,
+        ErrorCode::VendorUnavailable
+        | ErrorCode::Timeout
+        | ErrorCode::ConnectionLost
+        | ErrorCode::BadVendorReply
+        | ErrorCode::Expired
+        | ErrorCode::Cancelled => BUSY,
+        ErrorCode::Internal => 500,
+    })
+}
