@@ -2,14 +2,14 @@
 //! asks for something: defaults are never losses.
 
 use interline_core::adapter::Loss;
-use interline_core::content::Body;
+use interline_core::content::{Body, Ext};
 use interline_core::error::{ErrorCode, Refusal};
 use interline_core::message::Message;
 use interline_core::options::{Results, Sender};
 use interline_core::recipient::RecipientKind;
 
 use crate::content::{Draft, stands_alone};
-use crate::extensions::Extensions;
+use crate::extensions::{Extensions, Verbatim};
 use crate::settings::Settings;
 
 /// Checks the message and lists its losses.
@@ -57,7 +57,12 @@ fn of_content(message: &Message, draft: &Draft<'_>, lose: &mut impl FnMut(bool, 
         lose(mentions.all || (!mentions.users.is_empty() && !stands_alone(message)), "mentions");
     }
     let extra = Extensions::read(message, &mut Vec::new()).extra;
-    lose(extra.is_some() && message.content.ext.is_some(), "ext");
+    let same = |extra: &Verbatim<'_>, ext: &Ext| match (extra, ext) {
+        (Verbatim::Text(extra), Ext::Text(ext)) => extra == ext,
+        (Verbatim::Object(extra), Ext::Object(ext)) => *extra == ext,
+        (Verbatim::Text(_), Ext::Object(_)) | (Verbatim::Object(_), Ext::Text(_)) => false,
+    };
+    lose(extra.zip(message.content.ext.as_ref()).is_some_and(|(extra, ext)| !same(&extra, ext)), "ext");
 }
 
 fn of_options(message: &Message, lose: &mut impl FnMut(bool, Loss)) {

@@ -10,13 +10,16 @@ mod content;
 mod decode;
 mod encode;
 mod extensions;
+mod facade;
 mod settings;
 mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use interline_core::adapter::{self, Adapter, Call, Loss, Reply, Request, Seal, Slot, Vendor, Verdict};
+use interline_core::adapter::{
+    self, Adapter, Call, Header, Loss, Reply, Request, Seal, Slot, Vendor, Verdict,
+};
 use interline_core::error::{Error, FieldError, Refusal};
 use interline_core::message::Message;
 use interline_core::options::Results;
@@ -24,6 +27,8 @@ use interline_core::profile::{Dedupe, Profile, QuotaClass, Rate};
 use interline_core::recipient::RecipientKind;
 
 use crate::settings::Settings;
+
+pub use crate::facade::FACADE;
 
 /// The vendor.
 pub static VENDOR: Vendor = Vendor {
@@ -33,7 +38,7 @@ pub static VENDOR: Vendor = Vendor {
     build,
     probes: |_| Vec::new(),
     recognise: |_| Some(DIALECT),
-    facade: None,
+    facade: Some(&FACADE),
 };
 
 const DIALECT: &str = "v1";
@@ -108,6 +113,11 @@ impl Adapter for Imkit {
 
     fn encode(&self, call: &Call, _seal: &Seal<'_>) -> Result<Request, Error> {
         encode::encode(call, &self.settings)
+    }
+
+    fn credentials(&self, _seal: &Seal<'_>) -> Vec<Header> {
+        let value = self.settings.api_key.expose().to_owned();
+        vec![Header { name: "IM-API-KEY", value, secret: true }]
     }
 
     fn decode(&self, call: &Call, reply: &Reply) -> Verdict {
