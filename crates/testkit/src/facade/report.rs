@@ -116,21 +116,21 @@ impl Fared {
 pub fn reports_survive(mirror: &Mirror<'_>) {
     let ends = Ends::of(mirror);
     let tried = Tried::default();
-    ends.hold("reports survive", &(ends.calls(), fares()), |(calls, fares)| {
+    let survive = |(calls, fares): (Vec<Call>, Vec<Fared>)| {
         for call in calls {
-            let fares: Vec<Fared> = fares.iter().cycle().take(call.messages.len()).cloned().collect();
             let told: Vec<Told> = call
                 .messages
                 .iter()
-                .zip(&fares)
+                .zip(fares.iter().cycle())
                 .map(|(of, fared)| fared.told(&of.message, mirror.vendor.name))
                 .collect();
             survives(&ends, &call, &told)?;
             tried.note(call.class);
         }
         Ok(())
-    });
-    tried.assert_all(mirror);
+    };
+    let values = (ends.calls(), fares());
+    tried.until_all(mirror, || ends.hold("reports survive", &values, survive));
     let nothing_sent = (ends.calls(), failure(&ErrorCode::ALL));
     ends.hold("what was not sent at all is refused", &nothing_sent, |(calls, failure)| {
         for call in calls {
