@@ -3,6 +3,7 @@
 //! are told apart by recipient for never stands in a call twice. Calls are shared out in turn between
 //! apps, then between an app's batches. Pure: a queue with rules, no clock.
 
+mod anew;
 #[cfg(test)]
 mod tests;
 mod turns;
