@@ -17,6 +17,7 @@ use crate::clock;
 use crate::denied::{Denied, Errors};
 use crate::engine::{self, ASK_AGAIN, Engine};
 use crate::intake::{Bad, Intake, Seen, Wrong};
+use crate::migration::Taking;
 use crate::view::{Accepted, Caller};
 
 /// The provider of messages that none can take.
@@ -196,13 +197,17 @@ impl Engine {
         let intake = Intake::new(book, caller, &batch_id, &head);
         let mut rows = Rows::of(&head, now_ms);
         let mut seen = Seen::of(&head, texts.iter().copied());
+        let mut taking = Taking::of(&batch_id);
         let root = Path::Root("/messages");
         for (index, text) in (0u64..).zip(texts) {
             let path = Path::Index(&root, index);
             let taken = intake.take(text, index, path, &mut seen);
             let late = taken.as_ref().ok().and_then(|routed| rows.too_late(&routed.message, &head, &path));
             match late.map_or(taken, Err) {
-                Ok(routed) => rows.good(&routed.provider.settings.name, item(text.get(), &routed.message)),
+                Ok(routed) => {
+                    taking.hear(&routed, seen.results());
+                    rows.good(&routed.provider.settings.name, item(text.get(), &routed.message));
+                }
                 Err(bad) if permissive => rows.bad(bad_item(text.get(), index), bad),
                 Err(bad) => wrong.add(bad),
             }
@@ -211,6 +216,9 @@ impl Engine {
         rows.finish();
         let batch = engine::new_batch(&batch_id, &caller.app, &head, &head_text, now_ms);
         let stored = self.inner.ledger.accept(batch, std::mem::take(&mut rows.done), key).await?;
+        if stored == Stored::Stored {
+            taking.tell(&self.inner.shadow);
+        }
         self.answer(stored, &batch_id, rows).await
     }
 
@@ -234,6 +242,12 @@ impl Engine {
         self.answer(stored, "", Rows::default()).await
     }
 
+    /// Tells whom it concerns that rows were stored.
+    pub(crate) fn stored(&self, rows: &Rows) {
+        self.inner.room.fill(rows.messages);
+        self.wake(&rows.providers);
+    }
+
     pub(crate) async fn answer(
         &self,
         stored: Stored,
@@ -250,8 +264,7 @@ impl Engine {
             }
         };
         if !replayed {
-            self.inner.room.fill(rows.messages);
-            self.wake(&rows.providers);
+            self.stored(&rows);
         }
         let batch = self.batch(&batch_id).await?.ok_or(Denied::NotFound)?;
         Ok(Accepted { batch, refused: rows.refused, replayed })

@@ -34,6 +34,8 @@ pub enum Denied {
     NotFound,
     /// There is no such provider.
     NoProvider(String),
+    /// There is no such migration.
+    NoMigration(String),
     /// The state of things does not allow it; the text says which.
     Conflict(String),
     /// The ledger cannot take it now.
@@ -69,6 +71,7 @@ impl fmt::Display for Denied {
             Self::Forbidden(wrong) => errors(f, "not allowed", wrong),
             Self::TooLarge(detail) | Self::Conflict(detail) => f.write_str(detail),
             Self::NoProvider(name) => write!(f, "there is no provider {name:?}"),
+            Self::NoMigration(name) => write!(f, "there is no migration {name:?}"),
             Self::Mismatch => f.write_str("the idempotency key was used with another body"),
             Self::InProgress { .. } => {
                 f.write_str("the first request under this idempotency key is still running")

@@ -20,6 +20,7 @@ use crate::clock;
 use crate::denied::Denied;
 use crate::lane::{Event, Lane, Lanes, Surroundings};
 use crate::metrics::{Metrics, ProviderLabels};
+use crate::migration::{self, Migrations, Shadow};
 use crate::provider::Book;
 use crate::room::Room;
 use crate::settings::EngineSettings;
@@ -47,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) announce: broadcast::Sender<String>,
     pub(crate) direct_ids: AtomicU64,
     pub(crate) room: Arc<Room>,
+    pub(crate) shadow: Shadow,
 }
 
 impl Engine {
@@ -54,8 +56,12 @@ impl Engine {
     ///
     /// # Errors
     /// `config` when a provider's settings cannot work.
-    pub async fn start(settings: EngineSettings, ledger: Ledger) -> Result<Self, Error> {
-        let shelf = Arc::new(Shelf::new(Book::new(settings)?));
+    pub async fn start(mut settings: EngineSettings, ledger: Ledger) -> Result<Self, Error> {
+        let metrics = Arc::new(Metrics::new());
+        let migrations = std::mem::take(&mut settings.migrations);
+        let mut book = Book::new(settings)?;
+        book.migrations = Arc::new(Migrations::load(migrations, &ledger, &metrics).await?);
+        let shelf = Arc::new(Shelf::new(book));
         let book = shelf.now();
         let unreadable = |error| Error::new(ErrorKind::Config, "cannot read the ledger").because(error);
         for fact in ledger.facts("dialect").await.map_err(unreadable)? {
@@ -76,7 +82,6 @@ impl Engine {
             );
         }
         let (announce, _) = broadcast::channel(1024);
-        let metrics = Arc::new(Metrics::new());
         let around = Surroundings {
             book: Arc::clone(&shelf),
             ledger: ledger.clone(),
@@ -97,8 +102,11 @@ impl Engine {
         peers.swap(Arc::new(lanes));
         let direct_ids = AtomicU64::new(0);
         let room = Arc::new(Room::of(&queues));
-        let inner = Inner { book: shelf, ledger, lanes: peers, metrics, announce, direct_ids, room };
-        Ok(Self { inner: Arc::new(inner) })
+        let shadow = Shadow::start(Arc::clone(&shelf));
+        let inner = Inner { book: shelf, ledger, lanes: peers, metrics, announce, direct_ids, room, shadow };
+        let inner = Arc::new(inner);
+        tokio::spawn(migration::keep(Arc::downgrade(&inner)));
+        Ok(Self { inner })
     }
 
     /// The providers and routes in force: one snapshot for all of a request.
@@ -181,6 +189,10 @@ impl Engine {
             self.inner.metrics.waiting.get_or_create(&labels).set(whole(seen.waiting));
             self.inner.metrics.in_flight.get_or_create(&labels).set(whole(seen.in_flight));
         }
+        for migration in self.book().migrations.all() {
+            let state = migration.state();
+            self.inner.metrics.migration(&migration.settings.name, state.phase, state.percent);
+        }
         self.inner.metrics.text()
     }
 
@@ -218,6 +230,7 @@ impl Engine {
         if tokio::time::timeout(within, all).await.is_err() {
             tracing::warn!("calls were still under way at the deadline; their messages will be unknown");
         }
+        self.write_migrations().await;
     }
 
     /// Stops and closes the ledger.

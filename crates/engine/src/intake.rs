@@ -17,6 +17,7 @@ use interline_core::shared::Shared;
 
 use crate::clock;
 use crate::denied::{Denied, Errors};
+use crate::migration::Migration;
 use crate::provider::{Book, Provider};
 use crate::settings::Delivery;
 use crate::view::Caller;
@@ -31,6 +32,8 @@ pub(crate) struct Routed<'b> {
     pub(crate) terms: Terms,
     /// Who stands in for the provider; nobody for what everybody would see twice.
     pub(crate) fallback: Fallback,
+    /// The migration that has a say in it, also where it leaves it to the route's own choice.
+    pub(crate) migration: Option<&'b Arc<Migration>>,
 }
 
 /// What holds for a message that it may leave to its route, and that to the configuration.
@@ -68,7 +71,7 @@ pub(crate) fn forbidding(losses: &[Loss], on_loss: OnLoss, provider: &str) -> Op
 }
 
 /// Why one message cannot be sent: the first code, for its result, and the errors.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Bad {
     pub(crate) code: ErrorCode,
     pub(crate) errors: Vec<FieldError>,
@@ -320,7 +323,8 @@ impl<'a> Intake<'a> {
         }
         let route = &*choice.route.name;
         let fallback = fallback(choice, &message);
-        Ok(Routed { message, route, provider, losses, terms, fallback })
+        let migration = self.book.migrations.of_choice(route, choice.picked);
+        Ok(Routed { message, route, provider, losses, terms, fallback, migration })
     }
 
     /// Whether what is wrong with a message stands in the batch's head, and not in the message.

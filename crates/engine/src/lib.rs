@@ -11,6 +11,7 @@ mod engine;
 mod intake;
 mod lane;
 mod metrics;
+mod migration;
 mod order;
 mod pace;
 mod plan;
@@ -31,6 +32,10 @@ mod view;
 
 pub use denied::{Denied, Errors};
 pub use engine::Engine;
+pub use migration::{
+    CauseView, CohortView, GatesView, LossView, MigrationReport, MigrationSettings, MigrationView, ShadowView,
+    SideView, SidesView, StepView, WindowView,
+};
 pub use rehearsal::{Fault, MOST_REHEARSED, Played, PlayedCall, PlayedMessage, Rehearsal, Scene};
 pub use results::MessageQuery;
 pub use settings::{ClassLimits, Delivery, EngineSettings, ProviderSettings};

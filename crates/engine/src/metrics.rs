@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use interline_core::migration::{Answered, Phase, Side};
 use interline_core::outcome::{Outcome, Status};
 use interline_core::record::CallRecord;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -42,6 +43,61 @@ struct FallbackLabels {
     to: Arc<str>,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MigrationLabels {
+    migration: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PhaseLabels {
+    migration: Arc<str>,
+    phase: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerLabels {
+    migration: Arc<str>,
+    side: &'static str,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShadowLabels {
+    migration: Arc<str>,
+    result: &'static str,
+}
+
+/// What one migration counts.
+#[derive(Debug, Clone)]
+pub(crate) struct MigrationCounters {
+    name: Arc<str>,
+    answers: Family<AnswerLabels, Counter>,
+    shadowed: Family<ShadowLabels, Counter>,
+}
+
+impl MigrationCounters {
+    /// Counts the answer to an attempt.
+    pub(crate) fn answered(&self, side: Side, answered: Answered) {
+        let side = match side {
+            Side::From => "from",
+            Side::To => "to",
+        };
+        let result = match answered {
+            Answered::Accepted => "accepted",
+            Answered::Rejected => "rejected",
+            Answered::Unknown => "unknown",
+        };
+        let migration = Arc::clone(&self.name);
+        self.answers.get_or_create(&AnswerLabels { migration, side, result }).inc();
+    }
+
+    /// Counts a message that was only looked at.
+    pub(crate) fn shadowed(&self, result: &'static str) {
+        let migration = Arc::clone(&self.name);
+        self.shadowed.get_or_create(&ShadowLabels { migration, result }).inc();
+    }
+}
+
 /// All metrics of the engine.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -52,6 +108,10 @@ pub(crate) struct Metrics {
     fallbacks: Family<FallbackLabels, Counter>,
     pub(crate) waiting: Family<ProviderLabels, Gauge>,
     pub(crate) in_flight: Family<ProviderLabels, Gauge>,
+    migration_percent: Family<MigrationLabels, Gauge>,
+    migration_phase: Family<PhaseLabels, Gauge>,
+    migration_answers: Family<AnswerLabels, Counter>,
+    migration_shadowed: Family<ShadowLabels, Counter>,
 }
 
 fn seconds() -> Histogram {
@@ -66,13 +126,51 @@ impl Metrics {
         let fallbacks = Family::default();
         let call_seconds = Family::new_with_constructor(seconds as fn() -> Histogram);
         let (waiting, in_flight) = (Family::default(), Family::default());
+        let (migration_percent, migration_phase) = (Family::default(), Family::default());
+        let (migration_answers, migration_shadowed) = (Family::default(), Family::default());
         registry.register("messages", "Messages settled, by status and error code", messages.clone());
         registry.register("vendor_calls", "Vendor calls, by result", calls.clone());
         registry.register("vendor_call_seconds", "Duration of vendor calls", call_seconds.clone());
         registry.register("fallback_messages", "Messages that another provider took over", fallbacks.clone());
         registry.register("lane_waiting_messages", "Messages that wait in a lane", waiting.clone());
         registry.register("lane_in_flight_calls", "Vendor calls under way", in_flight.clone());
-        Self { registry, messages, calls, call_seconds, fallbacks, waiting, in_flight }
+        registry.register("migration_percent", "Recipients that have moved", migration_percent.clone());
+        registry.register("migration_phase", "1 for the phase of a migration", migration_phase.clone());
+        registry.register("migration_answers", "Answers of a migration's providers", migration_answers.clone());
+        registry.register(
+            "migration_shadowed_messages",
+            "Messages that the new provider was only shown",
+            migration_shadowed.clone(),
+        );
+        Self {
+            registry,
+            messages,
+            calls,
+            call_seconds,
+            fallbacks,
+            waiting,
+            in_flight,
+            migration_percent,
+            migration_phase,
+            migration_answers,
+            migration_shadowed,
+        }
+    }
+
+    /// The counters of one migration.
+    pub(crate) fn of_migration(&self, name: &Arc<str>) -> MigrationCounters {
+        let (answers, shadowed) = (self.migration_answers.clone(), self.migration_shadowed.clone());
+        MigrationCounters { name: Arc::clone(name), answers, shadowed }
+    }
+
+    /// Says where a migration stands.
+    pub(crate) fn migration(&self, name: &Arc<str>, phase: Phase, percent: u8) {
+        let migration = Arc::clone(name);
+        self.migration_percent.get_or_create(&MigrationLabels { migration }).set(i64::from(percent));
+        for other in Phase::ALL {
+            let labels = PhaseLabels { migration: Arc::clone(name), phase: other.as_str() };
+            self.migration_phase.get_or_create(&labels).set(i64::from(other == phase));
+        }
     }
 
     /// Counts a call.

@@ -10,6 +10,7 @@ use interline_core::error::{Error, ErrorKind};
 use interline_core::profile::Profile;
 use interline_core::route::{Detour, Moment, Routes};
 
+use crate::migration::Migrations;
 use crate::pace::Pace;
 use crate::settings::{Delivery, EngineSettings, ProviderSettings};
 use crate::token::TokenCache;
@@ -113,8 +114,7 @@ fn build(settings: &ProviderSettings, dialect: &str) -> Result<Arc<dyn Adapter>,
 #[derive(Debug, Clone)]
 pub(crate) struct Book {
     pub(crate) routes: Arc<Routes>,
-    /// Migrations under way; none where there are none.
-    pub(crate) detour: Option<Arc<dyn Detour>>,
+    pub(crate) migrations: Arc<Migrations>,
     pub(crate) providers: HashMap<Arc<str>, Arc<Provider>>,
     pub(crate) delivery: Delivery,
     pub(crate) vendor_names: Arc<[&'static str]>,
@@ -130,7 +130,7 @@ impl Book {
         }
         Ok(Self {
             routes: Arc::new(settings.routes),
-            detour: None,
+            migrations: Arc::default(),
             providers,
             delivery: settings.delivery,
             vendor_names,
@@ -140,6 +140,7 @@ impl Book {
 
     /// What a message is routed by at a time, Unix milliseconds.
     pub(crate) fn moment(&self, now_ms: i64) -> Moment<'_> {
-        Moment { now_ms, detour: self.detour.as_deref() }
+        let detour: &dyn Detour = &*self.migrations;
+        Moment { now_ms, detour: (!self.migrations.is_empty()).then_some(detour) }
     }
 }

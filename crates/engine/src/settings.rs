@@ -10,6 +10,8 @@ use interline_core::options::{Guarantee, OnLoss};
 use interline_core::profile::Rate;
 use interline_core::route::Routes;
 
+use crate::migration::MigrationSettings;
+
 /// Everything the engine is told.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
@@ -17,6 +19,8 @@ pub struct EngineSettings {
     pub providers: Vec<ProviderSettings>,
     /// Who goes where.
     pub routes: Routes,
+    /// What moves from one provider to another.
+    pub migrations: Vec<MigrationSettings>,
     /// Defaults that a batch may override.
     pub delivery: Delivery,
     /// All vendors, for the names that extensions may have.

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::denied::Denied;
 use crate::engine::{self, Engine};
 use crate::intake::{self, Bad, Intake, Wrong};
+use crate::migration::Taking;
 use crate::view::{Accepted, Caller};
 
 /// Parcels that are staged in one transaction.
@@ -45,6 +46,7 @@ pub struct Upload {
     /// What is wrong with the first messages if more than a few share the batch's content.
     wrong_if_many: Vec<Bad>,
     lines: u64,
+    taking: Taking,
 }
 
 impl Engine {
@@ -75,6 +77,7 @@ impl Engine {
         Ok(Upload {
             engine: self.clone(),
             caller: caller.clone(),
+            taking: Taking::of(&batch_id),
             batch_id,
             rows: Rows::of(&head, now_ms),
             head,
@@ -133,6 +136,7 @@ impl Upload {
                     let many = intake.route(Arc::clone(&routed.message), Results::Fast, path);
                     self.wrong_if_many.extend(many.err().map(|bad| bad.with_head_at(self.head_path)));
                 }
+                self.taking.hear(&routed, results);
                 let (provider, item) = (&routed.provider.settings.name, item(text, &routed.message));
                 match again {
                     None => self.rows.good(provider, item),
@@ -148,6 +152,9 @@ impl Upload {
         // Under `permissive` the lane refuses what cannot be sent as one of many.
         if self.rows.packer.results() == Results::Fast && !self.permissive() {
             std::mem::take(&mut self.wrong_if_many).into_iter().for_each(|bad| self.wrong.add(bad));
+        }
+        if self.wrong.is_empty() {
+            self.taking.tell_some(&self.engine.inner.shadow);
         }
         if self.rows.done.len() >= STAGE_AT_ONCE {
             self.stage().await?;
@@ -195,7 +202,10 @@ impl Upload {
         let (engine, batch_id) = (self.engine.clone(), self.batch_id.clone());
         let rows = std::mem::take(&mut self.rows);
         match published {
-            Ok(Stored::Stored) => engine.answer(Stored::Stored, &batch_id, rows).await,
+            Ok(Stored::Stored) => {
+                self.taking.tell(&engine.inner.shadow);
+                engine.answer(Stored::Stored, &batch_id, rows).await
+            }
             Ok(stored) => {
                 self.discard().await;
                 engine.answer(stored, &batch_id, rows).await

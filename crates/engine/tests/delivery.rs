@@ -25,10 +25,18 @@ fn settings(url: &str, dialect: Option<&str>) -> EngineSettings {
         limits: BTreeMap::new(),
     };
     let target = Target::Provider("wk".into());
-    let route = Route { name: "all".into(), when: When::default(), target, fallback: None, on_loss: None, guarantee: None };
+    let route = Route {
+        name: "all".into(),
+        when: When::default(),
+        target,
+        fallback: None,
+        on_loss: None,
+        guarantee: None,
+    };
     EngineSettings {
         providers: vec![provider],
         routes: Routes::new(vec![route]),
+        migrations: Vec::new(),
         delivery: Delivery { deadline: Duration::from_secs(20), ..Delivery::default() },
         vendors: vec![&interline_wukongim::VENDOR],
         max_batch_messages: 1_000_000,

@@ -47,6 +47,7 @@ async fn start(a: &Twin, b: &Twin, dialects: [&str; 2], folder: &tempfile::TempD
     let settings = EngineSettings {
         providers: vec![provider("a", a.url(), dialects[0]), provider("b", b.url(), dialects[1])],
         routes: Routes::new(vec![route]),
+        migrations: Vec::new(),
         delivery: Delivery { deadline: Duration::from_secs(30), ..Delivery::default() },
         vendors: vec![&interline_wukongim::VENDOR],
         max_batch_messages: 1_000_000,

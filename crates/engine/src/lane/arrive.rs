@@ -77,6 +77,9 @@ impl Lane {
         let halves =
             (verdict.signal == Signal::Bisect && waiting.len() > 1).then(|| waiting.len().div_ceil(2));
         self.around.metrics.call(&self.provider, class, took_ms, &verdict.outcomes);
+        if halves.is_none() && !matches!(verdict.signal, Signal::Freeze(..)) {
+            self.tell_migrations(&waiting, &verdict.outcomes, took_ms);
+        }
         let adapter = self.provider.assumed();
         let dedupe_window_ms = adapter.profile().dedupe.window_ms(class);
         let mut notes: Notes = Notes::default();
@@ -121,6 +124,17 @@ impl Lane {
         }
         self.lend(leaving);
         touched.into_iter().for_each(|key| self.after_stop(key));
+    }
+
+    /// Tells migrations what their messages came to. What the vendor puts off, or refuses for another message's
+    /// sake, says nothing of it.
+    fn tell_migrations(&self, waiting: &[Waiting<Ticket>], outcomes: &[Outcome], took_ms: u32) {
+        for (waiting, outcome) in waiting.iter().zip(outcomes) {
+            let Some(entry) = self.entry(waiting.ticket) else { continue };
+            if let Some(migration) = &entry.migration {
+                migration.answered(&self.provider.settings.name, outcome, took_ms, entry.tries == 0);
+            }
+        }
     }
 
     /// A call that never left: all of its messages wait again.

@@ -11,6 +11,7 @@ use interline_core::outcome::Status;
 
 use super::parcel::Judgement;
 use crate::intake::{Fallback, Terms};
+use crate::migration::Migration;
 
 /// One message of a held parcel.
 #[derive(Debug, Clone)]
@@ -21,8 +22,12 @@ pub(crate) struct Entry {
     pub(crate) terms: Terms,
     /// Who stands in for the home lane's provider.
     pub(crate) fallback: Fallback,
+    /// The migration that hears what becomes of it.
+    pub(crate) migration: Option<Arc<Migration>>,
     /// Which of them has it: 0 is the home lane's provider.
     pub(crate) hop: usize,
+    /// Who is to have it since it was routed again; none is the lane that holds it.
+    pub(crate) target: Option<Arc<str>>,
     /// The provider that may have got it already; no other one gets it then.
     pub(crate) pinned: Option<Arc<str>>,
     /// Attempts that count against the budget.
@@ -44,7 +49,9 @@ impl Entry {
             losses: Vec::new(),
             terms,
             fallback: None,
+            migration: None,
             hop: 0,
+            target: None,
             pinned: None,
             attempts: 0,
             tries: 0,

@@ -4,6 +4,7 @@ mod batches;
 mod events;
 mod export;
 mod health;
+mod migrations;
 mod plan;
 mod query;
 mod read;
@@ -83,6 +84,13 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/providers/{name}/pause", post(steer::pause_provider))
         .route("/v1/providers/{name}/resume", post(steer::resume_provider))
         .route("/v1/providers/{name}/probe", post(steer::probe_provider))
+        .route("/v1/migrations", get(migrations::list))
+        .route("/v1/migrations/{name}", get(migrations::show))
+        .route("/v1/migrations/{name}/start", post(migrations::start))
+        .route("/v1/migrations/{name}/set", post(migrations::set))
+        .route("/v1/migrations/{name}/rollback", post(migrations::rollback))
+        .route("/v1/migrations/{name}/finish", post(migrations::finish))
+        .route("/v1/migrations/{name}/report", get(migrations::report))
         .route("/v1/vendors", get(read::vendors))
         .route("/v1/routes", get(read::routes))
         .route("/v1/config", get(read::config))
@@ -109,6 +117,7 @@ pub(crate) fn endpoint(path: &str) -> &'static str {
             Some(Some((_, "events"))) => "/v1/batches/{id}/events",
             Some(Some((_, "cancel" | "pause" | "resume" | "redrive"))) => "steering",
             None if path.starts_with("/v1/providers/") => "steering",
+            None if path.starts_with("/v1/migrations") => "migrations",
             Some(Some(_)) | None => "other",
         },
     }

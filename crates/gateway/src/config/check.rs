@@ -47,6 +47,7 @@ impl Config {
         Ok(EngineSettings {
             providers,
             routes: Routes::new(self.routes.clone()),
+            migrations: self.migrations.clone(),
             delivery: self.delivery,
             vendors: self.vendors.clone(),
             max_batch_messages: self.server.max_batch_messages,
@@ -85,12 +86,13 @@ impl Config {
         warnings
     }
 
-    /// The providers that some route names.
+    /// The providers that some route names, or some migration.
     fn used(&self) -> BTreeSet<&str> {
         let fallbacks =
             self.routes.iter().flat_map(|route| route.fallback.iter().flat_map(|names| names.iter()));
         let targets = self.routes.iter().flat_map(|route| route.target.providers());
-        targets.chain(fallbacks).map(|name| &**name).collect()
+        let migrations = self.migrations.iter().map(|migration| &migration.to);
+        targets.chain(fallbacks).chain(migrations).map(|name| &**name).collect()
     }
 }
 

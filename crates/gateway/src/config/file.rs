@@ -215,6 +215,30 @@ impl<'s> Table<'s> {
         number
     }
 
+    /// A number that may have a fraction.
+    pub(super) fn number(&self, key: &str, allowed: RangeInclusive<f64>) -> Option<f64> {
+        let value = self.get(key)?;
+        let number = match value {
+            Value::Num(_, number) => {
+                let whole = number.to_u128().and_then(|whole| u32::try_from(whole).ok());
+                let whole = whole.map(f64::from).or_else(|| number.to_i128().map(|_| f64::NEG_INFINITY));
+                number.to_f64().or(whole)
+            }
+            Value::String(tag, text) if self.source.is_override(*tag) => text.parse().ok(),
+            _ => None,
+        };
+        let range = format!("a number from {} to {}", allowed.start(), allowed.end());
+        let Some(number) = number else {
+            self.expected(key, value, &format!("{range}, without quotes"));
+            return None;
+        };
+        let within = allowed.contains(&number);
+        if !within {
+            self.wrong(key, format!("out of range; allowed is {range}"));
+        }
+        within.then_some(number)
+    }
+
     pub(super) fn duration(&self, key: &str, allowed: RangeInclusive<Duration>) -> Option<Duration> {
         const EXAMPLES: &str = r#"a time with its unit, like "500ms", "10s", "5m", "24h" or "7d""#;
         let text = match self.get(key)? {

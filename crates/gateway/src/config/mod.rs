@@ -2,9 +2,14 @@
 //! tells every error at once; a secret that is missing is told when its provider is used.
 
 mod apps;
+mod cases;
 mod check;
 mod environment;
+mod expect;
 mod file;
+mod lint;
+mod overlap;
+mod migrations;
 mod providers;
 mod routes;
 mod secrets;
@@ -23,9 +28,11 @@ use figment::value::{Dict, Tag};
 use figment::{Figment, Profile, Provider as _};
 use interline_core::adapter::Vendor;
 use interline_core::route::Route;
-use interline_engine::Delivery;
+use interline_engine::{Delivery, MigrationSettings};
 
 pub use apps::{App, Scope, Scopes};
+pub use cases::{Case, Named};
+pub use expect::{Expect, Spread};
 pub use file::{ConfigError, ConfigErrors};
 pub use providers::Provider;
 
@@ -53,6 +60,10 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// `[[routes]]`
     pub routes: Vec<Route>,
+    /// `[[tests]]`
+    pub tests: Vec<Case>,
+    /// `[migrations.NAME]`
+    pub migrations: Vec<MigrationSettings>,
     vendors: Vec<&'static Vendor>,
 }
 
@@ -171,7 +182,8 @@ fn sections(root: &Table<'_>, (file, vendors): (PathBuf, Vec<&'static Vendor>)) 
         known.apps.push(OPEN_APP);
     }
     let routes = routes::routes(root, &known);
-    Some(Config { file, server: server?, ledger: ledger?, delivery, apps, providers, routes, vendors })
+    let migrations = migrations::migrations(root, &routes, &known.providers);
+    Some(Config { file, server: server?, ledger: ledger?, delivery, apps, providers, routes, migrations, vendors })
 }
 
 fn server(root: &Table<'_>) -> Option<Server> {

@@ -1,0 +1,288 @@
+//! Migrations at run time: which of a route's messages turn to the new provider, what both providers answer,
+//! and the changes that people and gates make. The ledger remembers phase and counts; what decides about a
+//! message is one number in memory, so that a change is in force for everybody at once.
+
+mod keep;
+mod order;
+mod settings;
+mod shadow;
+mod stored;
+mod taking;
+mod view;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use interline_core::error::{Error, ErrorCode, ErrorKind, Failure, Fate};
+use interline_core::message::Message;
+use interline_core::migration::{self, Answered, Cohort, Finding, Phase, Side, State, Tally, Window};
+use interline_core::outcome::Outcome;
+use interline_core::route::{Detour, Route, Turn};
+use interline_ledger::Ledger;
+
+pub use settings::MigrationSettings;
+pub use view::{
+    CauseView, CohortView, GatesView, LossView, MigrationReport, MigrationView, ShadowView, SideView,
+    SidesView, StepView, WindowView,
+};
+
+pub(crate) use keep::keep;
+pub(crate) use shadow::{Shadow, Shown};
+pub(crate) use taking::Taking;
+
+use crate::clock;
+use crate::metrics::{Metrics, MigrationCounters};
+use crate::shelf::Shelf;
+
+/// The kind of fact that a migration is.
+const KIND: &str = "migration";
+
+/// All migrations.
+#[derive(Debug, Default)]
+pub(crate) struct Migrations {
+    by_name: BTreeMap<Arc<str>, Arc<Migration>>,
+    by_route: HashMap<Arc<str>, Arc<Migration>>,
+}
+
+/// One migration.
+#[derive(Debug)]
+pub(crate) struct Migration {
+    pub(crate) settings: MigrationSettings,
+    seed: u64,
+    /// Phase and percent in one number: what decides about each message.
+    dial: AtomicU16,
+    state: Shelf<State>,
+    cohort: Option<keep::CohortFile>,
+    counts: Mutex<Counts>,
+    counters: MigrationCounters,
+    /// Whether the new provider's server is not there, by its breaker.
+    unreachable: AtomicBool,
+    /// Whether something was counted that the ledger does not have.
+    unwritten: AtomicBool,
+    /// One change at a time, and none while the ledger is written.
+    changing: tokio::sync::Mutex<()>,
+}
+
+/// What was counted since the migration was started.
+#[derive(Debug, Default)]
+struct Counts {
+    from: Tally,
+    to: Tally,
+    shadow: Finding,
+    /// What the new provider answered since the last change.
+    window: Window,
+}
+
+impl Migrations {
+    /// The configured migrations, each as the ledger remembers it.
+    ///
+    /// # Errors
+    /// The ledger's, and cohorts that cannot be read.
+    pub(crate) async fn load(
+        settings: Vec<MigrationSettings>,
+        ledger: &Ledger,
+        metrics: &Metrics,
+    ) -> Result<Self, Error> {
+        let unreadable = |error| Error::new(ErrorKind::Config, "cannot read the ledger").because(error);
+        let facts = ledger.facts(KIND).await.map_err(unreadable)?;
+        let mut all = Vec::with_capacity(settings.len());
+        for settings in settings {
+            let fact = facts.iter().find(|fact| *fact.name == *settings.name);
+            let (state, counts) =
+                fact.and_then(|fact| stored::read(&fact.value, &settings)).unwrap_or_default();
+            all.push(Arc::new(Migration::new(settings, state, counts, metrics)?));
+        }
+        Ok(Self::of(all))
+    }
+
+    fn of(all: Vec<Arc<Migration>>) -> Self {
+        let by_route = all.iter().map(|one| (Arc::clone(&one.settings.route), Arc::clone(one))).collect();
+        let by_name = all.into_iter().map(|one| (Arc::clone(&one.settings.name), one)).collect();
+        Self { by_name, by_route }
+    }
+
+    /// The migrations of a new configuration: what is the same goes on as it stands.
+    ///
+    /// # Errors
+    /// One that is under way is left out, or leads elsewhere now.
+    pub(crate) async fn renewed(
+        &self,
+        settings: Vec<MigrationSettings>,
+        ledger: &Ledger,
+        metrics: &Metrics,
+    ) -> Result<Self, Error> {
+        for (name, old) in self.by_name.iter().filter(|(_, old)| old.phase().is_under_way()) {
+            let kept = settings.iter().any(|new| new.name == *name && new.leads_as(&old.settings));
+            if !kept {
+                let detail = format!(
+                    "the migration {name} is in phase {}; roll it back before it is left out or its route, from \
+                     or to are changed",
+                    old.phase().as_str()
+                );
+                return Err(Error::new(ErrorKind::Config, detail));
+            }
+        }
+        let (same, new): (Vec<_>, Vec<_>) = settings
+            .into_iter()
+            .partition(|new| self.by_name.get(&new.name).is_some_and(|old| old.settings == *new));
+        let mut all = Vec::with_capacity(same.len() + new.len());
+        all.extend(same.iter().filter_map(|same| self.by_name.get(&same.name).cloned()));
+        // Gates or cohort changed: the counts go on where the ledger has them.
+        for old in self.by_name.values().filter(|old| new.iter().any(|new| new.name == old.settings.name)) {
+            old.write(ledger).await;
+        }
+        let fresh = Self::load(new, ledger, metrics).await?;
+        all.extend(fresh.by_name.into_values());
+        Ok(Self::of(all))
+    }
+
+    /// The migration of this name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Arc<Migration>> {
+        self.by_name.get(name)
+    }
+
+    /// The migration that has a say in what the route chose this provider for.
+    pub(crate) fn of_choice(&self, route: &str, picked: &str) -> Option<&Arc<Migration>> {
+        self.by_route.get(route).filter(|migration| *migration.settings.from == *picked)
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// All of them, by name.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Migration>> {
+        self.by_name.values()
+    }
+}
+
+impl Detour for Migrations {
+    fn turn<'d>(&'d self, route: &Route, provider: &str, message: &Message) -> Option<Turn<'d>> {
+        let migration = self.of_choice(&route.name, provider)?;
+        let settings = &migration.settings;
+        (migration.side(message) == Side::To)
+            .then(|| Turn { provider: &settings.to, migration: &settings.name })
+    }
+}
+
+impl Migration {
+    fn new(
+        settings: MigrationSettings,
+        state: State,
+        counts: Counts,
+        metrics: &Metrics,
+    ) -> Result<Self, Error> {
+        let cohort = settings.cohort.clone().map(keep::CohortFile::open).transpose().map_err(|why| {
+            Error::new(ErrorKind::Config, "cannot read the cohort of a migration")
+                .with("migration", &settings.name)
+                .because(why)
+        })?;
+        Ok(Self {
+            seed: migration::seed(&settings.name),
+            dial: AtomicU16::new(dial(&state)),
+            state: Shelf::new(state),
+            cohort,
+            counts: Mutex::new(counts),
+            counters: metrics.of_migration(&settings.name),
+            unreachable: AtomicBool::new(false),
+            unwritten: AtomicBool::new(false),
+            changing: tokio::sync::Mutex::default(),
+            settings,
+        })
+    }
+
+    /// Where it stands.
+    pub(crate) fn state(&self) -> Arc<State> {
+        self.state.now()
+    }
+
+    /// Its phase.
+    pub(crate) fn phase(&self) -> Phase {
+        self.setting().0
+    }
+
+    /// Phase and percent.
+    fn setting(&self) -> (Phase, u8) {
+        let [phase, percent] = self.dial.load(Ordering::Acquire).to_be_bytes();
+        (Phase::ALL.get(usize::from(phase)).copied().unwrap_or_default(), percent)
+    }
+
+    /// The side that takes a message.
+    fn side(&self, message: &Message) -> Side {
+        let setting = self.setting();
+        let cohort = self.cohort.as_ref().filter(|_| setting.0 == Phase::Ramp).map(keep::CohortFile::now);
+        migration::side(setting, self.seed, &message.to, cohort.as_deref())
+    }
+
+    /// Puts a state in force.
+    fn turn_to(&self, state: State) {
+        let dial = dial(&state);
+        self.state.swap(Arc::new(state));
+        self.counts().window.clear();
+        self.dial.store(dial, Ordering::Release);
+        self.unwritten.store(true, Ordering::Relaxed);
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to count anew.
+    fn count_anew(&self) {
+        *self.counts() = Counts::default();
+    }
+
+    /// Counts what an attempt at one of the two providers came to; `first` is the message's first.
+    pub(crate) fn answered(&self, provider: &str, outcome: &Outcome, took_ms: u32, first: bool) {
+        let side = match provider {
+            name if *name == *self.settings.to => Side::To,
+            name if *name == *self.settings.from => Side::From,
+            _ => return,
+        };
+        if self.phase() == Phase::Off {
+            return;
+        }
+        let answered = match outcome {
+            Outcome::Accepted(_) => Answered::Accepted,
+            Outcome::Rejected(_) => Answered::Rejected,
+            Outcome::Unknown(_) => Answered::Unknown,
+        };
+        let took_ms = (!outcome.failure().is_some_and(never_reached)).then_some(took_ms);
+        let mut counts = self.counts();
+        match side {
+            Side::From => counts.from.add(answered, took_ms, first),
+            Side::To => {
+                counts.to.add(answered, took_ms, first);
+                counts.window.add(clock::now_ms(), answered, took_ms);
+            }
+        }
+        drop(counts);
+        self.counters.answered(side, answered);
+        self.unwritten.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells that a message was taken for the new provider. While its server is not there no call is made that
+    /// could fail, so this is what the gates see then.
+    pub(crate) fn taken(&self, provider: &str) {
+        if *provider == *self.settings.to && self.unreachable.load(Ordering::Relaxed) {
+            self.counts().window.add(clock::now_ms(), Answered::Rejected, None);
+        }
+    }
+
+    fn cohort(&self) -> Option<Arc<Cohort>> {
+        self.cohort.as_ref().map(keep::CohortFile::now)
+    }
+}
+
+/// Whether no server was there to answer.
+fn never_reached(failure: &Failure) -> bool {
+    failure.fate == Fate::NotSent && failure.code == ErrorCode::VendorUnavailable
+}
+
+/// Phase and percent of a state in one number.
+fn dial(state: &State) -> u16 {
+    let phase = Phase::ALL.iter().position(|phase| *phase == state.phase).unwrap_or_default();
+    u16::from_be_bytes([u8::try_from(phase).unwrap_or_default(), state.percent])
+}
