@@ -2,13 +2,9 @@
 //! tells every error at once; a secret that is missing is told when its provider is used.
 
 mod apps;
-mod cases;
 mod check;
 mod environment;
-mod expect;
 mod file;
-mod lint;
-mod overlap;
 mod migrations;
 mod providers;
 mod routes;
@@ -31,8 +27,6 @@ use interline_core::route::Route;
 use interline_engine::{Delivery, MigrationSettings};
 
 pub use apps::{App, Scope, Scopes};
-pub use cases::{Case, Named};
-pub use expect::{Expect, Spread};
 pub use file::{ConfigError, ConfigErrors};
 pub use providers::Provider;
 
@@ -60,8 +54,6 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// `[[routes]]`
     pub routes: Vec<Route>,
-    /// `[[tests]]`
-    pub tests: Vec<Case>,
     /// `[migrations.NAME]`
     pub migrations: Vec<MigrationSettings>,
     vendors: Vec<&'static Vendor>,
