@@ -8,6 +8,10 @@ use crate::VENDOR_NAME;
 use crate::extensions::Extensions;
 use crate::route::{ROOM, USER_BATCH, class_named, penalty};
 
+/// How the words begin of an Interline that stands in the vendor's place and did not send. The vendor's own
+/// code for that leaves open whether it acted.
+pub(crate) const NOT_SENT: &str = "not sent: ";
+
 /// What a code other than 200 means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Meaning {
@@ -56,6 +60,7 @@ pub(crate) fn meaning(code: i64, desc: &str, call: &Call) -> Meaning {
         // The vendor may have acted before it gave up: none of these is a no.
         408 => unknown(ErrorCode::Timeout, "the vendor timed out"),
         500 | 508 | 509 => unknown(ErrorCode::VendorError, "the vendor failed"),
+        503 if desc.starts_with(NOT_SENT) => failed(unsent()),
         503 | 514 => unknown(ErrorCode::VendorUnavailable, "the vendor was busy or not available"),
         // Unpacking fails before, packing after the vendor acted.
         998 => refused(ErrorCode::VendorError, "the vendor could not unpack the request"),
@@ -71,6 +76,11 @@ pub(crate) fn meaning(code: i64, desc: &str, call: &Call) -> Meaning {
         13009 => refused(ErrorCode::VendorError, "the vendor refused: closing rooms on schedule is off"),
         _ => unknown(ErrorCode::VendorError, "the vendor answered a code that is not known"),
     }
+}
+
+/// The failure behind [`NOT_SENT`].
+pub(crate) fn unsent() -> Failure {
+    Failure::not_sent(ErrorCode::VendorUnavailable, "the vendor was busy and did not send the message")
 }
 
 fn team(code: i64) -> Meaning {

@@ -10,7 +10,7 @@ use interline_core::error::{ErrorCode, Failure};
 use interline_core::outcome::{ClientId, Outcome, Receipt};
 use serde_json::Value;
 
-use crate::codes::{self, Meaning};
+use crate::codes::{self, Meaning, NOT_SENT};
 use crate::route::{BROADCAST, ROOM, USER_BATCH, class_named, penalty};
 use crate::wire::Answer;
 
@@ -189,6 +189,9 @@ fn room_receipt(id: &str, record: Value) -> Receipt {
 }
 
 fn failed(one: &CallMessage, reason: &str) -> Outcome {
+    if reason.starts_with(NOT_SENT) {
+        return Outcome::failed(codes::unsent().vendor(200, reason));
+    }
     let seen = reason.to_ascii_lowercase().contains(RESEND);
     match (seen, one.prior_unknown) {
         (true, true) => Outcome::Accepted(already(reason)),

@@ -165,19 +165,17 @@ impl Users {
     }
 }
 
-/// The answer to the whole request where a list of accounts cannot give it: that nobody can tell, as soon as
-/// that is so of one message, and the reason where no message was taken. Accounts that do not exist are the
-/// list's own business.
+/// The answer to the whole request where the list of accounts that do not exist cannot give it. It can name
+/// who will never get the message; that somebody may get it later, or that nobody can tell, it cannot.
 fn whole(words: &[Word]) -> Option<Refused> {
-    let open = words.iter().find(|word| matches!(word, Word::Open(_)));
-    if let Some(open) = open {
-        return open.clone().alone();
+    let find = |of: fn(&Word) -> bool| words.iter().find(|word| of(word)).cloned();
+    if let Some(open) = find(|word| matches!(word, Word::Open(_))) {
+        return open.alone();
     }
+    let later = find(|word| matches!(word, Word::Later(_)));
     if words.contains(&Word::Taken) {
-        return None;
+        return later.map(|_| Refused::new(500, "some were sent the message and others not yet"));
     }
-    let unregistered = |word: &&Word| matches!(word, Word::Refused(refused) if refused.code == 404);
-    let busy = |word: &&Word| matches!(word, Word::Refused(refused) if refused.code == 503);
-    let others = || words.iter().filter(|word| !unregistered(word));
-    others().find(busy).or_else(|| others().next()).cloned()?.alone()
+    let exists = |word: &Word| word.unsent().is_none_or(|refused| refused.code != 404);
+    later.or_else(|| find(exists))?.alone()
 }

@@ -211,7 +211,7 @@ impl Request {
             match word {
                 Word::Taken => success.push(json!({ id: self.record(item, told.get(at), report) })),
                 Word::Failed(words) => fail.push(json!({ id: words })),
-                Word::Refused(refused) => fail.push(json!({ id: refused.desc })),
+                Word::Refused(refused) | Word::Later(refused) => fail.push(json!({ id: refused.desc })),
                 // In neither list, as the vendor leaves what it does not know.
                 Word::Open(_) => {}
             }
@@ -270,14 +270,12 @@ fn none_taken(words: &[Word]) -> Option<Refused> {
     }
     let open = words.iter().find_map(|word| match word {
         Word::Open(open) => Some(open),
-        Word::Taken | Word::Refused(_) | Word::Failed(_) => None,
+        Word::Taken | Word::Refused(_) | Word::Failed(_) | Word::Later(_) => None,
     });
-    let shared = || match words.split_first() {
-        Some((Word::Refused(first), rest)) => {
-            let same = |word: &Word| matches!(word, Word::Refused(other) if other.code == first.code);
-            rest.iter().all(same).then_some(first)
-        }
-        Some((Word::Taken | Word::Failed(_) | Word::Open(_), _)) | None => None,
+    let shared = || {
+        let first = words.first().and_then(Word::unsent)?;
+        let same = |word: &Word| word.unsent().is_some_and(|other| other.code == first.code);
+        words.iter().all(same).then_some(first)
     };
     open.or_else(shared).cloned()
 }

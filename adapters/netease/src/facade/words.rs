@@ -7,11 +7,13 @@ use interline_core::outcome::Status;
 
 use super::form::Refused;
 use crate::VENDOR_NAME;
+use crate::codes::NOT_SENT;
 
 /// The one reason for a failed room message that the vendor publishes.
 pub(super) const RESEND: &str = "parameter resendFlag should be used for RESEND!";
 
 const OK: i64 = 200;
+const TOO_OFTEN: i64 = 416;
 const BUSY: i64 = 503;
 /// Codes that leave open what the vendor did.
 const OPEN: [i64; 7] = [408, 500, BUSY, 508, 509, 514, 999];
@@ -28,10 +30,12 @@ pub(super) enum Place {
 pub(super) enum Word {
     /// It was taken.
     Taken,
-    /// It was not sent, for a reason that has a code.
+    /// It was not sent and never will be, for a reason that has a code.
     Refused(Refused),
-    /// It was not sent, for a reason that rooms tell in words alone.
+    /// The same, for a reason that rooms tell in words alone.
     Failed(String),
+    /// It was not sent, and may be sent later.
+    Later(Refused),
     /// Nobody can tell.
     Open(Refused),
 }
@@ -46,12 +50,11 @@ impl Word {
         let ours = result.vendor.as_deref() == Some(VENDOR_NAME);
         let failure = result.error.as_deref();
         match result.status {
-            Status::Accepted | Status::Queued => Self::Taken,
+            // What is stored to be sent is taken.
+            Status::Accepted | Status::Queued | Status::Sending => Self::Taken,
             Status::Rejected => failure.map_or_else(nothing, |failure| refused(failure, ours, place)),
-            Status::Expired | Status::Cancelled => {
-                Self::Refused(Refused::new(BUSY, "the server is busy; the message was not sent"))
-            }
-            Status::Unknown | Status::Sending => failure.map_or_else(nothing, |failure| open(failure, ours)),
+            Status::Expired | Status::Cancelled => busy("there was no time left for it"),
+            Status::Unknown => failure.map_or_else(nothing, |failure| open(failure, ours)),
         }
     }
 
@@ -61,22 +64,37 @@ impl Word {
             Fate::Unknown => open(failure, false),
             Fate::NotSent | Fate::Refused => refused(failure, false, place),
         };
-        word.alone().unwrap_or_else(|| Refused::new(500, "nothing is known of the request"))
+        word.alone().unwrap_or_else(|| Refused::new(500, WHY))
+    }
+
+    /// The code and words of a message that was not sent, where it has a code.
+    pub(super) const fn unsent(&self) -> Option<&Refused> {
+        match self {
+            Self::Refused(refused) | Self::Later(refused) => Some(refused),
+            Self::Taken | Self::Failed(_) | Self::Open(_) => None,
+        }
     }
 
     /// The word as an answer for this message alone; none where it was taken.
     pub(super) fn alone(self) -> Option<Refused> {
         match self {
             Self::Taken => None,
-            Self::Refused(refused) | Self::Open(refused) => Some(refused),
+            Self::Refused(refused) | Self::Later(refused) | Self::Open(refused) => Some(refused),
             Self::Failed(words) if words == RESEND => Some(Refused::parameter(words)),
             Self::Failed(words) => Some(Refused::new(403, words)),
         }
     }
 }
 
+const WHY: &str = "nothing is known of it";
+
 fn nothing() -> Word {
-    Word::Open(Refused::new(500, "why is not known"))
+    Word::Open(Refused::new(500, WHY))
+}
+
+/// The vendor's busy code leaves open whether it acted; the words do not.
+fn busy(words: &str) -> Word {
+    Word::Later(Refused::new(BUSY, format!("{NOT_SENT}{words}")))
 }
 
 /// The vendor's own code, where the vendor is who refused.
@@ -97,17 +115,21 @@ fn refused(failure: &Failure, ours: bool, place: Place) -> Word {
         (Some(own), true) => own.clone(),
         (_, _) => failure.message.clone(),
     };
+    let unsent = |code: i64, words: String| {
+        let refused = Refused::new(code, words);
+        if failure.retryable || code == TOO_OFTEN { Word::Later(refused) } else { Word::Refused(refused) }
+    };
     match own_code(failure, ours) {
         Some(OK) if place == Place::Room => return Word::Failed(words()),
-        Some(code) if code != OK && !OPEN.contains(&code) => {
-            return Word::Refused(Refused::new(code, words()));
-        }
+        Some(code) if code != OK && !OPEN.contains(&code) => return unsent(code, words()),
         Some(_) | None => {}
     }
-    match (code(failure.code, place), place) {
-        (Some(code), _) => Word::Refused(Refused::new(code, failure.message.clone())),
-        (None, Place::Room) if failure.code == ErrorCode::Duplicate => Word::Failed(RESEND.to_owned()),
-        (None, _) => Word::Failed(format!("{}: {}", failure.code, failure.message)),
+    match code(failure.code, place) {
+        Some(BUSY) => busy(&failure.message),
+        Some(code) => unsent(code, failure.message.clone()),
+        None if failure.code == ErrorCode::Duplicate => Word::Failed(RESEND.to_owned()),
+        None if failure.retryable => busy(&failure.message),
+        None => Word::Failed(format!("{}: {}", failure.code, failure.message)),
     }
 }
 
@@ -116,9 +138,9 @@ const fn code(code: ErrorCode, place: Place) -> Option<i64> {
     let room = matches!(place, Place::Room);
     Some(match code {
         ErrorCode::InvalidMessage | ErrorCode::Unsupported => 414,
-        ErrorCode::NotRoutable | ErrorCode::RecipientNotFound => 404,
+        ErrorCode::RecipientNotFound => 404,
         ErrorCode::Unauthorized => 302,
-        ErrorCode::Forbidden | ErrorCode::Moderated => 403,
+        ErrorCode::Forbidden | ErrorCode::Moderated | ErrorCode::NotRoutable => 403,
         ErrorCode::SenderInvalid => 422,
         ErrorCode::RecipientRefused if room => 13002,
         ErrorCode::RecipientRefused => 403,
@@ -127,14 +149,14 @@ const fn code(code: ErrorCode, place: Place) -> Option<i64> {
         ErrorCode::Duplicate if room => return None,
         ErrorCode::Duplicate => 417,
         ErrorCode::TooLarge => 405,
-        ErrorCode::RateLimited => 416,
+        ErrorCode::RateLimited => TOO_OFTEN,
         ErrorCode::VendorError => return None,
         ErrorCode::VendorUnavailable
         | ErrorCode::Timeout
         | ErrorCode::ConnectionLost
         | ErrorCode::BadVendorReply
         | ErrorCode::Expired
-        | ErrorCode::Cancelled => BUSY,
-        ErrorCode::Internal => 500,
+        | ErrorCode::Cancelled
+        | ErrorCode::Internal => BUSY,
     })
 }
