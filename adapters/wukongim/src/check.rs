@@ -1,7 +1,7 @@
 //! What can never be sent is refused here, before the batch is taken; what would be lost is listed.
 
 use interline_core::adapter::Loss;
-use interline_core::content::{Body, Content, Raw};
+use interline_core::content::{Body, Content, Object, Raw};
 use interline_core::error::{ErrorCode, Refusal};
 use interline_core::message::Message;
 use interline_core::options::Sender;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::dialect::Dialect;
 use crate::form::{self, Form};
 use crate::settings::Account;
-use crate::{NAME, content};
+use crate::{NAME, content, extensions};
 
 /// Most bytes of a payload, decoded: what one node of a cluster can hand to another. Larger ones are
 /// answered with 200 and lost there; from 1 MiB on they stop a server for good.
@@ -30,7 +30,7 @@ pub(crate) fn check(dialect: Dialect, account: &Account, message: &Message) -> R
     }
     check_audience(dialect, message)?;
     let rendered = message.rendered();
-    check_content(&rendered)?;
+    check_content(&rendered, extensions::payload(message))?;
     let mut losses = Vec::new();
     content_losses(&rendered, &mut losses);
     sender_losses(message.sender(account.default_sender.as_deref())?, &mut losses);
@@ -62,8 +62,12 @@ fn check_audience(dialect: Dialect, message: &Message) -> Result<(), Refusal> {
     })
 }
 
-fn check_content(content: &Content) -> Result<(), Refusal> {
+fn check_content(content: &Content, over: Option<&Object>) -> Result<(), Refusal> {
     match &content.body {
+        Body::Raw { .. } if over.is_some() => {
+            let detail = "a raw payload is sent as it is; put its members into its body";
+            return Err(Refusal::new(ErrorCode::InvalidMessage, "/extensions/wukongim/payload", detail));
+        }
         Body::Raw { vendor, .. } if vendor != NAME => {
             let detail = format!("a payload of {vendor:?} cannot go to {NAME}; allowed: {NAME:?}");
             return Err(Refusal::new(ErrorCode::Unsupported, "/content/vendor", detail));
@@ -94,10 +98,10 @@ fn check_content(content: &Content) -> Result<(), Refusal> {
         | Body::Custom { .. }
         | Body::Raw { .. } => {}
     }
-    if content::surely_within(content, LONGEST_PAYLOAD) {
+    if over.is_none() && content::surely_within(content, LONGEST_PAYLOAD) {
         return Ok(());
     }
-    let length = content::length(content);
+    let length = content::length(content) + over.map_or(0, extensions::payload_length);
     if length > LONGEST_PAYLOAD {
         let detail = format!("is {length} bytes as the vendor's payload; allowed are {LONGEST_PAYLOAD}");
         return Err(Refusal::new(ErrorCode::TooLarge, "/content", detail));
@@ -118,8 +122,8 @@ fn content_losses(content: &Content, losses: &mut Vec<Loss>) {
     let raw = matches!(content.body, Body::Raw { .. });
     let mut lost = losing(losses);
     lost(matches!(content.body, Body::Markdown(_)), "content.type");
-    if let Body::Custom { kind: Some(kind), .. } = &content.body {
-        lost(content::number_of(kind).is_none(), "content.kind");
+    if let Body::Custom { data, kind: Some(kind) } = &content.body {
+        lost(!content::shows_kind(data, kind), "content.kind");
     }
     lost(content.mentions.is_some() && (raw || content::taken(&content.body, "mention")), "mentions");
     lost(content.ext.is_some() && (raw || content::taken(&content.body, "ext")), "ext");

@@ -28,6 +28,17 @@ const AROUND_TEXT: usize = 32;
 /// The most bytes that JSON needs for one.
 const LONGEST_ESCAPE: usize = "\\u001f".len();
 
+/// Writes a payload with members of the app's own over it. Raw payloads have none.
+pub(crate) fn write_over(content: &Content, over: &Object, payload: &mut Vec<u8>) -> Result<(), Error> {
+    let merged = serde_json::to_value(Payload(content)).and_then(|mut merged| {
+        if let Value::Object(members) = &mut merged {
+            members.extend(over.clone());
+        }
+        serde_json::to_writer(payload, &merged)
+    });
+    merged.map_err(|error| Error::new(ErrorKind::Encode, "cannot write the payload").because(error))
+}
+
 /// Writes a payload. The same content always gives the same bytes: v3 recognises repeats by them.
 pub(crate) fn write(content: &Content, payload: &mut Vec<u8>) -> Result<(), Error> {
     let written = match &content.body {
@@ -244,12 +255,18 @@ fn location<M: SerializeMap>(map: &mut M, location: &Location) -> Result<(), M::
     given(map, "address", &location.address)
 }
 
+/// Whether clients can see the kind of a custom content: as the number that `type` should be, or as the word
+/// that the data has there by itself.
+pub(crate) fn shows_kind(data: &Value, kind: &str) -> bool {
+    number_of(kind).is_some() || data.get("type").is_some_and(|own| own == kind)
+}
+
 /// The app's own payload. A kind that is a number becomes the `type` that clients look at; data that
 /// is no object stands under `data`, because a payload must be one.
 fn custom<M: SerializeMap>(map: &mut M, data: &Value, kind: Option<&str>) -> Result<(), M::Error> {
     let number = kind.and_then(number_of);
     given(map, "type", &number)?;
-    if let Some(kind) = kind.filter(|_| number.is_none() && data.get("kind").is_none()) {
+    if let Some(kind) = kind.filter(|kind| !shows_kind(data, kind) && data.get("kind").is_none()) {
         map.serialize_entry("kind", kind)?;
     }
     let Value::Object(data) = data else { return map.serialize_entry("data", data) };
@@ -339,8 +356,17 @@ mod tests {
     fn another_kind_is_carried_as_a_key() {
         assert_eq!(custom_payload(json!({"n": 3}), Some("gift")), json!({"kind": "gift", "n": 3}));
         assert_eq!(custom_payload(json!({"kind": "x"}), Some("gift")), json!({"kind": "x"}));
+        assert_eq!(custom_payload(json!({"type": "gift"}), Some("gift")), json!({"type": "gift"}));
         assert_eq!(number_of("007"), None);
         assert_eq!(number_of("+7"), None);
+    }
+
+    #[test]
+    fn members_of_the_apps_own_stand_over_the_payload() {
+        let (over, mut bytes) = (json!({"type": 1001, "robot": true}), Vec::new());
+        write_over(&Content::of(Body::Notice("hi".into())), over.as_object().unwrap(), &mut bytes).unwrap();
+        let written: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(written, json!({"type": 1001, "content": "hi", "robot": true}));
     }
 
     #[test]

@@ -19,7 +19,8 @@ use crate::{SENDBATCH, reason};
 
 pub(crate) fn decode(dialect: Dialect, call: &Call, reply: &Reply) -> Verdict {
     if !(200..300).contains(&reply.status) {
-        return refusal::verdict(dialect, call, reply);
+        let listed = if dialect == Dialect::Published { array::listed(call, reply) } else { None };
+        return listed.unwrap_or_else(|| refusal::verdict(dialect, call, reply));
     }
     match dialect {
         Dialect::Published => array::verdict(call, reply),

@@ -15,7 +15,7 @@ use std::ops::Range;
 use crate::dialect::Dialect;
 use crate::form::{Flags, Form};
 use crate::settings::Account;
-use crate::{SENDBATCH, content};
+use crate::{SENDBATCH, content, extensions};
 
 const JSON: &str = "application/json";
 const SEND_PATH: &str = "/message/send";
@@ -233,8 +233,13 @@ impl<'c> Body<'c> {
     }
 
     fn payload(&mut self, message: &'c Message) -> Result<(), Error> {
+        if let Some(over) = extensions::payload(message) {
+            self.payload.clear();
+            content::write_over(&message.rendered(), over, &mut self.payload)?;
+            return self.base64().map(drop);
+        }
         if message.is_template() {
-            return self.base64(&message.rendered()).map(drop);
+            return self.content(&message.rendered()).map(drop);
         }
         let known =
             self.shared.iter().rev().take(REMEMBERED).find(|(content, _)| content.same(&message.content));
@@ -243,15 +248,20 @@ impl<'c> Body<'c> {
             self.bytes.extend_from_within(written);
             return Ok(());
         }
-        let written = self.base64(&message.content)?;
+        let written = self.content(&message.content)?;
         self.shared.push((&message.content, written));
         Ok(())
     }
 
-    /// Writes a payload's base64 and tells where it stands.
-    fn base64(&mut self, content: &Content) -> Result<Range<usize>, Error> {
+    /// Writes a content's base64 and tells where it stands.
+    fn content(&mut self, content: &Content) -> Result<Range<usize>, Error> {
         self.payload.clear();
         content::write(content, &mut self.payload)?;
+        self.base64()
+    }
+
+    /// Writes the payload's base64 and tells where it stands.
+    fn base64(&mut self) -> Result<Range<usize>, Error> {
         let start = self.bytes.len();
         let end = start + self.payload.len().div_ceil(3) * 4;
         self.bytes.resize(end, b'=');

@@ -20,6 +20,8 @@ pub(crate) struct Extensions {
     pub(crate) stream_no: Option<String>,
     /// The server's own tag of receivers.
     pub(crate) tag_key: Option<String>,
+    /// Whether there are members of the payload's own, see [`payload`].
+    pub(crate) over: bool,
 }
 
 impl Extensions {
@@ -44,12 +46,24 @@ impl Extensions {
     }
 }
 
+/// Members of the payload that the content has no field for, or has otherwise: they stand over what the
+/// content becomes. Placeholders in them are left alone.
+pub(crate) fn payload(message: &Message) -> Option<&Object> {
+    message.extension(NAME)?.get("payload")?.as_object().filter(|over| !over.is_empty())
+}
+
+/// What such members add to a payload, in bytes and at most.
+pub(crate) fn payload_length(over: &Object) -> usize {
+    serde_json::to_string(over).map_or(usize::MAX / 2, |text| text.len())
+}
+
 fn read(mut fields: Fields<'_>, problems: &mut Problems) -> Extensions {
     let extensions = Extensions {
         sync_once: fields.whole::<u8>("sync_once", (0, 1), problems).map(|flag| flag == 1),
         channel_type: fields.whole("channel_type", (1, form::LAST_CHANNEL_TYPE), problems),
         stream_no: text(&mut fields, "stream_no", problems),
         tag_key: text(&mut fields, "tag_key", problems),
+        over: fields.json_object("payload", problems).is_some_and(|over| !over.is_empty()),
     };
     fields.done(problems);
     extensions

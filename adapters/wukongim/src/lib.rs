@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use interline_core::adapter::{
-    Adapter, Call, Exchange, Finding, Loss, Reply, Request, Seal, Sent, Settings, Slot, Vendor, Verdict,
+    Adapter, Call, Exchange, Finding, Header, Loss, Reply, Request, Seal, Sent, Settings, Slot, Vendor,
+    Verdict,
 };
 use interline_core::error::{Error, FieldError, Refusal};
 use interline_core::message::Message;
@@ -21,6 +22,7 @@ mod decode;
 mod dialect;
 mod encode;
 mod extensions;
+mod facade;
 mod form;
 mod lookup;
 mod probe;
@@ -29,6 +31,8 @@ mod reason;
 mod settings;
 mod slot;
 pub mod wire;
+
+pub use facade::FACADE;
 
 use dialect::Dialect;
 use settings::Account;
@@ -50,7 +54,7 @@ pub static VENDOR: Vendor = Vendor {
     build,
     probes: probe::probes,
     recognise: probe::recognise,
-    facade: None,
+    facade: Some(&FACADE),
 };
 
 fn build(settings: &Settings, dialect: &str) -> Result<Arc<dyn Adapter>, Vec<FieldError>> {
@@ -89,6 +93,10 @@ impl Adapter for WuKongIm {
 
     fn decode(&self, call: &Call, reply: &Reply) -> Verdict {
         decode::decode(self.dialect, call, reply)
+    }
+
+    fn credentials(&self, _seal: &Seal<'_>) -> Vec<Header> {
+        self.account.header().into_iter().collect()
     }
 
     fn lookup(&self, sent: &Sent<'_>, _seal: &Seal<'_>) -> Option<Exchange<Finding>> {

@@ -3,11 +3,42 @@
 
 use interline_core::error::{ErrorCode, Failure};
 
+/// Nobody can tell.
+pub(crate) const UNKNOWN: i64 = 0;
 /// The one code that is none of failure.
 pub(crate) const SUCCESS: i64 = 1;
-
+/// The sender is not authenticated.
+pub(crate) const NOT_AUTHENTICATED: i64 = 2;
+/// The sender is on the recipient's denylist.
+pub(crate) const IN_BLACKLIST: i64 = 4;
+/// The channel does not exist.
+pub(crate) const NO_SUCH_CHANNEL: i64 = 5;
+/// The sender is offline.
+pub(crate) const SENDER_OFFLINE: i64 = 7;
+/// The payload could not be read.
+pub(crate) const BAD_PAYLOAD: i64 = 9;
+/// The sender may not send here.
+pub(crate) const NOT_ALLOWED: i64 = 11;
+/// The server has an error, which passes.
+pub(crate) const SYSTEM_ERROR: i64 = 15;
+/// The channel id is wrong.
+pub(crate) const WRONG_CHANNEL: i64 = 16;
+/// What the header says is not supported.
+pub(crate) const UNSUPPORTED: i64 = 20;
 /// Sent too fast.
 pub(crate) const RATE_LIMIT: i64 = 22;
+/// The sender is banned from sending.
+pub(crate) const SEND_BANNED: i64 = 25;
+/// The `client_msg_no` was used for another payload.
+pub(crate) const NUMBER_USED: i64 = 28;
+
+/// What the façade's reasons begin with, where the vendor has none that says it: the message may have
+/// arrived.
+pub(crate) const UNCERTAIN: &str = "发送结果未知，消息可能已送达！";
+/// It was surely not sent, and may be.
+pub(crate) const NOT_SENT: &str = "服务繁忙，消息未发送，请稍后重试！";
+/// It was sent too fast.
+pub(crate) const TOO_FAST: &str = "发送过于频繁，请稍后重试！";
 
 enum Kind {
     Final,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use interline_core::adapter::{Request, Settings};
+use interline_core::adapter::{Header, Request, Settings};
 use interline_core::error::FieldError;
 use interline_core::options::Sender;
 use interline_core::read::{Fields, Path, Problems};
@@ -47,12 +47,15 @@ impl Account {
         account.ok_or_else(|| problems.into_parts().0)
     }
 
+    /// The token, where there is one.
+    pub(crate) fn header(&self) -> Option<Header> {
+        self.token.as_ref().map(|Token(token)| Header { name: "token", value: token.clone(), secret: true })
+    }
+
     /// Adds the token, where there is one.
-    pub(crate) fn authorise(&self, request: Request) -> Request {
-        match &self.token {
-            Some(Token(token)) => request.secret("token", token.clone()),
-            None => request,
-        }
+    pub(crate) fn authorise(&self, mut request: Request) -> Request {
+        request.headers.extend(self.header());
+        request
     }
 }
 

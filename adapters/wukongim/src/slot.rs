@@ -9,7 +9,7 @@ use interline_core::shared::Digest;
 use crate::dialect::Dialect;
 use crate::form::{Form, PERSON};
 use crate::settings::Account;
-use crate::{SEND, SENDBATCH, content};
+use crate::{SEND, SENDBATCH, content, extensions};
 
 /// No rule of the page; what the configuration says counts.
 const MOST_IN_ARRAY: usize = 65_535;
@@ -25,7 +25,8 @@ pub(crate) fn slot(dialect: Dialect, account: &Account, message: &Message, resul
         let vars: usize =
             if message.is_template() { message.vars.values().map(String::len).sum() } else { 0 };
         let ids = message.client_id.len() + message.to.id().len();
-        AROUND_ELEMENT + ids + (content::weight(&message.content) + vars) * 4 / 3
+        let over = extensions::payload(message).map_or(0, extensions::payload_length);
+        AROUND_ELEMENT + ids + (content::weight(&message.content) + vars + over) * 4 / 3
     };
     match dialect {
         Dialect::Published => {
@@ -58,5 +59,7 @@ fn fan_out_key(dialect: Dialect, account: &Account, message: &Message, results: 
         return None;
     }
     let from = message.from.as_ref().or(account.default_sender.as_ref())?;
-    Some(Digest::of(&(from.digest(), message.content.digest(), form.flags)))
+    let said = (from.digest(), message.content.digest(), form.flags);
+    // Members of the payload's own are said once too.
+    Some(if own.over { Digest::of(&(said, message.extensions.digest())) } else { Digest::of(&said) })
 }

@@ -19,6 +19,8 @@ const CASES: usize = 14;
 fn every_case_comes_out_as_it_is_written() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases");
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // The façade's cases have a folder and a runner of their own.
+    paths.retain(|path| path.is_file());
     paths.sort();
     assert_eq!(paths.len(), CASES, "{paths:?}");
     for path in paths {

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use interline_core::adapter::{Call, CallMessage, Reply, Signal, Verdict};
 use interline_core::outcome::{ClientId, Outcome, Receipt};
 
+use serde::Deserialize;
+
 use super::{bad_reply, plain, receipt};
 use crate::reason;
 use crate::wire::{Id, Ids};
@@ -19,14 +21,37 @@ pub(super) fn verdict(call: &Call, reply: &Reply) -> Verdict {
     let Ok(answers) = answers else {
         return Verdict::all(call, &bad_reply("is no array of messages"));
     };
-    let outcomes = if in_order(call, &answers) {
+    Verdict { outcomes: outcomes(call, answers), signal: Signal::None }
+}
+
+/// What an error tells of each message, where it lists them all, in order: one that is no success as a whole
+/// though some of it was taken.
+pub(super) fn listed(call: &Call, reply: &Reply) -> Option<Verdict> {
+    let Listed { data } = serde_json::from_slice(&reply.body).ok()?;
+    let whole = data.iter().all(|answer| answer.as_ref().is_some_and(tells)) && in_order(call, &data);
+    whole.then(|| Verdict { outcomes: outcomes(call, data), signal: Signal::None })
+}
+
+/// The error that lists messages.
+#[derive(Deserialize)]
+struct Listed<'r> {
+    #[serde(borrow)]
+    data: Answers<'r>,
+}
+
+/// Whether an element says by itself what became of its message.
+fn tells(ids: &Ids<'_>) -> bool {
+    ids.reason.is_some_and(|code| code != reason::SUCCESS) || matches!(ids.message_id, Some(Id(Some(_))))
+}
+
+fn outcomes(call: &Call, answers: Answers<'_>) -> Vec<Outcome> {
+    if in_order(call, &answers) {
         let outcome =
             |(message, answer): (_, Option<_>)| answer.map_or_else(unnamed, |ids| told(message, ids));
         call.messages.iter().zip(answers).map(outcome).collect()
     } else {
         searched(call, answers)
-    };
-    Verdict { outcomes, signal: Signal::None }
+    }
 }
 
 /// Whether each answer names the message of its place, and no two messages have one name.

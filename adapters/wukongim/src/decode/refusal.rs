@@ -8,6 +8,7 @@ use interline_core::adapter::{Call, Reply, Signal, Verdict};
 use interline_core::error::{ErrorCode, Failure};
 
 use crate::dialect::Dialect;
+use crate::reason;
 use crate::wire::Complaint;
 
 /// How long a class rests after a 429 that does not say.
@@ -64,6 +65,15 @@ impl Words {
         self.complaint.as_ref().is_some_and(|complaint| complaint.msg.is_none() && complaint.error.is_some())
     }
 
+    /// Whether it says that nothing was sent. No server of the vendor has such an answer: a façade does.
+    fn is_not_sent(&self) -> bool {
+        let says = |complaint: &Complaint| {
+            complaint.status == Some(503)
+                && complaint.msg.as_deref().is_some_and(|msg| msg.contains(reason::NOT_SENT))
+        };
+        self.complaint.as_ref().is_some_and(says)
+    }
+
     fn error_is(&self, error: &str) -> bool {
         self.complaint.as_ref().is_some_and(|complaint| complaint.error.as_deref() == Some(error))
     }
@@ -85,6 +95,10 @@ pub(super) fn verdict(dialect: Dialect, call: &Call, reply: &Reply) -> Verdict {
             (failure, Signal::Freeze(call.class, pause(reply)))
         }
         402..=499 => (Failure::refused(ErrorCode::VendorError, "the server refused the call"), Signal::None),
+        503 if words.is_not_sent() => {
+            let failure = Failure::refused(ErrorCode::VendorUnavailable, "nothing was sent").for_now();
+            (failure, Signal::None)
+        }
         503 if dialect == Dialect::V3 => (unavailable(&words), Signal::None),
         500..=599 => {
             (Failure::unknown(ErrorCode::VendorError, "the server failed on the call"), Signal::None)
@@ -159,6 +173,15 @@ fn unavailable(words: &Words) -> Failure {
 /// The failure of one recipient of a fan-out.
 pub(super) fn of_recipient(dialect: Dialect, words: Option<&str>) -> Failure {
     let mut failure = match words {
+        Some(words) if words.starts_with(reason::UNCERTAIN) => {
+            Failure::unknown(ErrorCode::VendorError, "nobody can tell whether the recipient got it")
+        }
+        Some(words) if words.starts_with(reason::NOT_SENT) => {
+            Failure::refused(ErrorCode::VendorUnavailable, "the recipient was not sent to").for_now()
+        }
+        Some(words) if words.starts_with(reason::TOO_FAST) => {
+            Failure::refused(ErrorCode::RateLimited, "the recipient was sent to too fast").for_now()
+        }
         Some(words) if dialect == Dialect::V1 => of_v1(words),
         Some(_) | None => Failure::refused(ErrorCode::VendorError, "the server refused the recipient"),
     };

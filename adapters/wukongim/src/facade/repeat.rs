@@ -1,0 +1,30 @@
+//! How a repeat is recognised: as v3 does it, by sender, channel, `client_msg_no` and payload together. The
+//! number alone would not do: the published samples use the same few in every language.
+
+use std::time::Duration;
+
+use interline_core::facade::Mark;
+use interline_core::shared::Digest;
+
+use super::draft::Draft;
+
+/// How long a message is remembered. Clients drop a number that they know, so that remembering it takes
+/// nothing from anybody; callers that retry do so within minutes.
+const REMEMBERED: Duration = Duration::from_secs(60 * 60);
+
+/// The mark of a message that its caller named.
+pub(super) fn mark(draft: &Draft) -> Option<Mark> {
+    if !draft.is_named() {
+        return None;
+    }
+    let mut scope = Vec::with_capacity(draft.payload.len() + 128);
+    for text in [&draft.from, &draft.channel_id, &draft.client_msg_no] {
+        // Lengths keep the parts apart.
+        scope.extend_from_slice(&(text.len() as u64).to_be_bytes());
+        scope.extend_from_slice(text.as_bytes());
+    }
+    scope.push(draft.channel_type);
+    scope.extend_from_slice(&draft.payload);
+    let Digest(digest) = Digest::of(&scope);
+    Some(Mark { key: format!("client_msg_no:{digest:032x}"), lasts: REMEMBERED })
+}
