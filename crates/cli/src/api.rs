@@ -173,3 +173,142 @@ pub(crate) struct Problem {
     #[serde(default)]
     pub(crate) total: Option<u64>,
 }
+
+/// All migrations.
+#[derive(Debug, Deserialize)]
+pub(crate) struct MigrationPage {
+    pub(crate) migrations: Vec<MigrationAnswer>,
+}
+
+/// A migration and where it stands.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct MigrationAnswer {
+    pub(crate) name: String,
+    pub(crate) route: String,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) phase: String,
+    pub(crate) percent: u8,
+    #[serde(default)]
+    pub(crate) since: Option<String>,
+    #[serde(default)]
+    pub(crate) gates: GatesAnswer,
+    #[serde(default)]
+    pub(crate) cohort: Option<CohortAnswer>,
+}
+
+/// When a migration goes back by itself.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct GatesAnswer {
+    #[serde(default)]
+    pub(crate) rejected_percent: Option<f64>,
+    #[serde(default)]
+    pub(crate) unknown_percent: Option<f64>,
+    #[serde(default)]
+    pub(crate) p95_ms: Option<u64>,
+    #[serde(default)]
+    pub(crate) min_messages: u64,
+}
+
+/// Who may be moved.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct CohortAnswer {
+    pub(crate) file: String,
+    pub(crate) recipients: u64,
+}
+
+/// What a migration found, moved and saw.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ReportAnswer {
+    #[serde(flatten)]
+    pub(crate) migration: MigrationAnswer,
+    pub(crate) shadow: ShadowAnswer,
+    pub(crate) sides: SidesAnswer,
+    pub(crate) window: SeenAnswer,
+    #[serde(default)]
+    pub(crate) history: Vec<StepAnswer>,
+}
+
+/// What the new provider would make of the traffic.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ShadowAnswer {
+    pub(crate) messages: u64,
+    pub(crate) refused: u64,
+    pub(crate) with_losses: u64,
+    pub(crate) skipped: u64,
+    #[serde(default)]
+    pub(crate) causes: Vec<CauseAnswer>,
+    #[serde(default)]
+    pub(crate) other_causes: u64,
+    #[serde(default)]
+    pub(crate) losses: Vec<LossAnswer>,
+}
+
+/// Why messages would be refused.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CauseAnswer {
+    pub(crate) code: String,
+    pub(crate) path: String,
+    pub(crate) detail: String,
+    pub(crate) count: u64,
+    pub(crate) sample: SampleAnswer,
+}
+
+/// A message that shows a cause.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SampleAnswer {
+    pub(crate) batch: String,
+    pub(crate) message: String,
+}
+
+/// Who loses a field, or would.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LossAnswer {
+    pub(crate) field: String,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) only_to: u64,
+    pub(crate) only_from: u64,
+}
+
+/// What both providers answered.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SidesAnswer {
+    pub(crate) from: SideAnswer,
+    pub(crate) to: SideAnswer,
+}
+
+/// What one provider answered.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SideAnswer {
+    pub(crate) provider: String,
+    pub(crate) messages: u64,
+    pub(crate) accepted: u64,
+    pub(crate) rejected: u64,
+    pub(crate) unknown: u64,
+    #[serde(default)]
+    pub(crate) p50_ms: Option<u64>,
+    #[serde(default)]
+    pub(crate) p95_ms: Option<u64>,
+}
+
+/// What gates are held against.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SeenAnswer {
+    pub(crate) seconds: u64,
+    pub(crate) answers: u64,
+    pub(crate) rejected_percent: f64,
+    pub(crate) unknown_percent: f64,
+    #[serde(default)]
+    pub(crate) p95_ms: Option<u64>,
+}
+
+/// A change of a migration.
+#[derive(Debug, Deserialize)]
+pub(crate) struct StepAnswer {
+    pub(crate) at: String,
+    pub(crate) phase: String,
+    pub(crate) percent: u8,
+    #[serde(default)]
+    pub(crate) why: Option<String>,
+}

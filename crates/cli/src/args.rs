@@ -44,6 +44,8 @@ pub(crate) enum Verb {
     Batch(Batch),
     /// Look at providers, hold them, ask whether they answer
     Provider(Provider),
+    /// Move a route's messages from one provider to another, step by step
+    Migration(Migration),
     /// Make keys for apps
     Keys(Keys),
     /// Run the four emulated vendors
@@ -272,6 +274,57 @@ pub(crate) enum ProviderVerb {
 #[derive(Debug, Args)]
 pub(crate) struct OneProvider {
     /// The provider, as the configuration names it
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Migration {
+    #[command(subcommand)]
+    pub(crate) verb: MigrationVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrationVerb {
+    /// All migrations and where they stand
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Begin: nothing moves, and what the new provider would make of the messages is found out
+    Start {
+        #[command(flatten)]
+        one: OneMigration,
+        /// Deliver to both from the beginning
+        #[arg(long)]
+        both: bool,
+    },
+    /// Move so many percent of the recipients
+    Set {
+        /// The migration, as the configuration names it
+        name: String,
+        /// How many percent of the recipients are at the new provider from now on
+        #[arg(required_unless_present = "both", value_parser = clap::value_parser!(u8).range(0..=100))]
+        percent: Option<u8>,
+        /// Deliver to both
+        #[arg(long, conflicts_with = "percent")]
+        both: bool,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Go back: everything goes where it went before, what waits included
+    Rollback(OneMigration),
+    /// End it, once everybody has moved
+    Finish(OneMigration),
+    /// What would be refused or lost, what both providers answered, and what was done
+    Report(OneMigration),
+}
+
+/// A migration, and the server that has it.
+#[derive(Debug, Args)]
+pub(crate) struct OneMigration {
+    /// The migration, as the configuration names it
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) target: Target,

@@ -11,6 +11,7 @@ mod check;
 mod client;
 mod demo;
 mod keys;
+mod migration;
 mod output;
 mod plan;
 mod provider;
@@ -54,6 +55,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failed> {
         Verb::Check(args) => one_thread(check::run(&args, &common)),
         Verb::Batch(args) => one_thread(batch::run(&args, &common)),
         Verb::Provider(args) => one_thread(provider::run(&args, &common)),
+        Verb::Migration(args) => one_thread(migration::run(&args, &common)),
         Verb::Keys(args) => keys::run(&args, &common),
     }
 }

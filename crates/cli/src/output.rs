@@ -177,9 +177,9 @@ pub(crate) fn state_cell(status: &str, said: &str) -> Cell {
 /// What a state of a message, a batch or a provider means, as a style.
 pub(crate) fn status_style(status: &str) -> Style {
     match status {
-        "accepted" | "settled" | "ready" => GOOD,
+        "accepted" | "settled" | "ready" | "done" => GOOD,
         "rejected" | "expired" | "cancelled" | "open" => BAD,
-        "unknown" | "paused" | "waiting" | "half_open" | "restarting" => ODD,
+        "unknown" | "paused" | "waiting" | "half_open" | "restarting" | "rolled_back" => ODD,
         _ => Style::new(),
     }
 }
