@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use interline_core::adapter::{Call, CallMessage, Request, Seal, Sent};
+use interline_core::adapter::{Call, CallMessage, Header, Request, Seal, Sent};
 use interline_core::content::{Body, Ext};
 use interline_core::error::{Error, ErrorKind, Refusal};
 use interline_core::message::Message;
@@ -171,6 +171,12 @@ fn traceable(client_id: &str) -> Cow<'_, str> {
 pub(crate) fn login(admin_user_id: &str, secret: &str, seal: &Seal<'_>) -> Option<Request> {
     let body = written(&GetAdminToken { secret, user_id: admin_user_id }, 128).ok()?;
     Some(post("/auth/get_admin_token", body, &format!("login-{}", seal.nonce)))
+}
+
+/// The headers of any request. One that is passed on has a trace id of its own, which stays.
+pub(crate) fn credentials(token: &str, seal: &Seal<'_>) -> Vec<Header> {
+    let header = |name, value: &str, secret| Header { name, value: value.to_owned(), secret };
+    vec![header("operationID", seal.nonce, false), header("token", token, true)]
 }
 
 /// Asks whether a single send succeeded. The server remembers by the trace id alone, for a day, and

@@ -17,7 +17,7 @@ pub(crate) const VENDOR: &str = "openim";
 pub(crate) const AT: &str = "/extensions/openim";
 
 /// September 2001 and the year 2100 in milliseconds: what is outside was meant in another unit.
-const PLAUSIBLE_MS: (i64, i64) = (1_000_000_000_000, 4_102_444_800_000);
+pub(crate) const PLAUSIBLE_MS: (i64, i64) = (1_000_000_000_000, 4_102_444_800_000);
 
 /// Longest `operationID`: the server logs it with every line.
 const MAX_OPERATION_ID: usize = 128;
@@ -27,6 +27,9 @@ const MAX_OPERATION_ID: usize = 128;
 pub(crate) struct Extensions {
     /// The content type, where the content's own is not meant.
     pub(crate) content_type: Option<u32>,
+    /// The content as the vendor has it, of the type above: it stands in for the message's own content
+    /// where the server's line takes that type.
+    pub(crate) content: Option<Object>,
     /// The session type, where the recipient's own is not meant.
     pub(crate) session_type: Option<u8>,
     /// An official-account notification (1400) in place of a chat message.
@@ -80,12 +83,16 @@ pub(crate) fn refuse(problems: Problems, code: ErrorCode) -> Result<(), Refusal>
 fn read(mut fields: Fields<'_>, problems: &mut Problems) -> Extensions {
     let extensions = Extensions {
         content_type: fields.whole("contentType", (1, 9_999), problems),
+        content: fields.json_object("content", problems),
         session_type: fields.whole("sessionType", (1, 4), problems),
         notification: fields.object("notification", problems, notification),
         ex: fields.string("ex", problems),
         send_time: send_time(&mut fields, problems),
         operation_id: operation_id(&mut fields, problems),
     };
+    if extensions.content.is_some() && extensions.content_type.is_none() {
+        fields.wrong("content", "is of no type; give contentType with it", problems);
+    }
     fields.done(problems);
     extensions
 }

@@ -11,6 +11,7 @@ mod decode;
 mod dialect;
 mod encode;
 mod extensions;
+mod facade;
 mod media;
 mod rules;
 mod settings;
@@ -18,9 +19,11 @@ mod wire;
 
 use std::sync::Arc;
 
+pub use facade::FACADE;
+
 use interline_core::adapter::{
-    Adapter, Call, Exchange, Finding, Loss, Reply, Request, Seal, Sent, Settings, Slot, Token, Vendor,
-    Verdict,
+    Adapter, Call, Exchange, Finding, Header, Loss, Reply, Request, Seal, Sent, Settings, Slot, Token,
+    Vendor, Verdict,
 };
 use interline_core::content::Body;
 use interline_core::error::{Error, FieldError, Refusal};
@@ -43,7 +46,7 @@ pub static VENDOR: Vendor = Vendor {
     build,
     probes: dialect::probes,
     recognise: dialect::recognise,
-    facade: None,
+    facade: Some(&facade::FACADE),
 };
 
 /// Most recipients of a batch call whatever is configured: the server has no limit of its own, and
@@ -118,6 +121,10 @@ impl Adapter for OpenIm {
         let Access::Login { admin_user_id, secret } = &self.settings.access else { return None };
         let request = encode::login(admin_user_id, secret.expose(), seal)?;
         Some(Exchange { request, read: decode::token })
+    }
+
+    fn credentials(&self, seal: &Seal<'_>) -> Vec<Header> {
+        encode::credentials(self.token(seal), seal)
     }
 
     fn lookup(&self, sent: &Sent<'_>, seal: &Seal<'_>) -> Option<Exchange<Finding>> {

@@ -12,7 +12,7 @@ use serde_json::Value;
 pub(crate) const KEYS: [&str; 5] = ["admin_user_id", "secret", "admin_token", "default_sender", "everyone"];
 
 /// The administrator of a fresh installation.
-const ADMIN: &str = "imAdmin";
+pub(crate) const ADMIN: &str = "imAdmin";
 
 /// What a provider is set to.
 #[derive(Debug)]
