@@ -50,7 +50,7 @@ fn level(sent: &mut Sight, back: &mut Sight, crossing: &Crossing) {
 /// The body has one text and one type, whatever the content calls them.
 fn level_words(sight: &mut Sight) {
     let own = sight.extensions.as_object_mut().and_then(|own| own.remove("messageType"));
-    let content = sight.content.as_object_mut().expect("a content is an object");
+    let Some(content) = sight.content.as_object_mut() else { return };
     let (words, kind) = if let Some(data) = content.remove("data") {
         let kind = content.remove("kind").filter(|kind| kind != "").unwrap_or_else(|| json!("custom"));
         (data.as_str().map_or_else(|| data.to_string(), str::to_owned), kind)
@@ -65,7 +65,7 @@ fn level_words(sight: &mut Sight) {
 /// `extra` is text or an object, from either home; an object of `ext` is written as text.
 fn level_extra(sight: &mut Sight) {
     let own = sight.extensions.as_object_mut().and_then(|own| own.remove("extra"));
-    let content = sight.content.as_object_mut().expect("a content is an object");
+    let Some(content) = sight.content.as_object_mut() else { return };
     let ext =
         content.remove("ext").map(|ext| ext.as_str().map_or_else(|| json!(ext.to_string()), Value::from));
     content.insert("extra".to_owned(), own.or(ext).unwrap_or_default());

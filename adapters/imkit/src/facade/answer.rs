@@ -6,7 +6,7 @@ use interline_core::error::{ErrorCode, Failure, Fate};
 use interline_core::facade::{Answer, Report, Told};
 use interline_core::outcome::Status;
 use interline_core::recipient::RecipientKind;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::extensions::VENDOR;
 
@@ -18,13 +18,15 @@ const APP_ID: &str = "interline";
 
 /// An error as the vendor's endpoints write it.
 pub(super) fn problem(status: u16, code: &str, words: &str) -> Answer {
-    let mut body =
-        json!({"RC": status, "RM": reason(status, code), "error": {"code": code, "message": words}});
+    let mut body = Map::new();
+    body.insert("RC".to_owned(), json!(status));
+    body.insert("RM".to_owned(), json!(reason(status, code)));
+    body.insert("error".to_owned(), json!({"code": code, "message": words}));
     if status != 429 {
-        return Answer::json(status, &body);
+        return Answer::json(status, &Value::Object(body));
     }
-    body["retryAfter"] = json!(RETRY_AFTER);
-    let mut answer = Answer::json(status, &body);
+    body.insert("retryAfter".to_owned(), json!(RETRY_AFTER));
+    let mut answer = Answer::json(status, &Value::Object(body));
     answer.headers.push(("Retry-After", RETRY_AFTER.to_string()));
     answer
 }
@@ -125,9 +127,12 @@ pub(super) fn batch(report: &Report<'_>) -> Answer {
     if taken == 0 {
         return none_taken(&failures);
     }
-    let mut result = json!({"batchID": batch_id(told, report.batch_id), "count": taken});
+    let mut result = Map::new();
+    result.insert("batchID".to_owned(), json!(batch_id(told, report.batch_id)));
+    result.insert("count".to_owned(), json!(taken));
     if !failures.is_empty() {
-        result["failed"] = failures.iter().map(|(told, failure)| failed_entry(told, failure)).collect();
+        let failed = failures.iter().map(|(told, failure)| failed_entry(told, failure)).collect();
+        result.insert("failed".to_owned(), failed);
     }
     Answer::json(200, &json!({"RC": 0, "RM": "OK", "result": result}))
 }

@@ -1,7 +1,7 @@
 //! The bodies of the two calls become batches. What the vendor's page calls required is, a switch is true or
 //! false, and whatever else is wrong refuses the request whole, with the member's name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use interline_core::content::Object;
 use interline_core::facade::{Answer, Asked, Asking, Report, Served};
@@ -191,13 +191,22 @@ fn read_entry(index: usize, entry: &Value) -> Result<Entry<'_>, Wrong> {
     Ok(Entry { to, values: values.collect::<Result<_, _>>()? })
 }
 
+/// Values that are put in nowhere change nothing. Entries mostly have the keys of the one before.
+fn drop_unused(entries: &mut [Entry<'_>], said: &Said<'_>) {
+    let (mut keys, mut used) = (Vec::new(), BTreeSet::new());
+    for entry in entries {
+        if !entry.values.keys().eq(&keys) {
+            keys = entry.values.keys().copied().collect();
+            used = said.used(&keys);
+        }
+        entry.values.retain(|key, _| used.contains(key));
+    }
+}
+
 fn read_batch(body: &Object) -> Result<Asked, Wrong> {
     let mut entries = entries(body)?;
     let said = said(body)?;
-    // Values that stand nowhere change nothing.
-    for entry in &mut entries {
-        entry.values.retain(|key, _| said.holds(key));
-    }
+    drop_unused(&mut entries, &said);
     let mut batch = head(body, false, "fast")?;
     let mut own = own_fields(body, &said)?;
     let keys: Vec<&str> =
@@ -207,11 +216,11 @@ fn read_batch(body: &Object) -> Result<Asked, Wrong> {
     let messages: Vec<Value> = if shared {
         if keys.is_empty() {
             said.keep_extra(&mut own);
-            batch.insert("content".to_owned(), said.content(words::filled(&Values::new())));
+            batch.insert("content".to_owned(), json!(said.content(words::filled(&Values::new()))));
         } else {
             let mut content = said.content(words::templated(&keys));
-            content["template"] = json!("lenient");
-            batch.insert("content".to_owned(), content);
+            content.insert("template".to_owned(), json!("lenient"));
+            batch.insert("content".to_owned(), Value::Object(content));
         }
         entries.iter().map(inheriting).collect()
     } else {

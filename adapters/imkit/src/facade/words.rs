@@ -2,7 +2,8 @@
 //! every other dollar alone; a canonical template says the same with those other dollars doubled.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use interline_core::content::Object;
 use serde_json::{Map, Number, Value, json};
@@ -107,7 +108,9 @@ impl<'b> Said<'b> {
         extra: Option<&'b Value>,
         mentions: Vec<&'b str>,
     ) -> Result<Self, Wrong> {
-        let message = given(body, "message").unwrap_or(&Value::Null);
+        // The vendor takes an empty message for a missing one.
+        let message = given(body, "message").filter(|message| message.as_str() != Some(""));
+        let message = message.unwrap_or(&Value::Null);
         let has = |name| given(body, name).is_some();
         let shape = match kind {
             "text" | "announcement" => Shape::Text,
@@ -121,11 +124,6 @@ impl<'b> Said<'b> {
         match (shape, message) {
             (Shape::Text, Value::Null) => return Err(Wrong::missing("message")),
             (Shape::Custom, Value::Null) if members(body).next().is_none() => {
-                return Err(Wrong::missing("message"));
-            }
-            (_, Value::String(text))
-                if text.is_empty() && !matches!(shape, Shape::Media(_) | Shape::Location) =>
-            {
                 return Err(Wrong::missing("message"));
             }
             (Shape::Custom, _) | (_, Value::Null | Value::String(_)) => {}
@@ -149,10 +147,16 @@ impl<'b> Said<'b> {
         self.shape == Shape::Text
     }
 
-    /// Whether the text stands anywhere that values are put in.
-    pub(super) fn holds(&self, key: &str) -> bool {
-        let message = self.message.as_str().is_some_and(|text| text.contains(key));
-        message || self.extra.is_some_and(|extra| holds(extra, key))
+    /// The keys that values are really put in for.
+    pub(super) fn used<'k>(&self, keys: &[&'k str]) -> BTreeSet<&'k str> {
+        let used = RefCell::new(BTreeSet::new());
+        let note =
+            |text: &str| replaced(text, keys.iter().copied(), |_, key| used.borrow_mut().extend([key]), "");
+        let message = Some(self.message).filter(|message| message.is_string());
+        for value in [message, self.extra].into_iter().flatten() {
+            each_string(value, &note);
+        }
+        used.into_inner()
     }
 
     /// An `extra` that is an object stays one where the vendor itself delivers.
@@ -163,7 +167,7 @@ impl<'b> Said<'b> {
     }
 
     /// The content, its words passed through `put`.
-    pub(super) fn content(&self, put: impl Fn(&str) -> String) -> Value {
+    pub(super) fn content(&self, put: impl Fn(&str) -> String) -> Object {
         let message = match self.message {
             Value::String(text) => Value::String(put(text)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
@@ -183,7 +187,7 @@ impl<'b> Said<'b> {
         if !self.mentions.is_empty() {
             content.insert("mentions".to_owned(), json!({"users": self.mentions}));
         }
-        Value::Object(content)
+        content
     }
 
     fn text(&self, message: &Value) -> Object {
@@ -223,15 +227,6 @@ fn members(body: &Object) -> impl Iterator<Item = (&String, &Value)> {
             && key.as_str() != "_id"
             && !value.is_null()
     })
-}
-
-fn holds(value: &Value, key: &str) -> bool {
-    match value {
-        Value::String(text) => text.contains(key),
-        Value::Array(items) => items.iter().any(|item| holds(item, key)),
-        Value::Object(members) => members.values().any(|item| holds(item, key)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 fn each_string(value: &Value, put: &impl Fn(&str) -> String) -> Value {
