@@ -159,6 +159,7 @@ fn answered(
 fn survives(ends: &Ends<'_>, call: &Call, told: &[Told]) -> TestCaseResult {
     let carries = (ends.mirror.carries)(call.class);
     let (outcomes, answer) = answered(ends, call, Ok(told))?;
+    let carried = carries_client_ids(ends, call);
     let blurred = carries.blurred && told.iter().any(|other| other.result.status != told[0].result.status);
     let times: Vec<Option<i64>> = told.iter().map(|told| told.result.vendor_time_ms).collect();
     for (told, outcome) in told.iter().zip(&outcomes) {
@@ -183,7 +184,7 @@ fn survives(ends: &Ends<'_>, call: &Call, told: &[Told]) -> TestCaseResult {
             answer
         );
         if let Outcome::Accepted(receipt) = outcome {
-            ids_survive(carries, told, receipt, &answer)?;
+            ids_survive(carries, told, receipt, (carried, &answer))?;
             // One time for all messages is that of one of them.
             let shared = carries.blurred && times.contains(&receipt.time_ms);
             let real = told.result.vendor_time_ms;
@@ -193,7 +194,9 @@ fn survives(ends: &Ends<'_>, call: &Call, told: &[Told]) -> TestCaseResult {
         let Outcome::Rejected(failure) = outcome else { continue };
         prop_assert_ne!(failure.fate, Fate::Unknown);
         if matches!(status, Status::Expired | Status::Cancelled) {
-            let temporary = failure.retryable || failure.fate == Fate::NotSent;
+            // A list of who failed gives no reasons.
+            let bare = failure.code == ErrorCode::VendorError && failure.vendor_code.is_none();
+            let temporary = failure.retryable || failure.fate == Fate::NotSent || bare;
             prop_assert!(temporary, "withdrawn, but final: {} as {:?}", answer, failure);
         }
     }
@@ -209,7 +212,24 @@ fn survives(ends: &Ends<'_>, call: &Call, told: &[Told]) -> TestCaseResult {
     Ok(())
 }
 
-fn ids_survive(carries: Carries, told: &Told, receipt: &Receipt, answer: &str) -> TestCaseResult {
+/// Whether such a call gives the vendor client ids.
+fn carries_client_ids(ends: &Ends<'_>, call: &Call) -> bool {
+    const MARK: &str = "0123456789abcdefmark";
+    let mut marked = call.clone();
+    for own in &mut marked.messages {
+        own.message = Arc::new(Message { client_id: MARK.into(), ..Message::clone(&own.message) });
+    }
+    let written = ends.adapter.encode(&marked, &ends.seal()).map(|request| request.body).unwrap_or_default();
+    String::from_utf8_lossy(&written).contains(MARK)
+}
+
+/// `carried` says whether the call gave the vendor a client id: else it makes one of its own.
+fn ids_survive(
+    carries: Carries,
+    told: &Told,
+    receipt: &Receipt,
+    (carried, answer): (bool, &str),
+) -> TestCaseResult {
     let result = &told.result;
     prop_assert!(!carries.ids || receipt.message_id.is_some(), "no id in {}", answer);
     prop_assert!(!carries.times || receipt.time_ms.is_some(), "no time in {}", answer);
@@ -217,7 +237,10 @@ fn ids_survive(carries: Carries, told: &Told, receipt: &Receipt, answer: &str) -
     let (id, seq) = (receipt.message_id.as_deref(), receipt.seq.as_deref());
     prop_assert!(same(id, result.vendor_message_id.as_deref()), "another id in {}", answer);
     prop_assert!(same(seq, result.vendor_seq.as_deref()), "another sequence in {}", answer);
-    let own = receipt.client_id.as_ref().is_none_or(|id| *id == ClientId::Own);
+    let at_home = result.vendor_message_id.is_some();
+    let made =
+        |id: &ClientId| !carried && (!at_home || Some(id.text("")) == result.vendor_client_id.as_deref());
+    let own = receipt.client_id.as_ref().is_none_or(|id| *id == ClientId::Own || made(id));
     prop_assert!(own, "another client id in {}", answer);
     Ok(())
 }
