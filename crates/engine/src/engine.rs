@@ -310,6 +310,7 @@ pub(crate) fn new_batch(batch_id: &str, app: &str, head: &Head, head_text: &str,
         labels: head.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         redriven_from: None,
         marks: Vec::new(),
+        copies: Arc::default(),
     }
 }
 

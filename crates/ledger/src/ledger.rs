@@ -99,9 +99,20 @@ impl Ledger {
         now_ms: i64,
         key: Option<IdempotencyKey>,
     ) -> Result<Accepted> {
+        self.publish_all(batch_id, Vec::new(), now_ms, key).await
+    }
+
+    /// The same together with other uploads: all of them end, or none.
+    pub async fn publish_all(
+        &self,
+        batch_id: &str,
+        copies: Vec<String>,
+        now_ms: i64,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Accepted> {
         let batch_id = batch_id.to_owned();
         match &self.store {
-            Store::Sqlite(store) => store.write(sqlite::Publish { batch_id, now_ms, key }).await,
+            Store::Sqlite(store) => store.write(sqlite::Publish { batch_id, copies, now_ms, key }).await,
         }
     }
 

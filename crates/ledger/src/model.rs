@@ -74,6 +74,18 @@ pub struct NewBatch {
     pub labels: Vec<(String, String)>,
     /// How repeats of its messages are recognised. Written in the transaction that stores or begins it.
     pub marks: Vec<NewMark>,
+    /// Batches that are stored, or begun, in the same transaction as this one: copies of its messages for
+    /// another provider. They have neither marks nor copies.
+    pub copies: Arc<[NewCopy]>,
+}
+
+/// A batch that is stored together with another one, to be claimed by lanes.
+#[derive(Debug, Clone, Default)]
+pub struct NewCopy {
+    /// The batch.
+    pub batch: NewBatch,
+    /// Its messages.
+    pub parcels: Vec<NewParcel>,
 }
 
 /// Where a message stands.
@@ -97,9 +109,20 @@ pub struct NewMark {
     pub index: u32,
     /// Until when it counts.
     pub expires_ms: i64,
-    /// The earlier message that it is taken over from: one that surely did not arrive. Any other message that
-    /// has the mark keeps it.
-    pub instead_of: Option<Place>,
+    /// Whose it may be already.
+    pub from: TakenFrom,
+}
+
+/// From whom a mark is taken over. Whoever else has it keeps it, and nothing is stored.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum TakenFrom {
+    /// It has to be free.
+    #[default]
+    Nobody,
+    /// An earlier message that surely did not arrive.
+    Message(Place),
+    /// Whoever has it: it is a name to find the newest message by, and no reason not to send.
+    Anybody,
 }
 
 /// A mark that belongs to a message already.

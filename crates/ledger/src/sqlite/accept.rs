@@ -14,7 +14,7 @@ use super::writer::Work;
 use super::{failed, keys, marks};
 use crate::boundary::Around;
 use crate::error::Result;
-use crate::model::{Accepted, BatchState, IdempotencyKey, NewBatch, NewParcel};
+use crate::model::{Accepted, BatchState, IdempotencyKey, NewBatch, NewCopy, NewParcel};
 
 /// Stores a whole batch.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Work for Accept {
     }
 
     fn bytes(&self) -> usize {
-        self.batch.head.len() + parcel_bytes(&self.parcels)
+        self.batch.head.len() + parcel_bytes(&self.parcels) + copies_bytes(&self.batch)
     }
 }
 
@@ -80,6 +80,7 @@ impl Accept {
             let (no, delta) = rows.add_whole(batch, parcels, form);
             marks::write(&mut rows.script, &batch.marks, no);
             deltas.insert(no, delta);
+            rows.add_copies(batch, &mut deltas);
             answers.push(Accepted::Stored);
         }
         rows.script.run(conn, "cannot store batch").await?;
@@ -160,6 +161,16 @@ impl Rows {
         }
         self.add_batch(batch, form, (&delta, settled_ms));
         (no, delta)
+    }
+
+    /// Adds the batches that are stored together with this one.
+    pub(super) fn add_copies(&mut self, batch: &NewBatch, deltas: &mut BTreeMap<i64, Delta>) {
+        for NewCopy { batch, parcels } in &*batch.copies {
+            let state = waiting_state(batch.send_at_ms, batch.created_ms);
+            let form = Form { state, direct: false, calls: 0, now_ms: batch.created_ms };
+            let (no, delta) = self.add_whole(batch, parcels, form);
+            deltas.insert(no, delta);
+        }
     }
 
     /// Adds a batch whose parcels come later.
@@ -248,6 +259,11 @@ fn labels(batch: &NewBatch) -> Cow<'static, str> {
     let labels: serde_json::Map<String, serde_json::Value> =
         batch.labels.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     Cow::Owned(serde_json::Value::Object(labels).to_string())
+}
+
+/// Roughly what the batches take on disk that are stored together with this one.
+pub(super) fn copies_bytes(batch: &NewBatch) -> usize {
+    batch.copies.iter().map(|copy| copy.batch.head.len() + parcel_bytes(&copy.parcels)).sum()
 }
 
 /// Roughly what the parcels take on disk.

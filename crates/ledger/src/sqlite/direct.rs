@@ -1,11 +1,13 @@
 //! Sends that go past the queue: recorded when they are over, or, under an idempotency key, also before
 //! their first byte leaves, so that a crash leaves unknown messages and not a free key.
 
+use std::collections::BTreeMap;
+
 use sqlx::sqlite::SqliteConnection;
 
-use super::accept::{BatchRow, Form, Rows, parcel_bytes};
+use super::accept::{BatchRow, Form, Rows, copies_bytes, parcel_bytes};
 use super::codec::{states_from_blob, states_to_blob};
-use super::share::{Delta, apply};
+use super::share::{Delta, apply, apply_shares};
 use super::writer::Work;
 use super::{failed, keys, marks};
 use crate::boundary::Around;
@@ -42,18 +44,30 @@ impl Work for BeginDirect {
         }
         let (no, _) = rows.add_whole(&self.batch, &self.parcels, form(0, self.batch.created_ms));
         marks::write(&mut rows.script, &self.batch.marks, no);
+        let mut deltas = BTreeMap::new();
+        rows.add_copies(&self.batch, &mut deltas);
         rows.script.run(conn, "cannot store direct send").await?;
+        if !deltas.is_empty() {
+            apply_shares(conn, &deltas).await?;
+        }
         Ok(Accepted::Stored)
     }
 
     fn bytes(&self) -> usize {
-        parcel_bytes(&self.parcels)
+        parcel_bytes(&self.parcels) + copies_bytes(&self.batch)
     }
 }
 
 /// Writes down what became of a direct send.
 #[derive(Debug)]
 pub(crate) struct RecordDirect(pub(crate) DirectResult);
+
+impl DirectResult {
+    /// Whether it was written down before it started.
+    fn begun(&self) -> bool {
+        self.answer.is_some() || !self.batch.marks.is_empty() || !self.batch.copies.is_empty()
+    }
+}
 
 impl Work for RecordDirect {
     type Answer = ();
@@ -84,14 +98,13 @@ impl Work for RecordDirect {
         Ok(())
     }
 
-    /// Takes it that what answers no key and has no marks was not begun, and stores it without looking: if it
+    /// Takes it that what answers no key and has no marks and no copies was not begun, and stores it without looking: if it
     /// was begun, its id is taken, so this fails and each is run by itself.
     async fn run_all(works: &[&Self], conn: &mut SqliteConnection) -> Result<Vec<()>> {
         if let [work] = works {
             return Ok(vec![work.run(conn).await?]);
         }
-        let (begun, new): (Vec<&Self>, Vec<&Self>) =
-            works.iter().partition(|work| work.0.answer.is_some() || !work.0.batch.marks.is_empty());
+        let (begun, new): (Vec<&Self>, Vec<&Self>) = works.iter().partition(|work| work.0.begun());
         if !new.is_empty() {
             let mut rows = Rows::begin(conn).await?;
             for Self(DirectResult { batch, parcels, calls, now_ms, .. }) in new {

@@ -14,7 +14,7 @@ use super::failed;
 use super::script::Script;
 use super::writer::Work;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{MarkKey, Marked, NewBatch, NewMark, Place};
+use crate::model::{MarkKey, Marked, NewBatch, NewMark, Place, TakenFrom};
 
 /// The marks that are taken, of those that are asked for.
 async fn look_up(
@@ -49,9 +49,19 @@ pub(super) async fn taken(conn: &mut SqliteConnection, batch: &NewBatch) -> Resu
     if batch.marks.is_empty() {
         return Ok(Vec::new());
     }
-    let left: HashSet<(&MarkKey, &Place)> =
-        batch.marks.iter().filter_map(|mark| Some((&mark.key, mark.instead_of.as_ref()?))).collect();
-    let mut found = look_up(conn, batch.marks.iter().map(|mark| &mark.key), batch.created_ms).await?;
+    let mut left: HashSet<(&MarkKey, &Place)> = HashSet::new();
+    let mut wanted = Vec::with_capacity(batch.marks.len());
+    for mark in &batch.marks {
+        match &mark.from {
+            TakenFrom::Nobody => {}
+            TakenFrom::Message(place) => {
+                left.insert((&mark.key, place));
+            }
+            TakenFrom::Anybody => continue,
+        }
+        wanted.push(&mark.key);
+    }
+    let mut found = look_up(conn, wanted.into_iter(), batch.created_ms).await?;
     found.retain(|marked| !left.contains(&(&marked.key, &marked.place)));
     Ok(found)
 }

@@ -64,6 +64,8 @@ impl Work for StageParcels {
 #[derive(Debug)]
 pub(crate) struct Publish {
     pub(crate) batch_id: String,
+    /// Uploads that end with it.
+    pub(crate) copies: Vec<String>,
     pub(crate) now_ms: i64,
     pub(crate) key: Option<IdempotencyKey>,
 }
@@ -84,6 +86,18 @@ impl Work for Publish {
             keys::write(&mut script, key, &self.batch_id, false);
             script.run(conn, "cannot store idempotency key").await?;
         }
+        self.show(conn, row).await?;
+        for copy in &self.copies {
+            let row = receiving(conn, copy).await?;
+            self.show(conn, row).await?;
+        }
+        Ok(Accepted::Stored)
+    }
+}
+
+impl Publish {
+    /// Ends one upload.
+    async fn show(&self, conn: &mut SqliteConnection, row: BatchRow) -> Result<()> {
         sqlx::query("UPDATE batch SET state = $2 WHERE no = $1")
             .bind(row.no)
             .bind(waiting_state(row.send_at_ms, self.now_ms).number())
@@ -91,8 +105,7 @@ impl Work for Publish {
             .await
             .map_err(failed("cannot publish batch"))?;
         open_shares(conn, row.no).await?;
-        apply(conn, row.no, Delta::default(), self.now_ms).await?;
-        Ok(Accepted::Stored)
+        apply(conn, row.no, Delta::default(), self.now_ms).await
     }
 }
 

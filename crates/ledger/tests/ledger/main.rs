@@ -9,6 +9,8 @@ mod claims;
 #[cfg(test)]
 mod clock;
 #[cfg(test)]
+mod copies;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod damage;

@@ -1,7 +1,9 @@
 //! Marks: a repeat of a message is recognised by what its caller would recognise it by, and a mark belongs to
 //! one message at a time.
 
-use interline_ledger::{Accepted, DirectResult, Marked, NewBatch, NewMark, NewParcel, Place, Status};
+use interline_ledger::{
+    Accepted, DirectResult, Marked, NewBatch, NewMark, NewParcel, Place, Status, TakenFrom,
+};
 
 use crate::builders::{Bench, batch, parcel};
 
@@ -11,8 +13,12 @@ fn place(batch_id: &str, index: u32) -> Place {
 
 /// A batch whose messages have these marks, which last until 100.
 fn marked(id: &str, marks: &[u8]) -> NewBatch {
-    let mark =
-        |(index, key): (u32, &u8)| NewMark { key: [*key; 16], index, expires_ms: 100, instead_of: None };
+    let mark = |(index, key): (u32, &u8)| NewMark {
+        key: [*key; 16],
+        index,
+        expires_ms: 100,
+        from: TakenFrom::Nobody,
+    };
     NewBatch { marks: (0..).zip(marks).map(mark).collect(), ..batch(id) }
 }
 
@@ -60,11 +66,11 @@ async fn mark_is_taken_over_from_the_message_that_is_named_and_from_no_other() {
     let bench = Bench::new().await;
     begin(&bench, marked("a", &[1])).await;
     let mut next = marked("b", &[1]);
-    next.marks[0].instead_of = Some(place("a", 0));
+    next.marks[0].from = TakenFrom::Message(place("a", 0));
     assert_eq!(begin(&bench, next).await, Accepted::Stored);
     // Who looked at the first one, too, comes too late.
     let mut late = marked("c", &[1]);
-    late.marks[0].instead_of = Some(place("a", 0));
+    late.marks[0].from = TakenFrom::Message(place("a", 0));
     assert_eq!(begin(&bench, late).await, Accepted::Marked(vec![taken(1, "b", 0)]));
 }
 
@@ -106,5 +112,16 @@ async fn posted_end_of_a_marked_send_completes_it_among_others() {
     }
     for id in ["a", "d", "e"] {
         assert_eq!(bench.batch(id).await.counts.accepted, 1);
+    }
+}
+
+#[tokio::test]
+async fn name_belongs_to_the_newest_message_and_keeps_nothing_from_being_stored() {
+    let bench = Bench::new().await;
+    for id in ["a", "b"] {
+        let mut named = marked(id, &[9]);
+        named.marks[0].from = TakenFrom::Anybody;
+        assert_eq!(begin(&bench, named).await, Accepted::Stored);
+        assert_eq!(bench.ledger.marked(vec![[9; 16]], 5).await.unwrap(), [taken(9, id, 0)]);
     }
 }
