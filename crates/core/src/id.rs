@@ -14,6 +14,14 @@ pub fn message_fingerprint(id: &str) -> u64 {
     xxhash_rust::xxh3::xxh3_64(id.as_bytes())
 }
 
+/// Interline's own number of a message: 63 bits, never zero, the same for as long as its batch is known. For
+/// where a vendor's wire format promises a number and another vendor delivered.
+#[must_use]
+pub fn own_id(batch_id: &str, index: u64) -> i64 {
+    let hash = xxhash_rust::xxh3::xxh3_64_with_seed(batch_id.as_bytes(), index);
+    (hash >> 1).max(1).cast_signed()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -23,5 +31,13 @@ mod tests {
         let earlier = batch_id(1_000, &[255; 10]);
         let later = batch_id(1_001, &[0; 10]);
         assert!(earlier < later && earlier.len() == 36, "{earlier} {later}");
+    }
+
+    #[test]
+    fn own_ids_are_positive_and_belong_to_one_message() {
+        let ids: std::collections::BTreeSet<i64> =
+            ["bat_1", "bat_2"].into_iter().flat_map(|batch| (0..500).map(move |n| own_id(batch, n))).collect();
+        assert!(ids.len() == 1_000 && ids.first().is_some_and(|first| *first > 0));
+        assert_eq!(own_id("bat_1", 7), own_id("bat_1", 7));
     }
 }

@@ -25,7 +25,7 @@ use crate::told::Told;
 use crate::view::{Caller, Sent};
 
 /// Most messages of a direct send.
-const MOST: usize = 1_000;
+pub(crate) const MOST: usize = 1_000;
 /// The pause before the ledger is offered again what it could not take.
 const OFFER_AGAIN: Duration = Duration::from_millis(500);
 /// Messages that may wait in a lane before direct sends are turned away.
@@ -34,7 +34,7 @@ const MOST_WAITING: usize = 200_000;
 const WITHDRAWAL: Duration = Duration::from_secs(2);
 
 /// The messages of one provider, under way.
-struct Share {
+pub(crate) struct Share {
     provider: Arc<Provider>,
     /// Indexes into the batch.
     members: Vec<usize>,
@@ -44,11 +44,11 @@ struct Share {
 }
 
 /// What became of a provider's share, and which messages were in it.
-type Ended = (Arc<Provider>, Vec<usize>, DirectDone);
+pub(crate) type Ended = (Arc<Provider>, Vec<usize>, DirectDone);
 
 /// A direct send before it leaves.
 pub(crate) struct Prepared<'t> {
-    texts: Vec<MessageText<'t>>,
+    pub(crate) texts: Vec<MessageText<'t>>,
     pub(crate) routed: Vec<Result<Routed<'t>, Bad>>,
     pub(crate) results: Results,
     /// Indexes into the batch, by provider; none takes what was refused.
@@ -139,7 +139,7 @@ impl Engine {
         Ok(sent)
     }
 
-    fn refuse_when_full(&self, prepared: &Prepared<'_>) -> Result<(), Denied> {
+    pub(crate) fn refuse_when_full(&self, prepared: &Prepared<'_>) -> Result<(), Denied> {
         for (name, lane) in &*self.lanes() {
             let full = lane.view.lock().unwrap_or_else(PoisonError::into_inner).waiting > MOST_WAITING;
             let wanted =
@@ -152,7 +152,7 @@ impl Engine {
     }
 
     /// Gives each lane its messages.
-    fn depart(&self, batch: &Arc<BatchRef>, prepared: &Prepared<'_>) -> Vec<Share> {
+    pub(crate) fn depart(&self, batch: &Arc<BatchRef>, prepared: &Prepared<'_>) -> Vec<Share> {
         let lanes = self.lanes();
         self.tell_of(prepared, &batch.id);
         let mut shares = Vec::new();
@@ -183,7 +183,7 @@ impl Engine {
     }
 
     /// Waits for the lanes; at the timeout what is not final is withdrawn.
-    async fn wait(&self, shares: Vec<Share>, timeout: Duration) -> Vec<Ended> {
+    pub(crate) async fn wait(&self, shares: Vec<Share>, timeout: Duration) -> Vec<Ended> {
         let until = tokio::time::Instant::now() + timeout;
         let mut ended = Vec::with_capacity(shares.len());
         for share in shares {
@@ -207,7 +207,7 @@ impl Engine {
     }
 
     /// Gathers what the lanes noted and has it recorded.
-    async fn conclude(
+    pub(crate) async fn conclude(
         &self,
         batch: &BatchRef,
         prepared: Prepared<'_>,
@@ -234,7 +234,9 @@ impl Engine {
             now_ms: clock::now_ms(),
             answer: key.map(|key| (key.to_owned(), Vec::new())),
         };
-        self.record(&batch.id, done, key.is_some()).await;
+        // What repeats are recognised by was written down when it began.
+        let begun = key.is_some() || !done.batch.marks.is_empty();
+        self.record(&batch.id, done, begun).await;
         let messages = (0u64..).zip(prepared.routed.into_iter().zip(prepared.texts));
         let taken = messages.map(|(index, (routed, text))| match routed {
             Ok(routed) => Ok(routed.message),
@@ -245,11 +247,11 @@ impl Engine {
         Ok(Sent { id: batch.id.clone(), counts, told, providers, replayed: false })
     }
 
-    /// Has a send that is over recorded. Under an idempotency key the record is offered until it is
-    /// taken: without it the key would seem to be running until the next start.
-    async fn record(&self, batch_id: &str, done: DirectResult, under_key: bool) {
+    /// Has a send that is over recorded. What was begun, under a key or with marks, is offered until it is
+    /// taken: without that it would seem to be running until the next start.
+    async fn record(&self, batch_id: &str, done: DirectResult, begun: bool) {
         let ledger = self.inner.ledger.clone();
-        if !under_key {
+        if !begun {
             if let Err(error) = ledger.post_direct(done).await {
                 tracing::error!(batch.id = batch_id, %error, "a direct send could not be recorded; its caller has the results");
             }
@@ -292,7 +294,7 @@ impl Engine {
     }
 }
 
-fn prepare<'t>(
+pub(crate) fn prepare<'t>(
     intake: &Intake<'t>,
     texts: Vec<MessageText<'t>>,
     validation: Validation,
@@ -363,7 +365,7 @@ fn alike(provider: &Provider, count: usize, status: Status, failure: &Failure) -
     DirectDone { records, calls: 0 }
 }
 
-fn refused_result(text: &str, batch_id: &str, index: u64, bad: &Bad) -> MessageResult {
+pub(crate) fn refused_result(text: &str, batch_id: &str, index: u64, bad: &Bad) -> MessageResult {
     let mut result = crate::results::named(text, batch_id, index);
     result.status = Status::Rejected;
     result.error = Some(Box::new(bad.failure()));
@@ -371,7 +373,7 @@ fn refused_result(text: &str, batch_id: &str, index: u64, bad: &Bad) -> MessageR
 }
 
 /// The rows of a send that has not left: everything on its way.
-fn parcels(prepared: &Prepared<'_>) -> Vec<NewParcel> {
+pub(crate) fn parcels(prepared: &Prepared<'_>) -> Vec<NewParcel> {
     let mut rows = Vec::with_capacity(prepared.members.len());
     for (seq, (provider, members)) in (0u32..).zip(&prepared.members) {
         let mut row = engine::new_parcel(seq, packed(prepared, provider.as_deref(), members), None);

@@ -8,8 +8,10 @@ mod clock;
 mod denied;
 mod direct;
 mod engine;
+mod forward;
 mod intake;
 mod lane;
+mod marks;
 mod metrics;
 mod migration;
 mod order;
@@ -32,6 +34,8 @@ mod view;
 
 pub use denied::{Denied, Errors};
 pub use engine::Engine;
+pub use forward::{Forward, Forwarded};
+pub use marks::RequestKey;
 pub use migration::{
     CauseView, CohortView, GatesView, LossView, MigrationReport, MigrationSettings, MigrationView, ShadowView,
     SideView, SidesView, StepView, WindowView,

@@ -67,6 +67,8 @@ impl Lane {
         let (verdict, waiting) = match end {
             End::Verdict(verdict) => (verdict, waiting),
             End::Held(_) | End::Late | End::Fenced(_) => {
+                self.hear_never_left(waiting.iter().map(|waiting| waiting.ticket));
+                self.over_late(&touched);
                 self.never_left(end, waiting, &sending);
                 touched.into_iter().for_each(|key| self.after_stop(key));
                 return;
@@ -123,6 +125,7 @@ impl Lane {
             self.ask_later(waiting, class, why);
         }
         self.lend(leaving);
+        self.over_late(&touched);
         touched.into_iter().for_each(|key| self.after_stop(key));
     }
 
@@ -190,8 +193,10 @@ impl Lane {
         // A borrowed message goes home: its own lane knows who is next.
         judge.elsewhere &= next.is_some() || lent;
         let why = outcome.failure().cloned();
+        let late = self.late.contains_key(&key).then(|| outcome.clone());
         let noted = self.parcels.get_mut(&key).and_then(|parcel| parcel.attempted(position, outcome, judge));
         let Some((note, after)) = noted else {
+            late.into_iter().for_each(|outcome| self.hear_late(waiting.ticket, outcome));
             self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
             return;
         };

@@ -7,6 +7,7 @@ mod claim;
 mod depart;
 mod due;
 mod entry;
+mod late;
 mod loan;
 mod lookup;
 mod parcel;
@@ -187,6 +188,8 @@ pub(crate) struct Lane {
     asks_under_way: usize,
     sweep_at_ms: i64,
     clock: JumpWatch,
+    /// What was given up while it was under way.
+    late: HashMap<u32, late::Late>,
 }
 
 impl Lane {
@@ -242,6 +245,7 @@ impl Lane {
             asks_under_way: 0,
             sweep_at_ms: 0,
             clock: JumpWatch::new(),
+            late: HashMap::new(),
         };
         tokio::spawn(lane.run(inbox));
         LaneHandle { events, view }

@@ -133,6 +133,7 @@ impl Lane {
 
     /// Stops waiting for what is under way of a parcel: it is unknown.
     pub(super) fn give_up(&mut self, key: u32) {
+        self.expect_late(key);
         let Some(parcel) = self.parcels.get_mut(&key) else { return };
         let now_ms = clock::now_ms();
         let mut sent_ms = now_ms;
