@@ -41,7 +41,7 @@ pub(crate) fn check(account: &Account, message: &Message, results: Results) -> R
     let payload = payload(&written, route, extensions.msg_type)?;
     size(&written, route, &payload.text)?;
     let mut losses = delivery::losses(message, sender, (&written, &options), route);
-    content::losses(&written, &mut losses);
+    content::losses(&written, extensions.msg_type, &mut losses);
     losses.extend(extensions::losses(map, route));
     Ok(losses)
 }

@@ -173,8 +173,9 @@ pub(crate) fn ext_text(ext: &Ext) -> Cow<'_, str> {
     }
 }
 
-/// What of a content's typed part the vendor has no place for.
-pub(crate) fn losses(content: &Content, losses: &mut Vec<Loss>) {
+/// What of a content's typed part the vendor has no place for. `chosen` is the extension `msgType`.
+pub(crate) fn losses(content: &Content, chosen: Option<u8>, losses: &mut Vec<Loss>) {
+    let is_kind = |kind: &String| chosen.is_some_and(|chosen| chosen.to_string() == *kind);
     let mut lost = |given: bool, name: Loss| {
         if given {
             losses.push(name);
@@ -188,7 +189,7 @@ pub(crate) fn losses(content: &Content, losses: &mut Vec<Loss>) {
         Body::Video(video) => lost(video.thumbnail_url.is_some(), "thumbnail_url"),
         Body::File(file) => lost(file.mime.is_some(), "mime"),
         Body::Location(place) => lost(place.title.is_some() && place.address.is_some(), "address"),
-        Body::Custom { kind, .. } => lost(kind.is_some(), "kind"),
+        Body::Custom { kind, .. } => lost(kind.as_ref().is_some_and(|kind| !is_kind(kind)), "kind"),
         Body::Text(_) | Body::Notice(_) | Body::Audio(_) | Body::Raw { .. } => {}
     }
 }

@@ -94,7 +94,9 @@ fn level(sent: &mut Sight, back: &mut Sight, crossing: &Crossing) {
         let options = sight.options.as_object_mut().unwrap();
         if room {
             // Rooms push nothing, count nothing and know nobody who is offline; `store` says the rest.
-            ["push", "badge", "online_only"].map(|name| options.remove(name));
+            for name in ["push", "badge", "online_only"] {
+                options.remove(name);
+            }
         } else if let Some(push) = options.get_mut("push").and_then(Value::as_object_mut) {
             // There is one badge.
             push.remove("badge");
@@ -110,7 +112,7 @@ fn level(sent: &mut Sight, back: &mut Sight, crossing: &Crossing) {
 /// What a content of the adapter's is on the wire.
 fn content(sent: Value, crossing: &Crossing) -> Value {
     let Value::Object(mut content) = sent else { return sent };
-    let lost = |name: &str| crossing.losses.iter().any(|loss| *loss == name);
+    let lost = |name: &str| crossing.losses.contains(&name);
     for name in ["kind", "thumbnail_url", "mime"] {
         if lost(name) {
             content.remove(name);

@@ -1,0 +1,85 @@
+//! Repeats: which id tells one, and what is answered to it.
+
+use std::time::Duration;
+
+use interline_core::error::ErrorCode;
+use interline_core::facade::{Incoming, Served, Told};
+use interline_core::outcome::Status;
+use serde_json::{Value, json};
+
+use super::{
+    BATCH, ROOM, SINGLE, accepted, asked, render, request, room_batch, serve, single, told, unknown,
+};
+
+const RESEND: &str = "parameter resendFlag should be used for RESEND!";
+
+fn again(told: Told) -> Told {
+    Told { repeated: true, ..told }
+}
+
+fn flagged(flag: u8) -> Value {
+    json!({"roomid": "72", "fromAccid": "yx2", "msgId": "m1", "msgType": 0, "attach": "x", "resendFlag": flag})
+}
+
+fn batch(flag: u8) -> Value {
+    let item = json!({"msgId": "m1", "msgType": 0, "attach": "x", "resendFlag": flag});
+    json!({"roomid": "72", "fromAccid": "yx2", "msgList": [item]})
+}
+
+#[test]
+fn a_room_knows_its_messages_for_a_day() {
+    let asked = asked(BATCH, &room_batch(&["m1", "a:b"]));
+    let marks: Vec<_> = asked.marks.iter().flatten().map(|mark| (mark.key.as_str(), mark.lasts)).collect();
+    let day = Duration::from_secs(86_400);
+    assert_eq!(marks, [("room:72:m1", day), ("room:72:a:b", day)]);
+    assert!(super::asked(SINGLE, &single()).marks.is_empty());
+}
+
+#[test]
+fn a_known_id_without_the_flag_fails_in_the_vendors_words() {
+    let answer = render(asked(BATCH, &batch(0)), Ok(&[again(accepted())]));
+    assert_eq!(answer, json!({"code": 200, "success": [], "fail": [{"m1": RESEND}]}));
+    let answer = render(asked(ROOM, &flagged(0)), Ok(&[again(accepted())]));
+    assert_eq!(answer, json!({"code": 414, "desc": RESEND}));
+}
+
+#[test]
+fn a_known_id_with_the_flag_succeeds_with_the_first_record() {
+    let first =
+        || told(Status::Accepted, "netease", |result| result.vendor_time_ms = Some(1_668_566_975_724));
+    let answer = render(asked(BATCH, &batch(1)), Ok(&[again(first())]));
+    assert_eq!(answer["success"][0]["m1"]["time"], "1668566975724");
+    let answer = render(asked(ROOM, &flagged(1)), Ok(&[again(first())]));
+    assert_eq!((&answer["code"], &answer["desc"]["time"]), (&json!(200), &json!("1668566975724")));
+}
+
+#[test]
+fn an_unknown_id_with_the_flag_is_accepted_and_passed_on_as_a_resend() {
+    let asked = asked(BATCH, &batch(1));
+    assert_eq!(asked.batch["messages"][0]["extensions"], json!({"netease": {"resendFlag": 1}}));
+    let answer = render(asked, Ok(&[accepted()]));
+    assert_eq!(answer["success"][0]["m1"]["msgid_client"], "m1");
+}
+
+#[test]
+fn a_known_id_of_which_nobody_can_tell_is_never_called_taken() {
+    for flag in [0, 1] {
+        let answer = render(asked(BATCH, &batch(flag)), Ok(&[again(unknown(ErrorCode::Timeout))]));
+        assert_eq!(answer["code"], 408, "{answer}");
+    }
+}
+
+#[test]
+fn a_request_is_told_by_the_id_that_client_libraries_give_it() {
+    let named = |headers: &[(&str, &str)]| {
+        let headers = headers.iter().map(|(name, id)| ((*name).to_owned(), (*id).to_owned())).collect();
+        let Served::Send(asked) = serve(&Incoming { headers, ..request(SINGLE, &single()) }) else {
+            panic!("a good request is refused");
+        };
+        asked.request_id
+    };
+    assert_eq!(named(&[("requestid", "r1")]).as_deref(), Some("r1"));
+    assert_eq!(named(&[("x-custom-traceid", "r2")]).as_deref(), Some("r2"));
+    assert_eq!(named(&[("requestid", "")]), None);
+    assert_eq!(named(&[]), None);
+}
