@@ -39,7 +39,9 @@ fn of_sender(sender: &Sender, lose: &mut impl FnMut(bool, Loss)) {
 }
 
 fn of_content(message: &Message, draft: &Draft<'_>, lose: &mut impl FnMut(bool, Loss)) {
+    let own = Extensions::read(message, &mut Vec::new());
     match &message.content.body {
+        _ if own.body.is_some() => {}
         Body::Markdown(_) | Body::Notice(_) => lose(!draft.kind_given, "content.type"),
         Body::Quote { .. } => lose(true, "content.message"),
         Body::Text(_)
@@ -56,11 +58,14 @@ fn of_content(message: &Message, draft: &Draft<'_>, lose: &mut impl FnMut(bool, 
     if let Some(mentions) = &message.content.mentions {
         lose(mentions.all || (!mentions.users.is_empty() && !stands_alone(message)), "mentions");
     }
-    let extra = Extensions::read(message, &mut Vec::new()).extra;
     let same = |extra: &Verbatim<'_>, ext: &Ext| match (extra, ext) {
         (Verbatim::Text(extra), Ext::Text(ext)) => extra == ext,
         (Verbatim::Object(extra), Ext::Object(ext)) => *extra == ext,
         (Verbatim::Text(_), Ext::Object(_)) | (Verbatim::Object(_), Ext::Text(_)) => false,
+    };
+    let extra = match own.body {
+        Some(body) => body.get("extra").and_then(Verbatim::of),
+        None => own.extra,
     };
     lose(extra.zip(message.content.ext.as_ref()).is_some_and(|(extra, ext)| !same(&extra, ext)), "ext");
 }

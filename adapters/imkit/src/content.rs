@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 
-use interline_core::content::{Body, Content, Ext, Object, Raw};
-use interline_core::error::{ErrorCode, FieldError, Refusal};
+use interline_core::content::{Body, Content, Ext, Object};
+use interline_core::error::{ErrorCode, Refusal};
 use interline_core::message::Message;
 use interline_core::options::{Results, Vars};
 use interline_core::recipient::RecipientKind;
@@ -13,11 +13,7 @@ use interline_core::template::{self, Piece};
 use serde_json::Value;
 
 use crate::extensions::{self, Extensions, Verbatim};
-use crate::wire;
-
-/// Members of a `raw` body that the adapter writes itself, or that would mean something else: an
-/// `_id` in a message asks the vendor to overwrite that message.
-const RESERVED: [&str; 7] = ["sender", "push", "skipTotalBadge", "paras", "room", "receiver", "_id"];
+use crate::{payload, wire};
 
 /// How the words of a message stand in a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,7 +35,7 @@ pub(crate) struct Draft<'m> {
     pub(crate) text: Cow<'m, str>,
     /// `extra`, in the same wording as the text.
     pub(crate) extra: Option<Extra<'m>>,
-    /// Further members of the body, from a `raw` content.
+    /// Further members of the body, from a payload of the vendor's own.
     pub(crate) own: Object,
     /// How the words stand in a call.
     pub(crate) wording: Wording,
@@ -47,6 +43,8 @@ pub(crate) struct Draft<'m> {
     pub(crate) skip_total_badge: bool,
     /// Whether the app chose the type itself.
     pub(crate) kind_given: bool,
+    /// Whether the words are the content's, and not those of a body that stands in its place.
+    pub(crate) of_content: bool,
 }
 
 /// The app's own addition to a message.
@@ -77,14 +75,14 @@ impl Extra<'_> {
 }
 
 /// The text of a body, before values are put in.
-struct Words<'m> {
-    text: Cow<'m, str>,
+pub(crate) struct Words<'m> {
+    pub(crate) text: Cow<'m, str>,
     /// Whether the canonical template covers it.
-    templated: bool,
+    pub(crate) templated: bool,
     /// The type that the body stands for by itself.
-    kind: &'m str,
-    kind_given: bool,
-    own: Object,
+    pub(crate) kind: &'m str,
+    pub(crate) kind_given: bool,
+    pub(crate) own: Object,
 }
 
 impl<'m> Words<'m> {
@@ -105,8 +103,11 @@ impl<'m> Draft<'m> {
         if !errors.is_empty() {
             return Err(Refusal { code: ErrorCode::InvalidMessage, errors });
         }
-        let mut words = words(&message.content)?;
-        refuse_repeats(&message.content, extensions, &words.own)?;
+        let mut words = match extensions.body {
+            Some(body) => payload::of_extension(body)?,
+            None => words(&message.content)?,
+        };
+        payload::refuse_repeats(&message.content, extensions, &words.own)?;
         if let Some(kind) = extensions.message_type {
             words.kind = kind;
             words.kind_given = true;
@@ -127,16 +128,18 @@ impl<'m> Draft<'m> {
 }
 
 /// Whether the message goes by the single send, which answers with its id: a group or room whose
-/// caller asked for `results: each`. That call is not documented to take more than words.
+/// caller asked for `results: each`. That call is not documented to take more than words, so more goes by
+/// it only where the caller wrote the body.
 pub(crate) fn stands_alone(message: &Message) -> bool {
     let room = match message.to.kind() {
         RecipientKind::Group | RecipientKind::Room => true,
         RecipientKind::User | RecipientKind::Everyone => false,
     };
-    room && message.options.results == Some(Results::Each)
-        && message.content.ext.is_none()
+    let own = |key: &str| message.extension(extensions::VENDOR)?.get(key).filter(|value| !value.is_null());
+    let words_alone = message.content.ext.is_none()
         && !matches!(message.content.body, Body::Raw { .. })
-        && message.extension(extensions::VENDOR).is_none_or(|own| own.get("extra").is_none_or(Value::is_null))
+        && own("extra").is_none();
+    room && message.options.results == Some(Results::Each) && (own("body").is_some() || words_alone)
 }
 
 const fn empty_path(body: &Body) -> &'static str {
@@ -176,7 +179,7 @@ fn words(content: &Content) -> Result<Words<'_>, Refusal> {
             let kind = given.unwrap_or("custom");
             Ok(Words { text, templated: false, kind, kind_given: given.is_some(), own: Object::new() })
         }
-        Body::Raw { vendor, payload } if vendor == extensions::VENDOR => raw(payload),
+        Body::Raw { vendor, payload } if vendor == extensions::VENDOR => payload::of_content(payload),
         Body::Raw { vendor, .. } => Err(Refusal::new(
             ErrorCode::Unsupported,
             "/content/vendor",
@@ -197,52 +200,6 @@ fn unsupported(content: &Content) -> Refusal {
         extensions::VENDOR
     );
     Refusal::new(ErrorCode::Unsupported, "/content/type", detail)
-}
-
-fn raw(payload: &Raw) -> Result<Words<'_>, Refusal> {
-    let refusal = |path: &str, detail: String| Refusal::new(ErrorCode::InvalidMessage, path, detail);
-    let body = match payload {
-        Raw::Json(Value::Object(body)) => body,
-        Raw::Json(_) => return Err(refusal("/content/body", "expected an object".to_owned())),
-        Raw::Bytes(_) => {
-            return Err(refusal("/content/body_base64", "the payload is JSON: give it in body".to_owned()));
-        }
-    };
-    let text = |key: &str| {
-        body.get(key)
-            .and_then(Value::as_str)
-            .ok_or_else(|| refusal(&format!("/content/body/{key}"), "required, as a string".to_owned()))
-    };
-    let (text, kind) = (text("message")?, text("messageType")?);
-    if kind.is_empty() {
-        return Err(refusal("/content/body/messageType", "must not be empty".to_owned()));
-    }
-    if extensions::is_system_type(kind) {
-        return Err(refusal("/content/body/messageType", extensions::system_type_detail(kind)));
-    }
-    let mut own = body.clone();
-    own.retain(|key, _| key != "message" && key != "messageType");
-    if let Some(key) = RESERVED.into_iter().find(|key| own.contains_key(*key)) {
-        let detail = format!("is not the payload's to say; so are {}", RESERVED.join(", "));
-        return Err(refusal(&format!("/content/body/{key}"), detail));
-    }
-    Ok(Words { text: Cow::Borrowed(text), templated: false, kind, kind_given: true, own })
-}
-
-/// A raw body and what stands beside it must not say the same thing twice.
-fn refuse_repeats(content: &Content, extensions: Extensions<'_>, own: &Object) -> Result<(), Refusal> {
-    let mut errors = Vec::new();
-    let mut repeated = |path: &str| errors.push(FieldError::new(path, "stands in the raw body too"));
-    if matches!(content.body, Body::Raw { .. }) && extensions.message_type.is_some() {
-        repeated("/extensions/imkit/messageType");
-    }
-    if own.contains_key("extra") && extensions.extra.is_some() {
-        repeated("/extensions/imkit/extra");
-    }
-    if own.contains_key("extra") && content.ext.is_some() {
-        repeated("/content/ext");
-    }
-    if errors.is_empty() { Ok(()) } else { Err(Refusal { code: ErrorCode::InvalidMessage, errors }) }
 }
 
 /// The draft as a template, if the vendor can be trusted with it.
@@ -278,6 +235,7 @@ fn template_draft<'m>(
         wording: Wording::Template,
         skip_total_badge: extensions.skip_total_badge,
         kind_given: words.kind_given,
+        of_content: extensions.body.is_none(),
     })
 }
 
@@ -350,6 +308,7 @@ fn rendered_draft<'m>(
         text => text,
     };
     let extra = match (extensions.extra, &message.content.ext) {
+        _ if words.own.contains_key("extra") => None,
         (Some(Verbatim::Text(text)), _) => Some(Extra::Text(Cow::Borrowed(text))),
         (Some(Verbatim::Object(object)), _) => Some(Extra::Object(object)),
         (None, Some(_)) if filled => {
@@ -371,5 +330,6 @@ fn rendered_draft<'m>(
         wording: if foldable { Wording::Fold } else { Wording::Literal },
         skip_total_badge: extensions.skip_total_badge,
         kind_given: words.kind_given,
+        of_content: extensions.body.is_none(),
     }
 }

@@ -2,6 +2,7 @@
 //! into the body from borrowed messages: a call of two hundred is the common case.
 
 use interline_core::adapter::{Call, CallMessage, Request, Slot};
+use interline_core::content::Object;
 use interline_core::error::{Error, ErrorKind, Refusal};
 use interline_core::message::Message;
 use interline_core::options::Sender;
@@ -30,6 +31,7 @@ struct Key<'k> {
     words: Words<'k>,
     kind: &'k str,
     extra: Option<&'k Extra<'k>>,
+    own: &'k Object,
     sender: Option<&'k str>,
     push: bool,
     skip_total_badge: bool,
@@ -61,11 +63,13 @@ pub(crate) fn slot(message: &Message, settings: &Settings) -> Slot {
         wording: draft.wording,
         words: match draft.wording {
             Wording::Fold => Words::Folded,
-            Wording::Literal if message.is_template() => Words::Text(&draft.text),
+            // Its text is not the content's alone.
+            Wording::Literal if message.is_template() || !draft.of_content => Words::Text(&draft.text),
             Wording::Literal | Wording::Template => Words::Content(message.content.digest()),
         },
         kind: draft.kind,
         extra: draft.extra.as_ref(),
+        own: &draft.own,
         sender: message.sender(settings.default_sender.as_ref()).ok().map(|sender| sender.id.as_str()),
         push: message.options.wants_push(),
         skip_total_badge: draft.skip_total_badge,
@@ -109,6 +113,7 @@ fn single(of: &CallMessage, sender: &Sender, settings: &Settings) -> Result<Vec<
         message_type: draft.kind,
         push: message.options.wants_push(),
         skip_total_badge: draft.skip_total_badge,
+        own: &draft.own,
         mentions: message.content.mentions.as_ref().map(|mentions| &*mentions.users).unwrap_or_default(),
     };
     write(&body, 256 + draft.text.len())

@@ -7,7 +7,7 @@ use interline_core::message::Message;
 use serde_json::Value;
 
 /// The keys that may stand in `extensions.imkit`.
-pub(crate) const KEYS: [&str; 3] = ["messageType", "skipTotalBadge", "extra"];
+pub(crate) const KEYS: [&str; 4] = ["messageType", "skipTotalBadge", "extra", "body"];
 
 /// The vendor's name, as extensions and `raw` contents write it.
 pub(crate) const VENDOR: &str = "imkit";
@@ -38,6 +38,8 @@ pub(crate) struct Extensions<'m> {
     pub(crate) skip_total_badge: bool,
     /// The app's own addition, exactly as it is to stand in the body.
     pub(crate) extra: Option<Verbatim<'m>>,
+    /// What this vendor gets in the content's place.
+    pub(crate) body: Option<&'m Object>,
 }
 
 /// An `extra` that is passed through as it is, dollars included.
@@ -47,6 +49,17 @@ pub(crate) enum Verbatim<'m> {
     Text(&'m str),
     /// An object.
     Object(&'m Object),
+}
+
+impl<'m> Verbatim<'m> {
+    /// A string or an object.
+    pub(crate) fn of(value: &'m Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(Self::Text(text)),
+            Value::Object(object) => Some(Self::Object(object)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
+        }
+    }
 }
 
 impl<'m> Extensions<'m> {
@@ -68,11 +81,16 @@ impl<'m> Extensions<'m> {
                     Some(skip) => read.skip_total_badge = skip,
                     None => wrong(key, "expected true or false".to_owned()),
                 },
-                "extra" => match value {
-                    Value::String(text) => read.extra = Some(Verbatim::Text(text)),
-                    Value::Object(object) => read.extra = Some(Verbatim::Object(object)),
-                    Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+                "extra" => {
+                    read.extra = Verbatim::of(value);
+                    if read.extra.is_none() {
                         wrong(key, "expected a string or an object".to_owned());
+                    }
+                }
+                "body" => match value {
+                    Value::Object(body) => read.body = Some(body),
+                    Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                        wrong(key, "expected an object".to_owned());
                     }
                 },
                 _ => wrong(key, format!("unknown field; allowed: {}", KEYS.join(", "))),

@@ -11,6 +11,7 @@ mod decode;
 mod encode;
 mod extensions;
 mod facade;
+mod payload;
 mod settings;
 mod wire;
 

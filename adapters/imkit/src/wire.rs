@@ -37,6 +37,8 @@ pub(crate) struct Single<'a> {
     pub(crate) skip_total_badge: bool,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub(crate) mentions: &'a [String],
+    #[serde(flatten)]
+    pub(crate) own: &'a Object,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]

@@ -11,6 +11,7 @@ fn the_laws_of_adapters_hold() {
         json!({"skipTotalBadge": true}),
         json!({"extra": {"k": "v"}}),
         json!({"extra": "text"}),
+        json!({"body": {"messageType": "sticker", "message": "", "sticker": "s1"}}),
     ];
     let replies = [
         json!({"RC": 0, "RM": "OK", "result": {"batchID": "b1", "count": 1}}),

@@ -12,6 +12,9 @@ fn hold(law: fn(&Mirror<'_>)) {
         json!({"skipTotalBadge": true}),
         json!({"extra": {"k": "v"}}),
         json!({"extra": "te$$xt"}),
+        json!({"body": {"messageType": "image", "message": "", "originalUrl": "https://o"}, "skipTotalBadge": true}),
+        json!({"body": {"messageType": "sticker", "message": "$s$", "sticker": "s1", "extra": {"k": 1}}}),
+        json!({"body": {"messageType": "text", "message": "yes", "reply": "m1", "extra": "text"}}),
     ];
     for fold in [true, false] {
         law(&Mirror {
@@ -49,6 +52,13 @@ fn level(sent: &mut Sight, back: &mut Sight, crossing: &Crossing) {
 
 /// The body has one text and one type, whatever the content calls them.
 fn level_words(sight: &mut Sight) {
+    if let Some(body) = sight.extensions.get("body").cloned() {
+        // It stands in the place of the content, and of its `ext` where it has an `extra`.
+        let ext = sight.content.get("ext").filter(|_| body.get("extra").is_none()).cloned();
+        let mentions = sight.content.get("mentions").cloned();
+        sight.content = json!({"ext": ext, "mentions": mentions});
+        return;
+    }
     let own = sight.extensions.as_object_mut().and_then(|own| own.remove("messageType"));
     let Some(content) = sight.content.as_object_mut() else { return };
     let (words, kind) = if let Some(data) = content.remove("data") {

@@ -30,7 +30,7 @@ const PUBLISHED: [&str; 14] = [
 const PUBLISHED_RESULT: [&str; 2] = ["result.batchID", "result.count"];
 
 /// Homes, as the API of Interline names them.
-const HOMES: [&str; 26] = [
+const HOMES: [&str; 27] = [
     "setting `api_key`",
     "setting `default_sender`",
     "constant",
@@ -44,6 +44,7 @@ const HOMES: [&str; 26] = [
     "extensions.imkit.messageType",
     "extensions.imkit.skipTotalBadge",
     "extensions.imkit.extra",
+    "extensions.imkit.body",
     "from.id",
     "options.push.enabled",
     "options.online_only",

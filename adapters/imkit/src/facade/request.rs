@@ -114,19 +114,10 @@ fn head(body: &Object, push: bool, results: &str) -> Result<Object, Wrong> {
     let push = switch(body, "push")?.unwrap_or(push);
     head.insert("options".to_owned(), json!({"push": {"enabled": push}, "results": results}));
     head.insert("validation".to_owned(), json!("permissive"));
-    Ok(head)
-}
-
-/// The vendor's own fields.
-fn own_fields(body: &Object, said: &Said<'_>) -> Result<Object, Wrong> {
-    let mut own = Map::new();
     if switch(body, "skipTotalBadge")?.unwrap_or_default() {
-        own.insert("skipTotalBadge".to_owned(), json!(true));
+        add_own(&mut head, [("skipTotalBadge".to_owned(), json!(true))].into_iter().collect());
     }
-    if let Some(kind) = said.own_type() {
-        own.insert("messageType".to_owned(), json!(kind));
-    }
-    Ok(own)
+    Ok(head)
 }
 
 fn read_single(body: &Object) -> Result<Asked, Wrong> {
@@ -134,11 +125,7 @@ fn read_single(body: &Object) -> Result<Asked, Wrong> {
     let sender = text(body, "sender")?.ok_or_else(|| Wrong::missing("sender"))?;
     let said = said(body)?;
     let mut batch = head(body, true, "each")?;
-    let mut own = own_fields(body, &said)?;
-    said.keep_extra(&mut own);
-    add_own(&mut batch, own);
-    let content = said.content(words::filled(&Values::new()));
-    batch.insert("messages".to_owned(), json!([{"to": format!("group:{room}"), "content": content}]));
+    batch.insert("messages".to_owned(), json!([speaking(&format!("group:{room}"), &said, &Values::new())]));
     let echo = Echo {
         room: room.to_owned(),
         sender: sender.to_owned(),
@@ -149,9 +136,23 @@ fn read_single(body: &Object) -> Result<Asked, Wrong> {
     Ok(Asked { batch, marks: Vec::new(), request_id: None, name: None, answer })
 }
 
-fn add_own(batch: &mut Object, own: Object) {
-    if !own.is_empty() {
-        batch.insert("extensions".to_owned(), json!({extensions::VENDOR: own}));
+/// A message that says its own words.
+fn speaking(to: &str, said: &Said<'_>, values: &Values<'_>) -> Value {
+    let mut message = Map::new();
+    message.insert("to".to_owned(), json!(to));
+    message.insert("content".to_owned(), json!(said.content(words::filled(values))));
+    add_own(&mut message, said.own(words::filled(values)));
+    Value::Object(message)
+}
+
+/// Adds what is for the vendor alone.
+fn add_own(to: &mut Object, own: Object) {
+    if own.is_empty() {
+        return;
+    }
+    let extensions = to.entry("extensions").or_insert_with(|| json!({extensions::VENDOR: {}}));
+    if let Some(Value::Object(known)) = extensions.get_mut(extensions::VENDOR) {
+        known.extend(own);
     }
 }
 
@@ -208,28 +209,30 @@ fn read_batch(body: &Object) -> Result<Asked, Wrong> {
     let said = said(body)?;
     drop_unused(&mut entries, &said);
     let mut batch = head(body, false, "fast")?;
-    let mut own = own_fields(body, &said)?;
     let keys: Vec<&str> =
         entries.first().map(|entry| entry.values.keys().copied().collect()).unwrap_or_default();
     let alike = entries.iter().all(|entry| entry.values.keys().eq(keys.iter()));
     let shared = alike && (keys.is_empty() || (said.takes_template() && keys.iter().all(|key| is_name(key))));
     let messages: Vec<Value> = if shared {
-        if keys.is_empty() {
-            said.keep_extra(&mut own);
-            batch.insert("content".to_owned(), json!(said.content(words::filled(&Values::new()))));
+        let content = if keys.is_empty() {
+            add_own(&mut batch, said.own(words::filled(&Values::new())));
+            said.content(words::filled(&Values::new()))
         } else {
             let mut content = said.content(words::templated(&keys));
             content.insert("template".to_owned(), json!("lenient"));
-            batch.insert("content".to_owned(), Value::Object(content));
-        }
+            let mut own = said.own(words::templated(&keys));
+            // Values are not put into what is the vendor's own.
+            own.remove("extra");
+            add_own(&mut batch, own);
+            content
+        };
+        batch.insert("content".to_owned(), Value::Object(content));
         entries.iter().map(inheriting).collect()
     } else {
         // Entries with different keys leave different placeholders as they stand, and some keys are no
         // names of ours: then each message says its own words.
-        let own_words = |entry: &Entry<'_>| json!({"to": entry.to, "content": said.content(words::filled(&entry.values))});
-        entries.iter().map(own_words).collect()
+        entries.iter().map(|entry| speaking(&entry.to, &said, &entry.values)).collect()
     };
-    add_own(&mut batch, own);
     batch.insert("messages".to_owned(), Value::Array(messages));
     Ok(Asked { batch, marks: Vec::new(), request_id: None, name: None, answer: Box::new(answer::batch) })
 }

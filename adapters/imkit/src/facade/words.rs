@@ -137,14 +137,14 @@ impl<'b> Said<'b> {
         self.kind
     }
 
-    /// The type where the content alone would not say it.
-    pub(super) fn own_type(&self) -> Option<&'b str> {
-        (self.shape == Shape::Text && self.kind != "text").then_some(self.kind)
-    }
-
     /// Whether canonical templates cover everything that values may stand in.
     pub(super) fn takes_template(&self) -> bool {
-        self.shape == Shape::Text
+        self.shape == Shape::Text && !self.is_more_than_words()
+    }
+
+    /// Whether the body has members that no plain text has.
+    fn is_more_than_words(&self) -> bool {
+        members(self.body).next().is_some()
     }
 
     /// The keys that values are really put in for.
@@ -159,11 +159,26 @@ impl<'b> Said<'b> {
         used.into_inner()
     }
 
-    /// An `extra` that is an object stays one where the vendor itself delivers.
-    pub(super) fn keep_extra(&self, own: &mut Object) {
-        if let Some(extra @ Value::Object(_)) = self.extra {
-            own.insert("extra".to_owned(), extra.clone());
+    /// What the vendor itself gets where it delivers: an `extra` that is an object stays one, a type that the
+    /// content does not say is named, and a body that is more than words is passed on as it is.
+    pub(super) fn own(&self, put: impl Fn(&str) -> String) -> Object {
+        let extra = self.extra.map(|extra| each_string(extra, &put));
+        let message = match self.message {
+            Value::String(text) => Some(put(text)),
+            Value::Null => Some(String::new()),
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        if let Some(message) = message.filter(|_| self.is_more_than_words()) {
+            let mut body = object([
+                ("messageType", json!(self.kind)),
+                ("message", json!(message)),
+                ("extra", extra.unwrap_or_default()),
+            ]);
+            body.extend(members(self.body).map(|(key, value)| (key.clone(), value.clone())));
+            return object([("body", Value::Object(body))]);
         }
+        let kind = (self.shape == Shape::Text && self.kind != "text").then_some(self.kind);
+        object([("messageType", json!(kind)), ("extra", extra.filter(Value::is_object).unwrap_or_default())])
     }
 
     /// The content, its words passed through `put`.

@@ -1,10 +1,12 @@
 //! Types and their fields: what the vendor's clients know becomes a content of its kind, the rest is the
 //! app's own.
 
+use interline_core::options::Results;
+use interline_imkit::VENDOR;
 use interline_testkit::build;
 use serde_json::{Value, json};
 
-use super::{SINGLE, batch};
+use super::{BATCH, SINGLE, batch};
 
 fn content(body: &Value) -> Value {
     let mut whole = json!({"room": "r", "sender": "s"});
@@ -99,4 +101,35 @@ fn an_answer_quotes_what_it_answers() {
     );
     assert_eq!(quote(json!({"sender": "u"}))["message"], json!({"from": "u"}));
     assert_eq!(quote(json!(7)), json!({"type": "text", "text": "yes"}));
+}
+
+#[test]
+fn the_vendor_itself_gets_the_members_as_they_were_written() {
+    let own = |body: Value| {
+        let sent = batch(BATCH, &body);
+        let messages = build::batch(&sent).1;
+        let adapter = build::adapter(&VENDOR, "v1", &json!({"api_key": "k"}));
+        let call = build::call(&*adapter, &messages, Results::Fast);
+        let request = adapter.encode(&call, &build::seal()).unwrap();
+        let mut written: Value = serde_json::from_slice(&request.body).unwrap();
+        // It is said even where it is as left out.
+        assert_eq!(written.as_object_mut().unwrap().remove("push"), Some(json!(false)));
+        assert_eq!(written, body);
+    };
+    let paras = json!([{"receiver": "u"}, {"room": "r"}]);
+    own(
+        json!({"messageType": "image", "message": "", "originalUrl": "https://o", "width": "7", "sender": "s",
+               "images": [{"originalUrl": "https://o"}, {"originalUrl": "https://p"}], "paras": paras}),
+    );
+    own(json!({"messageType": "sticker", "message": "", "sticker": "s1", "sender": "s", "paras": paras}));
+    own(
+        json!({"messageType": "text", "message": "yes", "reply": {"_id": "m1"}, "extra": {"k": 1}, "sender": "s",
+               "paras": paras}),
+    );
+    own(
+        json!({"messageType": "file", "message": "a.pdf", "originalUrl": "https://o", "extra": "{\"bytes\":7}",
+               "skipTotalBadge": true, "sender": "s", "paras": paras}),
+    );
+    own(json!({"messageType": "announcement", "message": "Hi $name$", "sender": "s",
+               "paras": [{"receiver": "u", "$name$": "A"}, {"room": "r", "$name$": "B"}]}));
 }

@@ -83,7 +83,7 @@ fn the_announcement_sample_keeps_its_type_for_the_vendor() {
         &json!({"room": "r", "sender": "admin", "message": "系統將於今晚 22:00 進行維護", "messageType": "announcement"}),
     );
     assert_eq!(sent["messages"][0]["content"]["type"], "text");
-    assert_eq!(sent["extensions"], json!({"imkit": {"messageType": "announcement"}}));
+    assert_eq!(sent["messages"][0]["extensions"], json!({"imkit": {"messageType": "announcement"}}));
 }
 
 #[test]
