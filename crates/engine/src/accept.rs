@@ -197,7 +197,8 @@ impl Engine {
         let intake = Intake::new(book, caller, &batch_id, &head);
         let mut rows = Rows::of(&head, now_ms);
         let mut seen = Seen::of(&head, texts.iter().copied());
-        let mut taking = Taking::of(&batch_id);
+        let mut batch = engine::new_batch(&batch_id, &caller.app, &head, &head_text, now_ms);
+        let mut taking = Taking::of(book, &batch);
         let root = Path::Root("/messages");
         for (index, text) in (0u64..).zip(texts) {
             let path = Path::Index(&root, index);
@@ -205,7 +206,7 @@ impl Engine {
             let late = taken.as_ref().ok().and_then(|routed| rows.too_late(&routed.message, &head, &path));
             match late.map_or(taken, Err) {
                 Ok(routed) => {
-                    taking.hear(&routed, seen.results());
+                    taking.hear(book, &routed, text.get(), seen.results());
                     rows.good(&routed.provider.settings.name, item(text.get(), &routed.message));
                 }
                 Err(bad) if permissive => rows.bad(bad_item(text.get(), index), bad),
@@ -214,10 +215,10 @@ impl Engine {
         }
         wrong.verdict()?;
         rows.finish();
-        let batch = engine::new_batch(&batch_id, &caller.app, &head, &head_text, now_ms);
+        batch.copies = taking.whole();
         let stored = self.inner.ledger.accept(batch, std::mem::take(&mut rows.done), key).await?;
         if stored == Stored::Stored {
-            taking.tell(&self.inner.shadow);
+            self.heard(taking);
         }
         self.answer(stored, &batch_id, rows).await
     }

@@ -124,7 +124,9 @@ impl Engine {
             attempts_allowed: book.delivery.attempts,
             head: head.clone(),
         });
-        let row = engine::new_batch(&batch_id, &caller.app, &batch.head, &head_text, now_ms);
+        let mut row = engine::new_batch(&batch_id, &caller.app, &batch.head, &head_text, now_ms);
+        let mut taking = self.taking(&prepared, &row);
+        row.copies = taking.whole();
         if let Some(key) = key {
             let key = engine::key_row(&caller.app, key, engine::body_hash("send", body), now_ms);
             let parcels = parcels(&prepared);
@@ -132,7 +134,11 @@ impl Engine {
             if let Some(repeat) = self.repeat_of(stored).await {
                 return repeat;
             }
+        } else if !row.copies.is_empty() {
+            // Once its copies are on their way the send itself is not forgotten either.
+            self.inner.ledger.begin_marked(row.clone(), parcels(&prepared)).await?;
         }
+        self.heard(taking);
         let shares = self.depart(&batch, &prepared);
         let ended = self.wait(shares, timeout).await;
         let sent = self.conclude(&batch, prepared, ended, (row, key)).await?;
@@ -154,7 +160,6 @@ impl Engine {
     /// Gives each lane its messages.
     pub(crate) fn depart(&self, batch: &Arc<BatchRef>, prepared: &Prepared<'_>) -> Vec<Share> {
         let lanes = self.lanes();
-        self.tell_of(prepared, &batch.id);
         let mut shares = Vec::new();
         for (provider, members) in &prepared.members {
             let Some(provider) = provider else { continue };
@@ -235,7 +240,7 @@ impl Engine {
             answer: key.map(|key| (key.to_owned(), Vec::new())),
         };
         // What repeats are recognised by was written down when it began.
-        let begun = key.is_some() || !done.batch.marks.is_empty();
+        let begun = key.is_some() || !done.batch.marks.is_empty() || !done.batch.copies.is_empty();
         self.record(&batch.id, done, begun).await;
         let messages = (0u64..).zip(prepared.routed.into_iter().zip(prepared.texts));
         let taken = messages.map(|(index, (routed, text))| match routed {

@@ -22,6 +22,7 @@ use crate::engine::{self, ASK_AGAIN, Engine};
 use crate::intake::{self, Intake, Wrong};
 use crate::lane::{BatchRef, deadline};
 use crate::marks::{Memory, Patience, RequestKey};
+use crate::migration::Taking;
 use crate::view::Caller;
 
 /// How often the marks of a request may be found taken anew before its caller is asked to come again.
@@ -162,10 +163,13 @@ impl Engine {
         batch: Arc<BatchRef>,
     ) -> Result<Forwarded, Denied> {
         let Opened { batch_id, mut row, mut prepared, until, .. } = opened;
+        let mut taking = Taking::again(batch_id);
         for round in 0.. {
             prepared.leave_out(|index| memory.has(index));
             row.marks = memory.to_write(prepared.good());
-            if row.marks.is_empty() {
+            taking = self.taking(&prepared, &row);
+            row.copies = taking.whole();
+            if row.marks.is_empty() && row.copies.is_empty() {
                 break;
             }
             match self.inner.ledger.begin_marked(row.clone(), direct::parcels(&prepared)).await? {
@@ -182,6 +186,7 @@ impl Engine {
             let results = prepared.routed.iter().map(|_| MessageResult::queued("", "", "")).collect();
             return Ok(Forwarded { batch_id: String::new(), told: Ok(memory.told(batch_id, results)) });
         }
+        self.heard(taking);
         let shares = self.depart(&batch, &prepared);
         let ended = self.wait(shares, until.saturating_duration_since(Instant::now())).await;
         let sent = self.conclude(&batch, prepared, ended, (row, None)).await?;
@@ -200,11 +205,14 @@ impl Engine {
             if rows.messages == 0 {
                 break;
             }
+            let mut taking = self.taking(&prepared, &row);
+            row.copies = taking.whole();
             let parcels = std::mem::take(&mut rows.done);
             match self.inner.ledger.accept(row.clone(), parcels, None).await? {
                 Stored::Marked(marked) => self.remember(&mut memory, marked, Patience::None).await?,
                 Stored::Stored => {
                     self.stored(&rows);
+                    self.heard(taking);
                     let told = memory.told(batch_id, prepared.at_first(batch_id));
                     return Ok(Forwarded { batch_id: batch_id.to_owned(), told: Ok(told) });
                 }

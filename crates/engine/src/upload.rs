@@ -72,12 +72,17 @@ impl Engine {
         check_times(&head, now_ms, &path, wrong.invalid());
         wrong.verdict()?;
         let mut batch = engine::new_batch(&batch_id, &caller.app, &head, begin.head, now_ms);
+        // What is sent again was copied when it was first sent.
+        let taking = match &begin.redriven_from {
+            Some(_) => Taking::again(&batch_id),
+            None => Taking::of(&self.book(), &batch),
+        };
         batch.redriven_from = begin.redriven_from;
         self.inner.ledger.stage(batch).await?;
         Ok(Upload {
             engine: self.clone(),
             caller: caller.clone(),
-            taking: Taking::of(&batch_id),
+            taking,
             batch_id,
             rows: Rows::of(&head, now_ms),
             head,
@@ -136,7 +141,7 @@ impl Upload {
                     let many = intake.route(Arc::clone(&routed.message), Results::Fast, path);
                     self.wrong_if_many.extend(many.err().map(|bad| bad.with_head_at(self.head_path)));
                 }
-                self.taking.hear(&routed, results);
+                self.taking.hear(&book, &routed, text, results);
                 let (provider, item) = (&routed.provider.settings.name, item(text, &routed.message));
                 match again {
                     None => self.rows.good(provider, item),
@@ -154,9 +159,9 @@ impl Upload {
             std::mem::take(&mut self.wrong_if_many).into_iter().for_each(|bad| self.wrong.add(bad));
         }
         if self.wrong.is_empty() {
-            self.taking.tell_some(&self.engine.inner.shadow);
+            self.taking.show_some(&self.engine.inner.shadow);
         }
-        if self.rows.done.len() >= STAGE_AT_ONCE {
+        if self.rows.done.len() >= STAGE_AT_ONCE || self.taking.is_much(STAGE_AT_ONCE) {
             self.stage().await?;
         }
         Ok(())
@@ -173,11 +178,14 @@ impl Upload {
 
     async fn stage(&mut self) -> Result<(), Denied> {
         let rows = std::mem::take(&mut self.rows.done);
-        if rows.is_empty() || !self.wrong.is_empty() {
+        if !self.wrong.is_empty() {
             return Ok(());
         }
-        self.engine.inner.ledger.stage_parcels(&self.batch_id, rows).await?;
-        Ok(())
+        let ledger = &self.engine.inner.ledger;
+        if !rows.is_empty() {
+            ledger.stage_parcels(&self.batch_id, rows).await?;
+        }
+        self.taking.stage(ledger).await
     }
 
     /// The last line arrived: checks what only the whole can tell, and publishes.
@@ -203,7 +211,7 @@ impl Upload {
         let rows = std::mem::take(&mut self.rows);
         match published {
             Ok(Stored::Stored) => {
-                self.taking.tell(&engine.inner.shadow);
+                engine.heard(std::mem::replace(&mut self.taking, Taking::again(&batch_id)));
                 engine.answer(Stored::Stored, &batch_id, rows).await
             }
             Ok(stored) => {
@@ -220,17 +228,24 @@ impl Upload {
     async fn publish(&mut self, key: Option<IdempotencyKey>) -> Result<Stored, Denied> {
         std::mem::take(&mut self.wrong).verdict()?;
         self.rows.finish();
+        self.taking.finish();
         self.stage().await?;
         let repeated = self.engine.refuse_repeats(&self.batch_id, self.permissive()).await?;
         self.rows.list(repeated);
+        let copies: Vec<String> = self.taking.staged().map(str::to_owned).collect();
+        for copy in &copies {
+            self.engine.refuse_repeats(copy, true).await?;
+        }
         self.engine.refuse_when_crowded()?;
-        Ok(self.engine.inner.ledger.publish(&self.batch_id, clock::now_ms(), key).await?)
+        Ok(self.engine.inner.ledger.publish_all(&self.batch_id, copies, clock::now_ms(), key).await?)
     }
 
     /// Forgets everything.
     pub async fn discard(self) {
-        if let Err(error) = self.engine.inner.ledger.discard(&self.batch_id).await {
-            tracing::warn!(batch.id = self.batch_id, error = %error, "a broken upload could not be deleted; the next start deletes it");
+        for batch_id in self.taking.staged().chain([&*self.batch_id]) {
+            if let Err(error) = self.engine.inner.ledger.discard(batch_id).await {
+                tracing::warn!(batch.id = batch_id, error = %error, "a broken upload could not be deleted; the next start deletes it");
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! message is one number in memory, so that a change is in force for everybody at once.
 
 mod keep;
+mod mirror;
 mod order;
 mod settings;
 mod shadow;
@@ -28,6 +29,7 @@ pub use view::{
 };
 
 pub(crate) use keep::keep;
+pub(crate) use mirror::Copies;
 pub(crate) use shadow::{Shadow, Shown};
 pub(crate) use taking::Taking;
 

@@ -67,9 +67,6 @@ impl Engine {
         if state == *before {
             return Ok(());
         }
-        if state.phase == Phase::Both {
-            return Err(Denied::Conflict("delivering to both is not served by this version".to_owned()));
-        }
         if matches!(order, Order::Start { .. }) {
             migration.count_anew();
         }

@@ -1,14 +1,18 @@
-//! What migrations hear of the messages that a request hands over, and of none that only a plan looks at.
+//! What migrations hear of the messages that a request hands over, and of none that only a plan looks at: in
+//! shadow they are shown, and where both are to get them copies are made.
 
 use std::sync::Arc;
 
 use interline_core::migration::Phase;
 use interline_core::options::Results;
+use interline_ledger::{Ledger, NewBatch, NewCopy};
 
-use super::{Shadow, Shown};
+use super::{Copies, Shadow, Shown};
+use crate::denied::Denied;
 use crate::direct::Prepared;
 use crate::engine::Engine;
 use crate::intake::Routed;
+use crate::provider::Book;
 
 /// Messages that are shown at once, at most.
 const AT_ONCE: usize = 512;
@@ -18,50 +22,115 @@ const AT_ONCE: usize = 512;
 pub(crate) struct Taking {
     batch: Arc<str>,
     shown: Vec<Shown>,
+    /// What copies are made of; none where there are to be none.
+    original: Option<NewBatch>,
+    /// By migration, which are one or two.
+    pub(crate) copies: Vec<Copies>,
 }
 
 impl Taking {
-    /// Nothing of this batch yet.
-    pub(crate) fn of(batch_id: &str) -> Self {
-        Self { batch: batch_id.into(), shown: Vec::new() }
+    /// Nothing of this batch yet. Copies are made if any migration is to deliver to both now.
+    pub(crate) fn of(book: &Book, batch: &NewBatch) -> Self {
+        let both = book.migrations.all().any(|migration| migration.phase() == Phase::Both);
+        Self { original: both.then(|| batch.clone()), ..Self::again(&batch.id) }
+    }
+
+    /// The same for messages that were handed over before: their copies were made then.
+    pub(crate) fn again(batch_id: &str) -> Self {
+        Self { batch: batch_id.into(), shown: Vec::new(), original: None, copies: Vec::new() }
     }
 
     /// Hears of a message that can be sent; `results` is what the batch defaults to.
-    pub(crate) fn hear(&mut self, routed: &Routed<'_>, results: Results) {
+    pub(crate) fn hear(&mut self, book: &Book, routed: &Routed<'_>, text: &str, results: Results) {
         let Some(migration) = routed.migration else { return };
         migration.taken(&routed.provider.settings.name);
-        if migration.phase() == Phase::Shadow {
-            self.shown.push(Shown {
+        match migration.phase() {
+            Phase::Shadow => self.shown.push(Shown {
                 migration: Arc::clone(migration),
                 message: Arc::clone(&routed.message),
                 results: routed.message.results(results),
                 batch: Arc::clone(&self.batch),
-            });
+            }),
+            Phase::Both => {
+                let Some(original) = &self.original else { return };
+                let known = |copies: &Copies| Arc::ptr_eq(&copies.migration, migration);
+                if !self.copies.iter().any(known) {
+                    self.copies.extend(Copies::of(migration, book, original));
+                }
+                if let Some(copies) = self.copies.iter_mut().find(|copies| known(copies)) {
+                    copies.add(routed, text, results);
+                }
+            }
+            Phase::Off | Phase::Ramp | Phase::Done | Phase::RolledBack => {}
         }
     }
 
-    /// Passes on what was heard so far, where it is much.
-    pub(crate) fn tell_some(&mut self, shadow: &Shadow) {
+    /// Whether there are as many parcels of copies as are staged at once.
+    pub(crate) fn is_much(&self, parcels: usize) -> bool {
+        self.copies.iter().any(|copies| copies.rows.done.len() >= parcels)
+    }
+
+    /// Nothing more is heard.
+    pub(crate) fn finish(&mut self) {
+        self.copies.iter_mut().for_each(|copies| copies.rows.finish());
+    }
+
+    /// Stores the parcels of copies that are full, out of sight until their uploads end.
+    pub(crate) async fn stage(&mut self, ledger: &Ledger) -> Result<(), Denied> {
+        for copies in &mut self.copies {
+            let rows = std::mem::take(&mut copies.rows.done);
+            if rows.is_empty() {
+                continue;
+            }
+            if !copies.staged {
+                ledger.stage(copies.batch().clone()).await?;
+                copies.staged = true;
+            }
+            ledger.stage_parcels(copies.id(), rows).await?;
+        }
+        Ok(())
+    }
+
+    /// The uploads of copies that were begun.
+    pub(crate) fn staged(&self) -> impl Iterator<Item = &str> {
+        self.copies.iter().filter(|copies| copies.staged).map(Copies::id)
+    }
+
+    /// The copies of all that was heard, to be stored with their batch.
+    pub(crate) fn whole(&mut self) -> Arc<[NewCopy]> {
+        self.copies.iter_mut().map(Copies::whole).collect()
+    }
+
+    /// Shows what was heard so far, where it is much.
+    pub(crate) fn show_some(&mut self, shadow: &Shadow) {
         if self.shown.len() >= AT_ONCE {
-            self.tell(shadow);
+            self.show(shadow);
         }
     }
 
-    /// Passes on what was heard: the messages were taken.
-    pub(crate) fn tell(&mut self, shadow: &Shadow) {
+    fn show(&mut self, shadow: &Shadow) {
         shadow.show(std::mem::take(&mut self.shown));
     }
 }
 
 impl Engine {
-    /// Tells migrations of the messages of a send that leaves, or was stored.
-    pub(crate) fn tell_of(&self, prepared: &Prepared<'_>, batch_id: &str) {
-        let mut taking = Taking::of(batch_id);
+    /// Passes on what was heard of messages that were stored.
+    pub(crate) fn heard(&self, mut taking: Taking) {
+        taking.show(&self.inner.shadow);
+        for copies in &taking.copies {
+            self.stored(&copies.rows);
+        }
+    }
+
+    /// What migrations hear of the messages of a send that are to leave.
+    pub(crate) fn taking(&self, prepared: &Prepared<'_>, batch: &NewBatch) -> Taking {
+        let book = self.book();
+        let mut taking = Taking::of(&book, batch);
         for index in prepared.members.iter().flat_map(|(_, members)| members) {
-            if let Some(Ok(routed)) = prepared.routed.get(*index) {
-                taking.hear(routed, prepared.results);
+            if let (Some(Ok(routed)), Some(text)) = (prepared.routed.get(*index), prepared.texts.get(*index)) {
+                taking.hear(&book, routed, text.get(), prepared.results);
             }
         }
-        taking.tell(&self.inner.shadow);
+        taking
     }
 }
