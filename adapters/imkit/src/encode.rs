@@ -113,6 +113,7 @@ fn single(of: &CallMessage, sender: &Sender, settings: &Settings) -> Result<Vec<
         message_type: draft.kind,
         push: message.options.wants_push(),
         skip_total_badge: draft.skip_total_badge,
+        extra: draft.extra.as_ref().map(Extra::on_wire),
         own: &draft.own,
         mentions: message.content.mentions.as_ref().map(|mentions| &*mentions.users).unwrap_or_default(),
     };

@@ -37,6 +37,8 @@ pub(crate) struct Single<'a> {
     pub(crate) skip_total_badge: bool,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub(crate) mentions: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) extra: Option<Extra<'a>>,
     #[serde(flatten)]
     pub(crate) own: &'a Object,
 }

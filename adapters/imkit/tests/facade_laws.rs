@@ -52,11 +52,13 @@ fn level(sent: &mut Sight, back: &mut Sight, crossing: &Crossing) {
 
 /// The body has one text and one type, whatever the content calls them.
 fn level_words(sight: &mut Sight) {
-    if let Some(body) = sight.extensions.get("body").cloned() {
+    if let Some(body) = sight.extensions.get_mut("body").and_then(Value::as_object_mut) {
         // It stands in the place of the content, and of its `ext` where it has an `extra`.
-        let ext = sight.content.get("ext").filter(|_| body.get("extra").is_none()).cloned();
+        let own = body.remove("extra");
+        let ext = own.or_else(|| sight.content.get("ext").cloned());
         let mentions = sight.content.get("mentions").cloned();
-        sight.content = json!({"ext": ext, "mentions": mentions});
+        let given = [("ext", ext), ("mentions", mentions)].into_iter();
+        sight.content = given.filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
         return;
     }
     let own = sight.extensions.as_object_mut().and_then(|own| own.remove("messageType"));

@@ -74,7 +74,7 @@ fn told(to: &str, status: Status, error: Option<Failure>) -> Told {
     let mut result = MessageResult::queued("m", to, "c");
     result.status = status;
     result.error = error.map(Box::new);
-    Told { result, own_id: 0x0123_4567_89ab_cdef, repeated: false }
+    Told { result, own_id: 0x0123_4567_89ab_cdef, repeated: false, same_request: false }
 }
 
 fn answer(asked: Asked, told: Result<&[Told], &Failure>) -> Answer {
