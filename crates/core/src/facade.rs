@@ -220,4 +220,7 @@ pub struct Told {
     pub own_id: i64,
     /// Whether it had been sent before, and this is what became of it then.
     pub repeated: bool,
+    /// Whether it was the same request that had sent it, by the id that its caller gave it: then the first
+    /// answer is wanted again, whatever a vendor says to repeats of messages.
+    pub same_request: bool,
 }

@@ -60,7 +60,11 @@ fn millis(mark: &Mark) -> i64 {
 
 /// What one message is recognised by.
 #[derive(Debug)]
-struct Marks(Vec<(MarkKey, i64)>);
+struct Marks {
+    keys: Vec<(MarkKey, i64)>,
+    /// The one of the request, where its caller gave it an id.
+    request: Option<MarkKey>,
+}
 
 /// What is remembered of the messages of one request.
 #[derive(Debug)]
@@ -104,12 +108,13 @@ impl Memory {
                     memory.same.insert(index, first);
                 }
             }
-            // A repeat of the request is one of each message: a mark of its own that lasts covers that.
-            if longest_ms < lasts_ms {
-                let number = (index as u64).to_le_bytes();
-                marks.push((digest(&[&whole, &number]), now_ms + lasts_ms));
+            // A repeat of the request is one of each message: a mark of its own that lasts covers that. But one
+            // whose caller gave it an id wants its first answer, which may not be that to a repeated message.
+            let own = digest(&[&whole, &(index as u64).to_le_bytes()]);
+            if request.id.is_some() || longest_ms < lasts_ms {
+                marks.push((own, now_ms + lasts_ms));
             }
-            memory.marks.push(Marks(marks));
+            memory.marks.push(Marks { keys: marks, request: request.id.map(|_| own) });
         }
         memory
     }
@@ -123,7 +128,7 @@ impl Memory {
     pub(crate) fn to_write(&self, indexes: impl Iterator<Item = usize>) -> Vec<NewMark> {
         let mut all = Vec::new();
         for index in indexes {
-            let Some(Marks(marks)) = self.marks.get(index) else { continue };
+            let Some(Marks { keys: marks, .. }) = self.marks.get(index) else { continue };
             let number = u32::try_from(index).unwrap_or(u32::MAX);
             all.extend(marks.iter().map(|(key, expires_ms)| NewMark {
                 key: *key,
@@ -139,7 +144,7 @@ impl Memory {
     }
 
     fn keys(&self) -> Vec<MarkKey> {
-        self.marks.iter().flat_map(|Marks(marks)| marks.iter().map(|(key, _)| *key)).collect()
+        self.marks.iter().flat_map(|marks| marks.keys.iter().map(|(key, _)| *key)).collect()
     }
 
     /// Takes in what became of the messages that have the marks. Those that surely did not arrive leave
@@ -147,12 +152,14 @@ impl Memory {
     fn learn(&mut self, marked: Vec<Marked>, results: &BTreeMap<Place, MessageResult>) {
         let by_key: HashMap<MarkKey, Place> =
             marked.into_iter().map(|marked| (marked.key, marked.place)).collect();
-        for (index, Marks(marks)) in self.marks.iter().enumerate() {
-            for place in marks.iter().filter_map(|(key, _)| by_key.get(key)) {
+        for (index, Marks { keys, request }) in self.marks.iter().enumerate() {
+            let same = request.and_then(|key| by_key.get(&key));
+            for place in keys.iter().filter_map(|(key, _)| by_key.get(key)) {
                 let result = results.get(place).cloned().unwrap_or_else(forgotten);
                 if !surely_not_sent(result.status) {
                     let own_id = id::own_id(&place.batch_id, u64::from(place.index));
-                    self.known.entry(index).or_insert(Told { result, own_id, repeated: true });
+                    let told = Told { result, own_id, repeated: true, same_request: same == Some(place) };
+                    self.known.entry(index).or_insert(told);
                 }
             }
         }
@@ -167,7 +174,12 @@ impl Memory {
             let known = self.known.get(&index).or(before).cloned();
             told.push(match known {
                 Some(known) => Told { repeated: true, ..known },
-                None => Told { result, own_id: id::own_id(batch_id, index as u64), repeated: false },
+                None => Told {
+                    result,
+                    own_id: id::own_id(batch_id, index as u64),
+                    repeated: false,
+                    same_request: false,
+                },
             });
         }
         told
@@ -300,6 +312,6 @@ impl Engine {
         let found = self.results_now(&place.batch_id, &[place.index]).await?;
         let own_id = id::own_id(&place.batch_id, u64::from(place.index));
         let result = found.into_iter().next().map_or_else(forgotten, |(_, result)| result);
-        Ok(Some(Told { result, own_id, repeated: true }))
+        Ok(Some(Told { result, own_id, repeated: true, same_request: false }))
     }
 }

@@ -174,6 +174,18 @@ async fn a_marked_message_is_left_out_of_another_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_under_the_same_id_is_told_from_that_of_a_message() {
+    let bench = Bench::new().await;
+    let same = |told: &[Told]| told.iter().map(|told| told.same_request).collect::<Vec<_>>();
+    let request = Request { id: Some("r-1"), ..Request::of(&["m1", "x"]) };
+    assert_eq!(same(&told(bench.forward(&request).await)), [false, false]);
+    let again = told(bench.forward(&request).await);
+    assert_eq!((shape(&again), same(&again)), (vec![AGAIN, AGAIN], vec![true, true]));
+    let other = told(bench.forward(&Request { id: Some("r-2"), ..request }).await);
+    assert_eq!((shape(&other), same(&other)), (vec![AGAIN, NEW], vec![false, false]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_waits_for_the_first_that_is_still_under_way() {
     let bench = Bench::new().await;
     bench.twin.set_fault(Fault::new(FaultKind::Slow).value(700).times(1));

@@ -191,7 +191,7 @@ impl Request {
     /// The word for each message. An id that the room holds already wants the flag of a resend.
     fn word(item: &Item, told: Option<&Told>) -> Word {
         let word = Word::of(told, Place::Room);
-        let known = told.is_some_and(|told| told.repeated) && word == Word::Taken;
+        let known = told.is_some_and(|told| told.repeated && !told.same_request) && word == Word::Taken;
         if known && !item.resend { Word::Failed(RESEND.to_owned()) } else { word }
     }
 

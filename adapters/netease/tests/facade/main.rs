@@ -76,7 +76,7 @@ fn told(status: Status, vendor: &str, more: impl FnOnce(&mut MessageResult)) -> 
     let mut result = MessageResult::queued("m", "room:1", "c");
     (result.status, result.vendor) = (status, Some(vendor.into()));
     more(&mut result);
-    Told { result, own_id: 7, repeated: false }
+    Told { result, own_id: 7, repeated: false, same_request: false }
 }
 
 fn accepted() -> Told {

@@ -44,6 +44,13 @@ fn a_known_id_without_the_flag_fails_in_the_vendors_words() {
 }
 
 #[test]
+fn the_same_request_gets_its_first_answer_again() {
+    let same = Told { same_request: true, ..again(accepted()) };
+    let answer = render(asked(BATCH, &batch(0)), Ok(&[same]));
+    assert_eq!(answer["success"][0]["m1"]["msgid_client"], "m1");
+}
+
+#[test]
 fn a_known_id_with_the_flag_succeeds_with_the_first_record() {
     let first =
         || told(Status::Accepted, "netease", |result| result.vendor_time_ms = Some(1_668_566_975_724));

@@ -76,9 +76,8 @@ fn near(samples: &[Vec<u8>]) -> Option<BoxedStrategy<Vec<u8>>> {
     Some(changed.boxed())
 }
 
-/// Arbitrary requests get an answer, also those that are admitted. `bodies` are good ones, to be harmed.
-pub fn never_panics(mirror: &Mirror<'_>, bodies: &[&str]) {
-    let ends = Ends::of(mirror);
+/// Requests, some of them with good bodies that were harmed.
+fn requests(ends: &Ends<'_>, bodies: &[&str]) -> BoxedStrategy<Incoming> {
     let samples: Vec<Vec<u8>> = bodies.iter().map(|body| body.as_bytes().to_vec()).collect();
     let any_bytes = vec(any::<u8>(), 0..64).boxed();
     let json = strategy::any_json().prop_map(|value| value.to_string().into_bytes()).boxed();
@@ -113,13 +112,20 @@ pub fn never_panics(mirror: &Mirror<'_>, bodies: &[&str]) {
         vec(header, 0..4),
         body,
     );
-    let request = parts.prop_map(|(method, path, query, headers, body)| Incoming {
+    let requests = parts.prop_map(|(method, path, query, headers, body)| Incoming {
         method,
         path,
         query,
         headers,
         body,
     });
+    requests.boxed()
+}
+
+/// Arbitrary requests get an answer, also those that are admitted. `bodies` are good ones, to be harmed.
+pub fn never_panics(mirror: &Mirror<'_>, bodies: &[&str]) {
+    let ends = Ends::of(mirror);
+    let request = requests(&ends, bodies);
     let (sent, open) = (Cell::new(0), Settings::new());
     let hold_once = || {
         ends.hold("any request gets an answer", &(request.clone(), any::<bool>()), |(request, durable)| {
@@ -167,7 +173,7 @@ pub fn never_panics(mirror: &Mirror<'_>, bodies: &[&str]) {
 fn told(number: usize, status: Status) -> Told {
     let mut result = MessageResult::queued(number.to_string(), "user:1", number.to_string());
     result.status = status;
-    Told { result, own_id: i64::try_from(number).unwrap_or(i64::MAX), repeated: false }
+    Told { result, own_id: i64::try_from(number).unwrap_or(i64::MAX), repeated: false, same_request: false }
 }
 
 fn sound(answer: &Answer) -> TestCaseResult {

@@ -106,7 +106,7 @@ impl Fared {
                 result.error = Some(Box::new(self.failure.clone()));
             }
         }
-        Told { result, own_id: self.number ^ 0x5555, repeated: self.repeated }
+        Told { result, own_id: self.number ^ 0x5555, repeated: self.repeated, same_request: false }
     }
 }
 
