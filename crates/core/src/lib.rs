@@ -14,6 +14,7 @@ pub mod draw;
 pub mod error;
 pub mod facade;
 pub mod id;
+pub mod ids;
 pub mod json;
 pub mod message;
 pub mod migration;
