@@ -250,6 +250,7 @@ fn extensions() -> Vec<(&'static str, Value, &'static str, Value)> {
         ("imkit", none.clone(), "messageType", json!("card")),
         ("imkit", none.clone(), "skipTotalBadge", json!(true)),
         ("imkit", none.clone(), "extra", json!({"a": 1})),
+        ("imkit", none.clone(), "body", json!({"messageType": "sticker", "message": "x", "sticker": "s1"})),
         ("netease", json!({"antispamCustom": custom}), "antispam", json!(true)),
         ("netease", none.clone(), "antispamCustom", custom),
     ];
