@@ -144,7 +144,8 @@ impl Routes {
     }
 
     /// Who gets what a provider would get: itself, unless it goes away.
-    fn end_of<'r>(&'r self, provider: &'r Arc<str>) -> &'r Arc<str> {
+    #[must_use]
+    pub fn end_of<'r>(&'r self, provider: &'r Arc<str>) -> &'r Arc<str> {
         let mut provider = provider;
         // A circle is refused where the configuration is read; it ends here all the same.
         for _ in 0..self.drains.len() {

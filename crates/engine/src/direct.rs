@@ -119,6 +119,7 @@ impl Engine {
         let batch = Arc::new(BatchRef {
             app: id::message_fingerprint(&caller.app),
             flow: id::message_fingerprint(&batch_id),
+            app_name: Arc::clone(&caller.app),
             id: batch_id.clone(),
             deadline_ms: deadline(now_ms, &head, book).min(until_ms),
             attempts_allowed: book.delivery.attempts,

@@ -12,20 +12,20 @@ use interline_core::message::Head;
 use interline_core::options::Priority;
 use interline_core::outcome::Status;
 use interline_core::pack::Parcel;
-use interline_ledger::{IdempotencyKey, Ledger, NewBatch, NewParcel};
+use interline_ledger::{IdempotencyKey, Ledger, NewBatch, NewParcel, QueueStatus};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::clock;
 use crate::denied::Denied;
-use crate::lane::{Event, Lane, Lanes, Surroundings};
+use crate::lane::{Event, LaneHandle, Lanes, Surroundings};
 use crate::metrics::{Metrics, ProviderLabels};
 use crate::migration::{self, Migrations, Shadow};
 use crate::provider::Book;
+use crate::reload::{self, Changes};
 use crate::room::Room;
 use crate::settings::EngineSettings;
 use crate::shelf::Shelf;
-use crate::steer::PAUSE;
 use crate::view::{ClassView, ProviderView};
 
 /// How long an idempotency key is kept, in milliseconds.
@@ -49,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) direct_ids: AtomicU64,
     pub(crate) room: Arc<Room>,
     pub(crate) shadow: Shadow,
+    pub(crate) changes: Changes,
 }
 
 impl Engine {
@@ -59,28 +60,14 @@ impl Engine {
     pub async fn start(mut settings: EngineSettings, ledger: Ledger) -> Result<Self, Error> {
         let metrics = Arc::new(Metrics::new());
         let migrations = std::mem::take(&mut settings.migrations);
-        let mut book = Book::new(settings)?;
+        let mut book = Book::new(settings, None)?;
         book.migrations = Arc::new(Migrations::load(migrations, &ledger, &metrics).await?);
         let shelf = Arc::new(Shelf::new(book));
         let book = shelf.now();
         let unreadable = |error| Error::new(ErrorKind::Config, "cannot read the ledger").because(error);
-        for fact in ledger.facts("dialect").await.map_err(unreadable)? {
-            let known = book.providers.get(fact.name.as_str()).filter(|provider| provider.is_auto());
-            let dialect = std::str::from_utf8(&fact.value).unwrap_or_default();
-            if let Some(provider) = known
-                && let Err(error) = provider.speak(dialect)
-            {
-                tracing::warn!(provider = fact.name, error = %error, "the remembered dialect is not usable; asking the server");
-            }
-        }
+        reload::recall_dialects(&book, &ledger).await.map_err(unreadable)?;
         let queues = ledger.status().await.map_err(unreadable)?.queues;
-        for queue in queues.iter().filter(|queue| !book.providers.contains_key(&*queue.provider)) {
-            tracing::error!(
-                provider = queue.provider,
-                messages = queue.messages,
-                "messages wait for a provider that the configuration no longer has; add it again to have them sent"
-            );
-        }
+        drain_unknown(&book, &ledger, &queues).await.map_err(unreadable)?;
         let (announce, _) = broadcast::channel(1024);
         let around = Surroundings {
             book: Arc::clone(&shelf),
@@ -89,21 +76,14 @@ impl Engine {
             announce: announce.clone(),
             peers: Arc::new(Shelf::new(Lanes::new())),
         };
-        let paused = ledger.facts(PAUSE).await.map_err(unreadable)?;
-        let mut lanes = Lanes::new();
-        for (name, provider) in &book.providers {
-            let paused = paused.iter().any(|fact| *fact.name == **name);
-            if paused {
-                tracing::warn!(provider = %name, "the provider is paused; its messages wait until it is resumed");
-            }
-            lanes.insert(Arc::clone(name), Lane::start(Arc::clone(provider), around.clone(), paused));
-        }
+        let paused = reload::paused(&ledger).await.map_err(unreadable)?;
         let peers = Arc::clone(&around.peers);
-        peers.swap(Arc::new(lanes));
+        let changes = Changes::new(around);
+        peers.swap(Arc::new(changes.start_all(&book, &paused)));
         let direct_ids = AtomicU64::new(0);
         let room = Arc::new(Room::of(&queues));
         let shadow = Shadow::start(Arc::clone(&shelf));
-        let inner = Inner { book: shelf, ledger, lanes: peers, metrics, announce, direct_ids, room, shadow };
+        let inner = Inner { book: shelf, ledger, lanes: peers, metrics, announce, direct_ids, room, shadow, changes };
         let inner = Arc::new(inner);
         tokio::spawn(migration::keep(Arc::downgrade(&inner)));
         Ok(Self { inner })
@@ -151,6 +131,7 @@ impl Engine {
                 dialect_setting: provider.settings.dialect.clone().unwrap_or_else(|| "auto".to_owned()),
                 dialect: adapter.as_ref().map(|adapter| adapter.profile().dialect.to_owned()),
                 state: match (seen.paused, &adapter) {
+                    _ if seen.draining => "draining",
                     (true, _) => "paused",
                     (false, Some(_)) => "ready",
                     (false, None) => "waiting",
@@ -204,7 +185,11 @@ impl Engine {
         if let Err(error) = self.inner.ledger.ready().await {
             return Err(format!("the ledger cannot take batches now: {error}"));
         }
-        match self.lanes().iter().find(|(_, lane)| lane.events.is_closed()) {
+        let book = self.book();
+        let stopped = |(name, lane): &(&Arc<str>, &LaneHandle)| {
+            book.providers.contains_key(*name) && lane.events.is_closed()
+        };
+        match self.lanes().iter().find(stopped) {
             Some((name, _)) => Err(format!("the lane of {name} has stopped")),
             None => Ok(()),
         }
@@ -276,6 +261,25 @@ impl Engine {
     pub(crate) fn next_direct_id(&self) -> u64 {
         self.inner.direct_ids.fetch_add(1, Ordering::Relaxed)
     }
+}
+
+/// Moves what waits for providers that are gone to where the configuration says.
+async fn drain_unknown(book: &Book, ledger: &Ledger, queues: &[QueueStatus]) -> Result<(), interline_ledger::Error> {
+    for queue in queues.iter().filter(|queue| !book.providers.contains_key(&*queue.provider)) {
+        let name = Arc::<str>::from(queue.provider.as_str());
+        let to = book.routes.end_of(&name);
+        if *to == name {
+            tracing::error!(
+                provider = queue.provider,
+                messages = queue.messages,
+                "messages wait for a provider that the configuration no longer has; add it again, or give it drain_to, to have them sent"
+            );
+            continue;
+        }
+        ledger.drain_provider(&name, to).await?;
+        tracing::info!(provider = %name, to = %to, messages = queue.messages, "what waited for a provider that is gone goes to another one");
+    }
+    Ok(())
 }
 
 /// The breaker's state as the API names it.

@@ -147,6 +147,7 @@ impl Engine {
         let batch = BatchRef {
             app: id::message_fingerprint(&ask.caller.app),
             flow: id::message_fingerprint(&batch_id),
+            app_name: Arc::clone(&ask.caller.app),
             id: batch_id.clone(),
             deadline_ms: deadline(now_ms, &head, book).min(now_ms.saturating_add(within_ms)),
             attempts_allowed,

@@ -16,10 +16,12 @@ mod metrics;
 mod migration;
 mod order;
 mod pace;
+mod pass;
 mod plan;
 mod provider;
 mod redrive;
 mod rehearsal;
+mod reload;
 mod repeats;
 mod results;
 mod room;
@@ -36,11 +38,13 @@ pub use denied::{Denied, Errors};
 pub use engine::Engine;
 pub use forward::{Forward, Forwarded};
 pub use marks::RequestKey;
+pub use pass::{Passed, Passing};
 pub use migration::{
     CauseView, CohortView, GatesView, LossView, MigrationReport, MigrationSettings, MigrationView, ShadowView,
     SideView, SidesView, StepView, WindowView,
 };
 pub use rehearsal::{Fault, MOST_REHEARSED, Played, PlayedCall, PlayedMessage, Rehearsal, Scene};
+pub use reload::Reloaded;
 pub use results::MessageQuery;
 pub use settings::{ClassLimits, Delivery, EngineSettings, ProviderSettings};
 pub use steer::Steer;

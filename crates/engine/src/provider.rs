@@ -24,19 +24,42 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Provider {
     pub(crate) settings: ProviderSettings,
     pub(crate) transport: Transport,
-    pub(crate) token: TokenCache,
+    pub(crate) token: Arc<TokenCache>,
     spoken: RwLock<Option<Arc<dyn Adapter>>>,
     assumed: Arc<dyn Adapter>,
+    /// Whether it was at another server under this name before.
+    moved: bool,
 }
 
 impl Provider {
-    fn new(settings: ProviderSettings) -> Result<Self, Error> {
+    /// A provider, or what it becomes of the one before. Connections, what the server was found to speak and
+    /// tokens are kept as far as they fit.
+    fn new(settings: ProviderSettings, before: Option<&Self>) -> Result<Self, Error> {
         let first = settings.vendor.dialects.first().copied().unwrap_or_default();
         let fixed = settings.dialect.clone();
         let assumed = build(&settings, fixed.as_deref().unwrap_or(first))?;
-        let spoken = RwLock::new(fixed.is_some().then(|| Arc::clone(&assumed)));
-        let transport = Transport::new(&settings.base_url)?;
-        Ok(Self { settings, transport, token: TokenCache::default(), spoken, assumed })
+        let same_server = before.filter(|before| before.settings.is_at(&settings));
+        let spoken = match (&fixed, same_server.and_then(Self::adapter)) {
+            (Some(_), _) => Some(Arc::clone(&assumed)),
+            // It is the same server still; where it was told what it speaks, that is asked again.
+            (None, Some(known)) if same_server.is_some_and(Self::is_auto) => {
+                Some(build(&settings, known.profile().dialect)?)
+            }
+            (None, Some(_) | None) => None,
+        };
+        let transport = match same_server {
+            Some(before) => before.transport.clone(),
+            None => Transport::new(&settings.base_url)?,
+        };
+        let same_account = same_server.filter(|before| before.settings.is_account(&settings));
+        let token = same_account.map(|before| Arc::clone(&before.token)).unwrap_or_default();
+        let moved = before.is_some_and(|before| before.moved || same_server.is_none());
+        Ok(Self { settings, transport, token, spoken: RwLock::new(spoken), assumed, moved })
+    }
+
+    /// Whether what is remembered of this name is of another server.
+    pub(crate) fn is_moved(&self) -> bool {
+        self.moved && self.adapter().is_none()
     }
 
     /// The adapter for the dialect that the server speaks; none while that is not known.
@@ -122,11 +145,18 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    pub(crate) fn new(settings: EngineSettings) -> Result<Self, Error> {
+    /// The book of a configuration. Providers that are configured as before stay the same.
+    pub(crate) fn new(settings: EngineSettings, before: Option<&Self>) -> Result<Self, Error> {
         let vendor_names = settings.vendors.iter().map(|vendor| vendor.name).collect();
         let mut providers = HashMap::new();
         for provider in settings.providers {
-            providers.insert(Arc::clone(&provider.name), Arc::new(Provider::new(provider)?));
+            let old = before.and_then(|before| before.providers.get(&provider.name));
+            let name = Arc::clone(&provider.name);
+            let next = match old.filter(|old| old.settings.is_same(&provider)) {
+                Some(old) => Arc::clone(old),
+                None => Arc::new(Provider::new(provider, old.map(|old| &**old))?),
+            };
+            providers.insert(name, next);
         }
         Ok(Self {
             routes: Arc::new(settings.routes),

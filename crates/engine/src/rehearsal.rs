@@ -114,7 +114,7 @@ impl Rehearsal {
     /// # Errors
     /// `config` when a provider's settings cannot work.
     pub fn new(settings: EngineSettings) -> Result<Self, Error> {
-        Ok(Self { book: Book::new(settings)? })
+        Ok(Self { book: Book::new(settings, None)? })
     }
 
     /// Plays a scene to its end.

@@ -74,6 +74,35 @@ pub struct ProviderSettings {
     pub limits: BTreeMap<String, ClassLimits>,
 }
 
+impl ProviderSettings {
+    /// Whether everything is the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.is_at(other)
+            && self.dialect == other.dialect
+            && self.settings == other.settings
+            && self.in_flight == other.in_flight
+            && self.timeout == other.timeout
+            && self.limits == other.limits
+    }
+
+    /// Whether it is the same server of the same vendor.
+    pub(crate) fn is_at(&self, other: &Self) -> bool {
+        self.vendor.name == other.vendor.name && self.base_url == other.base_url
+    }
+
+    /// Whether it is the same account there: all of the vendor's keys are the same, but for who sends where a
+    /// message names nobody.
+    pub(crate) fn is_account(&self, other: &Self) -> bool {
+        let own = |settings: &Settings| {
+            let mut settings = settings.clone();
+            settings.remove("default_sender");
+            settings
+        };
+        self.is_at(other) && own(&self.settings) == own(&other.settings)
+    }
+}
+
 impl std::fmt::Debug for ProviderSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ProviderSettings")

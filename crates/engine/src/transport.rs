@@ -6,9 +6,11 @@ use std::fmt;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use interline_core::adapter::{Reply, Request};
+use interline_core::adapter::{Header, Reply, Request};
 use interline_core::error::{Error, ErrorCode, ErrorKind, Failure};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+
+use crate::pass::{Passed, Passing};
 
 /// Longest reply that is read; a longer one cannot be told from garbage.
 const MAX_REPLY: usize = 16 * 1024 * 1024;
@@ -70,14 +72,7 @@ impl Transport {
     /// A failure whose fate says whether the vendor can have got the request.
     pub(crate) async fn send(&self, request: Request, timeout: Duration) -> Result<Reply, Failure> {
         let mut headers = HeaderMap::with_capacity(request.headers.len());
-        for header in &request.headers {
-            let name = HeaderName::from_bytes(header.name.as_bytes());
-            let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(&header.value)) else {
-                let detail = format!("the header {} holds characters that no header may hold", header.name);
-                return Err(Failure::not_sent(ErrorCode::InvalidMessage, detail).for_good());
-            };
-            headers.insert(name, value);
-        }
+        write_headers(&mut headers, &request.headers)?;
         let method = if request.method == "GET" { reqwest::Method::GET } else { reqwest::Method::POST };
         let sending = self
             .client
@@ -91,22 +86,67 @@ impl Transport {
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
-        let mut body = Vec::with_capacity(
-            response
-                .content_length()
-                .map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX).min(MAX_REPLY)),
-        );
-        let mut chunks = response.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| failure(&error, timeout))?;
-            if body.len() + chunk.len() > MAX_REPLY {
-                let detail = format!("the reply has more than {MAX_REPLY} bytes");
-                return Err(Failure::unknown(ErrorCode::BadVendorReply, detail));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = whole(response, timeout).await?;
         Ok(Reply { status, retry_after, body })
     }
+
+    /// Passes a request on as it is, these headers added, and reads its whole reply.
+    ///
+    /// # Errors
+    /// As [`Transport::send`].
+    pub(crate) async fn pass(
+        &self,
+        passing: Passing<'_>,
+        more: Vec<Header>,
+        timeout: Duration,
+    ) -> Result<Passed, Failure> {
+        let mut headers = HeaderMap::with_capacity(passing.headers.len() + more.len());
+        for (name, value) in passing.headers {
+            let name = HeaderName::from_bytes(name.as_bytes());
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
+                headers.append(name, value);
+            }
+        }
+        write_headers(&mut headers, &more)?;
+        let Ok(method) = reqwest::Method::from_bytes(passing.method.as_bytes()) else {
+            return Err(Failure::not_sent(ErrorCode::InvalidMessage, "the method is none").for_good());
+        };
+        let request = self.client.request(method, self.url(passing.path)).headers(headers).body(passing.body);
+        let response = request.timeout(timeout).send().await.map_err(|error| failure(&error, timeout))?;
+        let status = response.status().as_u16();
+        let headers = response.headers().iter();
+        let headers = headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
+        Ok(Passed { status, headers, body: whole(response, timeout).await? })
+    }
+}
+
+fn write_headers(headers: &mut HeaderMap, given: &[Header]) -> Result<(), Failure> {
+    for header in given {
+        let name = HeaderName::from_bytes(header.name.as_bytes());
+        let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(&header.value)) else {
+            let detail = format!("the header {} holds characters that no header may hold", header.name);
+            return Err(Failure::not_sent(ErrorCode::InvalidMessage, detail).for_good());
+        };
+        headers.insert(name, value);
+    }
+    Ok(())
+}
+
+/// A whole body, bounded.
+async fn whole(response: reqwest::Response, timeout: Duration) -> Result<Vec<u8>, Failure> {
+    let told = response.content_length();
+    let told = told.map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX).min(MAX_REPLY));
+    let mut body = Vec::with_capacity(told);
+    let mut chunks = response.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| failure(&error, timeout))?;
+        if body.len() + chunk.len() > MAX_REPLY {
+            let detail = format!("the reply has more than {MAX_REPLY} bytes");
+            return Err(Failure::unknown(ErrorCode::BadVendorReply, detail));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 /// Sorts an error of the client. Only what surely happened before the first byte is `not_sent`.

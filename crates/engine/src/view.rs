@@ -197,7 +197,7 @@ pub struct ProviderView {
     pub dialect_setting: String,
     /// What is spoken; none while `auto` is not resolved.
     pub dialect: Option<String>,
-    /// `ready`, `paused`, or `waiting` while the dialect is not known.
+    /// `ready`, `paused`, `waiting` while the dialect is not known, or `draining` where it goes away.
     pub state: &'static str,
     /// Whether calls are let through: `closed`, `open`, `half_open` or `restarting`.
     pub breaker: &'static str,

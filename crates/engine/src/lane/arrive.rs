@@ -54,7 +54,11 @@ impl Lane {
     }
 
     fn conclude(&mut self, arrival: Arrival) {
-        let Arrival { class, waiting, end, sending, at_ms, took_ms } = arrival;
+        let Arrival { class, provider, mut waiting, end, sending, at_ms, took_ms } = arrival;
+        let same = Arc::ptr_eq(&provider, &self.provider);
+        if !same {
+            self.refresh_all(&mut waiting);
+        }
         let mut touched: Vec<u32> = waiting.iter().map(|waiting| waiting.ticket.0).collect();
         touched.dedup();
         touched.sort_unstable();
@@ -75,14 +79,14 @@ impl Lane {
             }
         };
         self.tell_breaker(&verdict.outcomes);
-        let free = self.heed(&verdict.signal);
+        let free = self.heed(&verdict.signal, same);
         let halves =
             (verdict.signal == Signal::Bisect && waiting.len() > 1).then(|| waiting.len().div_ceil(2));
-        self.around.metrics.call(&self.provider, class, took_ms, &verdict.outcomes);
+        self.around.metrics.call(&provider, class, took_ms, &verdict.outcomes);
         if halves.is_none() && !matches!(verdict.signal, Signal::Freeze(..)) {
             self.tell_migrations(&waiting, &verdict.outcomes, took_ms);
         }
-        let adapter = self.provider.assumed();
+        let adapter = provider.assumed();
         let dedupe_window_ms = adapter.profile().dedupe.window_ms(class);
         let mut notes: Notes = Notes::default();
         // One throw for the whole call: what goes again may share a call again.
@@ -255,7 +259,7 @@ impl Lane {
     }
 
     /// Does what a verdict asks for; true when the attempt does not count against the budget.
-    fn heed(&mut self, signal: &Signal) -> bool {
+    fn heed(&mut self, signal: &Signal, same: bool) -> bool {
         match signal {
             Signal::None | Signal::Relogin | Signal::Resign => false,
             Signal::Bisect => true,
@@ -267,6 +271,8 @@ impl Lane {
                 }
                 true
             }
+            // The server as it was before is none of ours any more.
+            Signal::WrongDialect if !same => false,
             Signal::WrongDialect => {
                 let name = &self.provider.settings.name;
                 tracing::warn!(provider = %name, "the server does not speak the dialect");

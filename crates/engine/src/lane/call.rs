@@ -33,6 +33,8 @@ pub(crate) struct Departure {
 #[derive(Debug)]
 pub(crate) struct Arrival {
     pub(crate) class: &'static str,
+    /// The provider as it was when the call was made.
+    pub(crate) provider: Arc<Provider>,
     pub(crate) waiting: Vec<Waiting<Ticket>>,
     pub(crate) end: End,
     /// The ledger's rows of this call, by the lane's key of the parcel.
@@ -66,6 +68,7 @@ pub(crate) async fn make(
     let began_ms = clock::now_ms();
     let mut arrival = Arrival {
         class,
+        provider: Arc::clone(&provider),
         waiting,
         end: End::Fenced(Vec::new()),
         sending: Vec::new(),

@@ -14,8 +14,9 @@ use interline_ledger::{BatchState, ClaimedParcel, SendingRow, Settled};
 
 use super::entry::Entry;
 use super::parcel::{After, BatchRef, HeldParcel, Judgement, Origin};
+use super::reroute::common_target;
 use crate::clock;
-use crate::intake::{self, Terms};
+use crate::intake::Terms;
 use crate::provider::{Book, Provider};
 
 /// A claimed parcel, ready for a lane, and what was settled while it was opened.
@@ -27,13 +28,14 @@ pub(crate) struct Opened {
     pub(crate) waiting: Vec<(u16, i64)>,
     /// Messages that the vendor is to be asked about, by position.
     pub(crate) asked: Vec<u16>,
+    /// The provider that all of it goes to since it was routed again; none where some of it stays.
+    pub(crate) moves_to: Option<Arc<str>>,
 }
 
 /// Opens a parcel. A stored form that cannot be read settles the parcel as rejected: nothing blocks.
 pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> Opened {
     let batch = Arc::new(batch_ref(&claimed, book));
     let identity = Identity { batch_id: &batch.id, vendors: &book.vendor_names };
-    let moment = book.moment(clock::now_ms());
     let mut problems = Problems::default();
     let bytes = claimed.body.len() * 3;
     let mut parcel = HeldParcel::new(Arc::clone(&batch), Vec::new(), Origin::Stored(claimed.claim));
@@ -49,16 +51,9 @@ pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> 
                     Arc::new(placeholder(index))
                 });
                 let results = message.results(unpacked.results);
-                let forced = batch.head.route.as_deref();
-                let choice = book.routes.choose(&message, &claimed.batch.app, forced, &moment);
-                let terms = Terms::of(&message, choice.map(|choice| choice.route), &book.delivery);
-                let fallback = choice.and_then(|choice| intake::fallback(choice, &message));
-                let mut entry = Entry::new(message, results, terms);
-                entry.fallback = fallback;
-                entry.migration = choice
-                    .and_then(|choice| book.migrations.of_choice(&choice.route.name, choice.picked))
-                    .cloned();
-                parcel.entries.push(entry);
+                // What follows from its route is known when all is known of it.
+                let terms = Terms::of(&message, None, &book.delivery);
+                parcel.entries.push(Entry::new(message, results, terms));
             }
         }
         Err(error) => {
@@ -78,10 +73,19 @@ pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> 
     let records: Vec<CallRecord> =
         claimed.records.iter().filter_map(|bytes| CallRecord::read_all(bytes).ok()).flatten().collect();
     let asked = parcel.recall(&records);
-    let mut opened = Opened { parcel, settled: Vec::new(), waiting: Vec::new(), asked };
+    // First for what may follow where it was interrupted, then for who may have it after that.
+    let (open, own) = ([Status::Queued, Status::Sending], &provider.settings.name);
+    let mut refused = parcel.route_again(&open, (book, own), clock::now_ms());
+    let mut opened = Opened { parcel, settled: Vec::new(), waiting: Vec::new(), asked, moves_to: None };
     let mut again = interrupted(&mut opened, &claimed.interrupted, book, provider);
     if claimed.batch.state == BatchState::Cancelled {
         withdraw(&mut opened, provider);
+    }
+    if !claimed.interrupted.is_empty() {
+        refused = opened.parcel.route_again(&open, (book, own), clock::now_ms());
+    }
+    for (position, failure) in refused {
+        decide_without_call(&mut opened, &[position], provider, (Status::Rejected, &failure));
     }
     refuse(&mut opened, &unreadable, provider);
     for record in &records {
@@ -98,6 +102,9 @@ pub(crate) fn open(claimed: ClaimedParcel, book: &Book, provider: &Provider) -> 
             opened.waiting.push((position, not_before));
         }
     }
+    if opened.settled.is_empty() && opened.asked.is_empty() {
+        opened.moves_to = common_target(&opened.parcel);
+    }
     opened
 }
 
@@ -110,6 +117,7 @@ fn batch_ref(claimed: &ClaimedParcel, book: &Book) -> BatchRef {
     BatchRef {
         app: interline_core::id::message_fingerprint(&stored.app),
         flow: interline_core::id::message_fingerprint(&stored.id),
+        app_name: stored.app.as_str().into(),
         id: stored.id.clone(),
         deadline_ms: deadline(begins, &head, book),
         head,

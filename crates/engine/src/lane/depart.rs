@@ -49,7 +49,11 @@ impl Lane {
             }
         }
         self.has_fallbacks |= parcel.entries.iter().any(|entry| entry.fallback.is_some());
+        let moves = parcel.entries.iter().any(|entry| entry.target.is_some());
         self.parcels.insert(key, parcel);
+        if moves {
+            self.resort();
+        }
         self.finish_if_done(key);
         key
     }
@@ -58,13 +62,7 @@ impl Lane {
     /// depend on it. Nothing is under way then.
     pub(super) fn start_over(&mut self) {
         let Some(adapter) = self.provider.adapter() else { return };
-        let mut before = std::mem::take(&mut self.paces);
-        self.paces = self.provider.paces(adapter.profile());
-        for pace in &mut self.paces {
-            if let Some(index) = before.iter().position(|old| old.class == pace.class) {
-                pace.adopt(before.swap_remove(index));
-            }
-        }
+        self.renew_paces(&*adapter);
         self.drawer = Drawer::default();
         self.aside.clear();
         // What is on its way elsewhere, or asked about, still goes before what comes after it.
@@ -91,6 +89,9 @@ impl Lane {
                 let not_before_ms = times.get(&waits.ticket).copied().unwrap_or_default();
                 self.push(waits, not_before_ms, now_ms);
             }
+        }
+        if self.moves() {
+            self.resort();
         }
     }
 
@@ -182,6 +183,10 @@ impl Lane {
             let (key, position) = waiting.ticket;
             let leaves = self.entry(waiting.ticket).is_some_and(|entry| entry.state == Status::Queued);
             if !leaves || self.is_stopped(key) {
+                self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+                continue;
+            }
+            if !self.freshen(waiting.ticket) {
                 self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
                 continue;
             }

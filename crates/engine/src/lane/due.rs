@@ -19,7 +19,14 @@ impl Lane {
     pub(super) fn put_back_due(&mut self, now_ms: i64) {
         let not_due = self.later.split_off(&(now_ms.saturating_add(1), 0));
         let due = std::mem::replace(&mut self.later, not_due);
-        due.into_values().rev().for_each(|waiting| self.drawer.put_back(waiting));
+        let mut moves = false;
+        for waiting in due.into_values().rev() {
+            moves |= self.is_elsewhere(waiting.ticket);
+            self.drawer.put_back(waiting);
+        }
+        if moves {
+            self.resort();
+        }
     }
 
     /// Follows a wall clock that jumped: pauses last as long as they were meant to.

@@ -28,6 +28,8 @@ pub(crate) struct Entry {
     pub(crate) hop: usize,
     /// Who is to have it since it was routed again; none is the lane that holds it.
     pub(crate) target: Option<Arc<str>>,
+    /// Whether it has to be routed again before it is tried again: the routes changed while it was on its way.
+    pub(crate) stale: bool,
     /// The provider that may have got it already; no other one gets it then.
     pub(crate) pinned: Option<Arc<str>>,
     /// Attempts that count against the budget.
@@ -52,6 +54,7 @@ impl Entry {
             migration: None,
             hop: 0,
             target: None,
+            stale: false,
             pinned: None,
             attempts: 0,
             tries: 0,

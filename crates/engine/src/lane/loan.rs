@@ -285,13 +285,15 @@ impl Lane {
         }
     }
 
-    /// Lends a message to the provider that may have it already; returns it when that is this lane's own.
+    /// Lends a message to the provider that may have it already, or that it was routed to since; returns it
+    /// when that is this lane's own.
     pub(super) fn sent_home(&mut self, waiting: Waiting<Ticket>) -> Option<Waiting<Ticket>> {
         let own = &self.provider.settings.name;
-        let pinned = self.entry(waiting.ticket).and_then(|entry| entry.pinned.clone());
-        let Some(name) = pinned.filter(|name| name != own) else { return Some(waiting) };
-        let known = self.around.book.now().providers.contains_key(&name);
-        if known {
+        let entry = self.entry(waiting.ticket);
+        let holder = entry.and_then(|entry| entry.pinned.clone().or_else(|| entry.target.clone()));
+        let Some(name) = holder.filter(|name| name != own) else { return Some(waiting) };
+        let routed = entry.is_some_and(|entry| entry.pinned.is_none());
+        if routed || self.around.book.now().providers.contains_key(&name) {
             self.lend(vec![Leaving { waiting, hop: 0, to: name }]);
         } else {
             let detail = format!("it may have arrived at {name}, which the configuration no longer has");
@@ -323,6 +325,9 @@ impl Lane {
             return;
         }
         let mut parcel = parcel;
+        for entry in &mut parcel.entries {
+            (entry.target, entry.stale) = (None, false);
+        }
         if let Some(adapter) = self.provider.adapter() {
             for entry in &mut parcel.entries {
                 // The home lane saw to it that this succeeds, unless the dialect changed since.
@@ -406,6 +411,10 @@ impl Lane {
             };
             entry.state = Status::Queued;
             (entry.attempts, entry.tries) = (back.attempts, back.tries);
+            if !self.freshen(ticket) {
+                self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+                continue;
+            }
             let next = self.entry(ticket).and_then(|entry| self.elsewhere(entry));
             match next.filter(|_| self.stopping.is_none() && !self.is_stopped(key)) {
                 Some((hop, to)) => leaving.push(Leaving { waiting, hop, to }),
@@ -419,8 +428,13 @@ impl Lane {
     /// Nobody else could take it: this lane tries again, after a pause.
     fn home_again(&mut self, waiting: Waiting<Ticket>) {
         let now_ms = clock::now_ms();
+        let own = Arc::clone(&self.provider.settings.name);
         let tries = self.entry_mut(waiting.ticket).map_or(0, |entry| {
             entry.hop = 0;
+            // Routed to another provider since, it may have this one as a stand-in.
+            if entry.fallback.as_ref().is_some_and(|names| names.contains(&own)) {
+                entry.target = None;
+            }
             entry.tries
         });
         let pause = interline_core::decide::backoff_ms(tries + 1, clock::chance());

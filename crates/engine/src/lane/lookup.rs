@@ -41,11 +41,17 @@ pub(crate) struct Asking {
     asked: u32,
     /// What the vendor answered last.
     last: &'static str,
+    /// Whom nobody can ask any more, as the configuration has forgotten them.
+    gone: Option<Arc<str>>,
 }
 
 impl Asking {
     pub(super) const fn waiting(&self) -> &Waiting<Ticket> {
         &self.waiting
+    }
+
+    pub(super) const fn waiting_mut(&mut self) -> &mut Waiting<Ticket> {
+        &mut self.waiting
     }
 }
 
@@ -60,11 +66,14 @@ impl Lane {
     /// Has the vendor asked what became of a message.
     pub(super) fn ask_later(&mut self, waiting: Waiting<Ticket>, class: &'static str, why: Failure) {
         let since_ms = clock::now_ms();
-        let pinned = self.entry(waiting.ticket).and_then(|entry| entry.pinned.as_ref());
+        let pinned = self.entry(waiting.ticket).and_then(|entry| entry.pinned.clone());
+        let pinned = pinned.filter(|name| *name != self.provider.settings.name);
         let book = self.around.book.now();
-        let provider = pinned.and_then(|name| book.providers.get(name));
-        let provider = Arc::clone(provider.unwrap_or(&self.provider));
-        let asking = Asking { waiting, provider, class, why, since_ms, asked: 0, last: "gave no answer" };
+        let other = pinned.as_ref().and_then(|name| book.providers.get(name));
+        let gone = pinned.as_ref().filter(|_| other.is_none()).cloned();
+        let provider = Arc::clone(other.unwrap_or(&self.provider));
+        let last = "gave no answer";
+        let asking = Asking { waiting, provider, class, why, since_ms, asked: 0, last, gone };
         self.put_question(since_ms + FIRST_MS, asking);
     }
 
@@ -106,7 +115,7 @@ impl Lane {
                 continue;
             };
             self.asks_under_way += 1;
-            if now_ms > asking.since_ms.saturating_add(TOO_LATE_MS) {
+            if asking.gone.is_some() || now_ms > asking.since_ms.saturating_add(TOO_LATE_MS) {
                 self.answered(Answer { asking, finding: Finding::CannotTell });
                 continue;
             }
@@ -134,13 +143,17 @@ impl Lane {
             }
             Finding::CannotTell => None,
         };
-        if receipt.is_none() && now_ms < asking.since_ms + PATIENCE_MS && now_ms >= asking.since_ms {
+        if receipt.is_none()
+            && asking.gone.is_none()
+            && now_ms < asking.since_ms + PATIENCE_MS
+            && now_ms >= asking.since_ms
+        {
             asking.asked += 1;
             let pause = FIRST_MS.saturating_mul(1 << asking.asked.min(8)).min(LONGEST_MS);
             self.put_question(now_ms + pause, asking);
             return;
         }
-        let Asking { waiting, provider, mut why, last, since_ms, .. } = asking;
+        let Asking { waiting, provider, mut why, last, since_ms, gone, .. } = asking;
         if let Some(parcel) = self.parcels.get_mut(&key) {
             parcel.asking = parcel.asking.saturating_sub(1);
         }
@@ -152,7 +165,10 @@ impl Lane {
                 .map(|note| (note, After::Final)),
             None => {
                 let seconds = (now_ms - since_ms) / 1_000;
-                why.message = format!("{}; the vendor was asked for {seconds} s and {last}", why.message);
+                why.message = match gone {
+                    Some(name) => format!("{}; {name} is gone and cannot be asked", why.message),
+                    None => format!("{}; the vendor was asked for {seconds} s and {last}", why.message),
+                };
                 let judge = Judgement {
                     now_ms,
                     ask: None,

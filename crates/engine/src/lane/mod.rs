@@ -11,6 +11,7 @@ mod late;
 mod loan;
 mod lookup;
 mod parcel;
+mod reroute;
 mod settler;
 mod stop;
 
@@ -95,7 +96,13 @@ pub(crate) enum Event {
     /// When the ledger has work next, Unix milliseconds.
     NextDue(Option<i64>),
     /// The dialect is known, or still not.
-    Probed(Option<&'static str>),
+    Probed(Arc<Provider>, Option<&'static str>),
+    /// The provider as it is configured now.
+    Provider(Arc<Provider>),
+    /// The configuration or a migration changed: route again what has not left.
+    Reroute,
+    /// The provider is gone from the configuration, and this one gets what waits; or it is back.
+    Gone(Option<Arc<str>>),
     /// Claim nothing more, finish what is under way, then answer.
     Stop(oneshot::Sender<()>),
 }
@@ -111,6 +118,8 @@ pub(crate) struct LaneView {
     pub(crate) paused: bool,
     /// Whether it takes what other lanes lend.
     pub(crate) willing: bool,
+    /// Whether what waits goes to another provider.
+    pub(crate) draining: bool,
 }
 
 impl LaneView {
@@ -123,6 +132,7 @@ impl LaneView {
             breaker: breaker::State::Closed,
             paused,
             willing: false,
+            draining: false,
         }
     }
 }
@@ -132,6 +142,17 @@ impl LaneView {
 pub(crate) struct LaneHandle {
     pub(crate) events: mpsc::UnboundedSender<Event>,
     pub(crate) view: Arc<Mutex<LaneView>>,
+    /// What the lane leaves behind when it ends: what was used of its limits.
+    pub(crate) legacy: Arc<Mutex<Vec<Pace>>>,
+}
+
+/// How a lane begins.
+#[derive(Debug, Default)]
+pub(crate) struct Beginning {
+    /// Whether it makes no call until it is told to.
+    pub(crate) paused: bool,
+    /// What an earlier lane of the provider used of its limits.
+    pub(crate) paces: Vec<Pace>,
 }
 
 /// What every lane needs of its surroundings.
@@ -156,6 +177,13 @@ pub(crate) struct Lane {
     parcels: HashMap<u32, HeldParcel>,
     next_key: u32,
     paces: Vec<Pace>,
+    /// Limits of classes that the provider had before, and what was used of them.
+    kept_paces: Vec<Pace>,
+    legacy: Arc<Mutex<Vec<Pace>>>,
+    /// Who gets what waits, where the provider goes away.
+    drains_to: Option<Arc<str>>,
+    /// Who gets it since the provider is gone from the configuration.
+    gone_to: Option<Arc<str>>,
     /// The class that is served first next time.
     class_turn: usize,
     /// Messages that wait for their time.
@@ -193,8 +221,9 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// Starts the task; a paused one makes no call until it is told to.
-    pub(crate) fn start(provider: Arc<Provider>, around: Surroundings, paused: bool) -> LaneHandle {
+    /// Starts the task.
+    pub(crate) fn start(provider: Arc<Provider>, around: Surroundings, begins: Beginning) -> LaneHandle {
+        let Beginning { paused, paces: kept_paces } = begins;
         let (events, inbox) = mpsc::unbounded_channel();
         let (settler, settled) = mpsc::unbounded_channel();
         let view = Arc::new(Mutex::new(LaneView::new(paused)));
@@ -203,14 +232,15 @@ impl Lane {
             settled,
             events.downgrade(),
             around.announce.clone(),
+            Arc::clone(&around.peers),
         ));
-        let paces = provider.adapter().map(|adapter| provider.paces(adapter.profile())).unwrap_or_default();
+        let legacy = Arc::new(Mutex::new(Vec::new()));
         let call_timeout_ms = provider.timeout().saturating_add(CALL_SLACK).as_millis();
         let breaker = BreakerSettings {
             call_timeout_ms: i64::try_from(call_timeout_ms).unwrap_or(i64::MAX),
             ..BreakerSettings::default()
         };
-        let lane = Self {
+        let mut lane = Self {
             provider,
             around,
             events: events.clone(),
@@ -220,7 +250,11 @@ impl Lane {
             drawer: Drawer::default(),
             parcels: HashMap::new(),
             next_key: 0,
-            paces,
+            paces: Vec::new(),
+            kept_paces,
+            legacy: Arc::clone(&legacy),
+            drains_to: None,
+            gone_to: None,
             class_turn: 0,
             later: BTreeMap::new(),
             later_count: 0,
@@ -247,8 +281,12 @@ impl Lane {
             clock: JumpWatch::new(),
             late: HashMap::new(),
         };
+        if let Some(adapter) = lane.provider.adapter() {
+            lane.renew_paces(&*adapter);
+        }
+        lane.reroute();
         tokio::spawn(lane.run(inbox));
-        LaneHandle { events, view }
+        LaneHandle { events, view, legacy }
     }
 
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Event>) {
@@ -314,7 +352,17 @@ impl Lane {
             Event::Answered(answer) => self.answered(*answer),
             Event::Arrived(arrival) => self.arrived(*arrival),
             Event::Over(calls) => self.in_flight = self.in_flight.saturating_sub(calls),
-            Event::Probed(dialect) => self.probed(dialect),
+            Event::Probed(provider, dialect) if Arc::ptr_eq(&provider, &self.provider) => {
+                self.probed(dialect)
+            }
+            // The server that answered is no longer this provider's.
+            Event::Probed(..) => self.probing = false,
+            Event::Provider(provider) => self.provided(provider),
+            Event::Reroute => self.reroute(),
+            Event::Gone(to) => {
+                self.gone_to = to;
+                self.reroute();
+            }
             Event::Stop(done) => {
                 self.stopping = Some(done);
                 self.give_all_back();
@@ -379,7 +427,7 @@ impl Lane {
         tokio::spawn(async move {
             let dialect = provider.probe().await;
             // The lane may be gone by now.
-            drop(events.send(Event::Probed(dialect)));
+            drop(events.send(Event::Probed(provider, dialect)));
         });
         None
     }
@@ -427,7 +475,8 @@ impl Lane {
     /// Claims where there is room. Returns when to look again.
     fn ask_ledger(&mut self, now_ms: i64) -> i64 {
         let room = self.window.0 < WINDOW_MESSAGES && self.window.1 < WINDOW_BYTES;
-        if self.claiming || self.renewing || self.paused || !room || self.provider.adapter().is_none() {
+        let able = !self.paused && room && self.provider.adapter().is_some();
+        if self.claiming || self.renewing || (!able && self.drains_to.is_none()) {
             return now_ms + POLL_MS;
         }
         if self.claim_at_ms > now_ms {
@@ -435,6 +484,10 @@ impl Lane {
         }
         self.claiming = true;
         self.woken = false;
+        if let Some(to) = self.drains_to.clone() {
+            self.drain(to);
+            return now_ms + POLL_MS;
+        }
         let request = ClaimRequest {
             provider: self.provider.settings.name.to_string(),
             now_ms,
@@ -444,6 +497,7 @@ impl Lane {
         };
         let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
         let (provider, shelf) = (Arc::clone(&self.provider), Arc::clone(&self.around.book));
+        let peers = Arc::clone(&self.around.peers);
         tokio::spawn(async move {
             let name = request.provider.clone();
             let parcels = ledger.claim(request).await;
@@ -456,8 +510,16 @@ impl Lane {
             };
             let opened: Option<Vec<claim::Opened>> = parcels.ok().map(open);
             let empty = opened.as_ref().is_some_and(Vec::is_empty);
+            let mut stays = opened;
+            if let Some(opened) = &mut stays {
+                settler::hand_on(&ledger, opened, &peers).await;
+            }
+            let moved = !empty && stays.as_ref().is_some_and(Vec::is_empty);
             // The lane may be gone by now; its leases run out.
-            drop(events.send(Event::Claimed(opened)));
+            drop(events.send(Event::Claimed(stays)));
+            if moved {
+                drop(events.send(Event::Wake));
+            }
             if empty {
                 let due = ledger.next_due_ms(&name).await.ok().flatten();
                 drop(events.send(Event::NextDue(due)));
@@ -545,7 +607,10 @@ impl Lane {
         for id in withdrawn {
             self.withdraw(id);
         }
-        let Self { provider, around, stopping, settler, settling, .. } = self;
+        let Self { provider, around, stopping, settler, settling, mut paces, mut kept_paces, legacy, .. } =
+            self;
+        paces.append(&mut kept_paces);
+        *legacy.lock().unwrap_or_else(PoisonError::into_inner) = paces;
         // A claim is given back only when all that was settled under it is written.
         drop(settler);
         if let Err(error) = settling.await {
@@ -574,7 +639,9 @@ impl Lane {
         let now_ms = clock::now_ms();
         view.breaker = self.breaker.state(now_ms);
         view.paused = self.paused;
+        view.draining = self.drains_to.is_some();
         view.willing = self.stopping.is_none()
+            && self.drains_to.is_none()
             && !self.paused
             && self.provider.adapter().is_some()
             && !self.breaker.refuses(now_ms);

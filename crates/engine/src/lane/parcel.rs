@@ -26,6 +26,8 @@ pub(crate) struct BatchRef {
     pub(crate) app: u64,
     /// The batch's turn among the app's.
     pub(crate) flow: u64,
+    /// The app, as routes know it.
+    pub(crate) app_name: Arc<str>,
     pub(crate) head: Head,
     /// Not tried after this, Unix milliseconds.
     pub(crate) deadline_ms: i64,
@@ -54,6 +56,8 @@ pub(crate) enum Stop {
     Cancelled,
     /// Its home lane wants it back, or its caller stopped waiting.
     Recalled,
+    /// It was routed again and is given back to be claimed by whom it goes to.
+    Moved,
 }
 
 /// The waiting caller's end of a parcel.
@@ -165,7 +169,8 @@ impl HeldParcel {
     pub(crate) fn check(&mut self, adapter: &dyn Adapter, provider: &str) -> Vec<(u16, Failure)> {
         let mut refused = Vec::new();
         for (position, entry) in (0u16..).zip(&mut self.entries) {
-            if entry.state != Status::Queued {
+            // What is another provider's is checked by that one.
+            if entry.state != Status::Queued || entry.target.is_some() {
                 continue;
             }
             match adapter.check(&entry.message, entry.results) {

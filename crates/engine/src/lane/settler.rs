@@ -1,13 +1,16 @@
 //! Hands what was settled to the ledger, in order and many at once. What the ledger cannot take now is
 //! kept and offered again until it can: a full disk delays results, it loses none.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use interline_ledger::{ErrorKind, Ledger, Settled};
+use interline_ledger::{Claim, ErrorKind, Ledger, Settled};
 use tokio::sync::{broadcast, mpsc};
 
-use super::Event;
+use super::claim::Opened;
+use super::{Event, Lanes};
 use crate::clock;
+use crate::shelf::Shelf;
 
 const AT_ONCE: usize = 256;
 const PAUSE: Duration = Duration::from_millis(500);
@@ -17,6 +20,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(crate) enum Write {
     /// What was settled.
     Settled(Settled),
+    /// A parcel goes to another provider, when everything before this is on disk.
+    Reassigned(Claim, Arc<str>),
     /// A call is over when everything before this is on disk: until then a crash would leave its messages
     /// unknown, so it still counts as under way.
     Over,
@@ -28,15 +33,18 @@ pub(crate) async fn run(
     mut writes: mpsc::UnboundedReceiver<Write>,
     events: mpsc::WeakUnboundedSender<Event>,
     announce: broadcast::Sender<String>,
+    peers: Arc<Shelf<Lanes>>,
 ) {
     let mut taken = Vec::with_capacity(AT_ONCE);
     while writes.recv_many(&mut taken, AT_ONCE).await > 0 {
         let mut batch = Vec::with_capacity(taken.len());
         let mut over = 0;
+        let mut reassigned = Vec::new();
         for write in taken.drain(..) {
             match write {
                 Write::Settled(settled) => batch.push(settled),
                 Write::Over => over += 1,
+                Write::Reassigned(claim, to) => reassigned.push((claim, to)),
             }
         }
         if !batch.is_empty() && !offer(&ledger, &batch, &announce).await {
@@ -50,6 +58,9 @@ pub(crate) async fn run(
                 }
             }
         }
+        for (claim, to) in reassigned {
+            reassign(&ledger, claim, &to, &peers).await;
+        }
         if over > 0
             && let Some(events) = events.upgrade()
         {
@@ -57,6 +68,35 @@ pub(crate) async fn run(
             drop(events.send(Event::Over(over)));
         }
     }
+}
+
+/// Gives those parcels on of which everything goes to another provider; the others stay.
+pub(super) async fn hand_on(ledger: &Ledger, opened: &mut Vec<Opened>, peers: &Shelf<Lanes>) {
+    let mut stays = Vec::with_capacity(opened.len());
+    for parcel in opened.drain(..) {
+        let claim = parcel.parcel.claim().zip(parcel.moves_to.as_ref());
+        let moved = match claim {
+            Some((claim, to)) => reassign(ledger, claim, to, peers).await,
+            None => false,
+        };
+        if !moved {
+            stays.push(parcel);
+        }
+    }
+    *opened = stays;
+}
+
+/// Gives a parcel to another provider, and wakes its lane.
+async fn reassign(ledger: &Ledger, claim: Claim, to: &str, peers: &Shelf<Lanes>) -> bool {
+    let done = ledger.reassign(claim, to, 0).await;
+    if let Err(error) = &done {
+        tracing::warn!(provider = to, error = %error, "a parcel could not be handed over; its lease will run out");
+    }
+    if let Some(lane) = peers.now().get(to) {
+        // A lane that has stopped leaves the work to the next start.
+        drop(lane.events.send(Event::Wake));
+    }
+    done.unwrap_or(false)
 }
 
 /// Offers results until the ledger takes them; false when it never will.

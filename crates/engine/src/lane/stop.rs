@@ -11,6 +11,7 @@ use interline_ledger::{Held, Settled};
 use super::Lane;
 use super::claim::ledger_states;
 use super::parcel::{Origin, Stop};
+use super::settler::Write;
 use crate::clock;
 
 impl Lane {
@@ -75,7 +76,7 @@ impl Lane {
                 self.settle_unsent(key, Status::Expired, &failure.for_good());
             }
             (Some(Stop::Recalled), false) => self.return_unsent(key),
-            (Some(Stop::Paused), true | false) => self.release(key),
+            (Some(Stop::Paused | Stop::Moved), true | false) => self.release(key),
         }
     }
 
@@ -110,8 +111,12 @@ impl Lane {
             states: ledger_states(parcel),
             record: Vec::new(),
             calls: 0,
-            release_at_ms: Some(0),
+            release_at_ms: self.drains_to.is_none().then_some(0),
         });
+        if let Some(to) = &self.drains_to {
+            // The settler outlives the lane.
+            drop(self.settler.send(Write::Reassigned(claim, Arc::clone(to))));
+        }
         self.forget(key);
     }
 

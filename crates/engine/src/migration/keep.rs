@@ -153,7 +153,7 @@ impl Engine {
         let refreshed =
             tokio::task::spawn_blocking(move || one.cohort.as_ref().is_some_and(CohortFile::refresh)).await;
         if refreshed.unwrap_or(false) {
-            self.reroute();
+            self.reroute().await;
         }
     }
 

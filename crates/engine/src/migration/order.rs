@@ -10,7 +10,6 @@ use super::{Migration, MigrationReport, MigrationView, stored};
 use crate::clock;
 use crate::denied::Denied;
 use crate::engine::Engine;
-use crate::lane::Event;
 
 /// How long going back waits for the ledger.
 const LEDGER: Duration = Duration::from_secs(1);
@@ -88,15 +87,12 @@ impl Engine {
         tracing::info!(migration = %name, phase = state.phase.as_str(), percent = state.percent, "the migration changes");
         migration.turn_to(state);
         drop(turn);
-        self.reroute();
+        self.reroute().await;
         Ok(())
     }
 
     /// Has what waits in the lanes go where it belongs now.
-    pub(super) fn reroute(&self) {
-        for lane in self.lanes().values() {
-            // A lane that has stopped begins with what the ledger says.
-            drop(lane.events.send(Event::Recheck));
-        }
+    pub(super) async fn reroute(&self) {
+        self.revise(|_| {}).await;
     }
 }

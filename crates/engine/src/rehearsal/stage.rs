@@ -84,6 +84,7 @@ impl Stage {
             id: super::BATCH_ID.to_owned(),
             app: 0,
             flow: 0,
+            app_name: "".into(),
             head: head.clone(),
             deadline_ms: deadline(begin_ms, head, book),
             attempts_allowed: book.delivery.attempts,
