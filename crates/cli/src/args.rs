@@ -40,6 +40,8 @@ pub(crate) enum Verb {
     Plan(Plan),
     /// Check the configuration
     Check(Check),
+    /// Run the tests of the configuration: routes, limits and fallbacks on a clock of their own
+    Test(Test),
     /// Look at batches, hold them, send what failed again
     Batch(Batch),
     /// Look at providers, hold them, ask whether they answer
@@ -146,7 +148,7 @@ pub(crate) struct Plan {
     pub(crate) input: Input,
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Also show the requests' bodies in full and the routes not taken
+    /// Say for each message why each route takes it or not, and show the requests in full
     #[arg(long)]
     pub(crate) explain: bool,
 }
@@ -156,6 +158,18 @@ pub(crate) struct Check {
     /// Ask each provider's server, with requests that reach nobody
     #[arg(long)]
     pub(crate) probe: bool,
+    /// Compare the file with what the running server has in force; exit 1 if they differ
+    #[arg(long, conflicts_with = "probe")]
+    pub(crate) diff: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Only tests with this in their name; several: any of them [default: all]
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,8 @@
 //! Probing uses only requests that reach nobody: those that tell a vendor's dialects apart, or just a
 //! connection where a vendor has one dialect only.
 
+mod diff;
+
 use std::process::ExitCode;
 
 use comfy_table::Cell;
@@ -32,6 +34,9 @@ enum Finding {
 /// Runs the verb.
 pub(crate) async fn run(args: &Check, common: &Common) -> Result<ExitCode, Failed> {
     let config = serve::loaded(common)?;
+    if args.diff {
+        return diff::run(&config, &args.target, common.json).await;
+    }
     let settings = config.engine_settings().map_err(|errors| serve::wrong(&errors))?;
     let warnings = config.warnings();
     let mut found = Vec::new();

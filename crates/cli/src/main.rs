@@ -18,6 +18,7 @@ mod provider;
 mod results;
 mod send;
 mod serve;
+mod test;
 mod twins;
 mod watch;
 
@@ -53,6 +54,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failed> {
         Verb::Send(args) => one_thread(send::run(&args, &common)),
         Verb::Plan(args) => one_thread(plan::run(&args, &common)),
         Verb::Check(args) => one_thread(check::run(&args, &common)),
+        Verb::Test(args) => test::run(&args, &common),
         Verb::Batch(args) => one_thread(batch::run(&args, &common)),
         Verb::Provider(args) => one_thread(provider::run(&args, &common)),
         Verb::Migration(args) => one_thread(migration::run(&args, &common)),

@@ -207,6 +207,23 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// `text` in lines of at most `width` characters, broken between words; a longer word stays whole.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let Some(last) = lines.last_mut() else { break };
+        if last.is_empty() {
+            last.push_str(word);
+        } else if last.chars().count() + 1 + word.chars().count() <= width {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
 /// At most `width` characters; what is longer ends in an ellipsis.
 pub(crate) fn clipped(text: &str, width: usize) -> String {
     if text.chars().count() <= width {

@@ -3,6 +3,8 @@
 //! Asks a server where one was named; else plans here, from the configuration, with a ledger in memory.
 //! Nothing is sent either way, except the harmless probes that tell a dialect.
 
+mod explain;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -156,7 +158,11 @@ fn written(plan: &Planned, explain: bool) {
         at_contract(totals.seconds_at_contract),
     ));
     line("");
-    messages(plan, explain);
+    if explain {
+        plan.messages.iter().for_each(explain::written);
+    } else {
+        messages(plan);
+    }
     for (place, call) in plan.calls.iter().enumerate() {
         if place >= SHOWN && !explain {
             note(format!(
@@ -176,38 +182,24 @@ fn written(plan: &Planned, explain: bool) {
     }
 }
 
-fn messages(plan: &Planned, explain: bool) {
-    let mut rows = table(&["id", "to", "provider", "dialect", "route", if explain { "why" } else { "lost" }]);
-    let shown = if explain { plan.messages.len() } else { SHOWN };
-    for message in plan.messages.iter().take(shown) {
+/// The messages, a row each.
+fn messages(plan: &Planned) {
+    let mut rows = table(&["id", "to", "provider", "dialect", "route", "lost"]);
+    for message in plan.messages.iter().take(SHOWN) {
         let missing = || "-".to_owned();
-        let lost = message.losses.join(", ");
-        let last = if explain { why(message) } else { lost };
         rows.add_row([
             Cell::new(&message.id),
             Cell::new(&message.to),
             Cell::new(message.provider.clone().unwrap_or_else(missing)),
             faint_cell(message.dialect.as_deref().map_or("unresolved", |dialect| dialect)),
             Cell::new(message.route.clone().unwrap_or_else(missing)),
-            Cell::new(last),
+            Cell::new(message.losses.join(", ")),
         ]);
     }
     show(&rows);
-    if plan.messages.len() > shown {
-        note(format!("… and {}", count((plan.messages.len() - shown) as u64, "more message")));
+    if plan.messages.len() > SHOWN {
+        note(format!("… and {}", count((plan.messages.len() - SHOWN) as u64, "more message")));
     }
-}
-
-fn why(message: &Message) -> String {
-    let mut text = message.why.clone();
-    for other in &message.not_taken {
-        let name = other.route.as_deref().or(other.provider.as_deref()).unwrap_or("-");
-        text.push_str(&format!("\nnot {name}: {}", other.why));
-    }
-    if !message.losses.is_empty() {
-        text.push_str(&format!("\nlost: {}", message.losses.join(", ")));
-    }
-    text
 }
 
 fn written_call(number: usize, call: &Call, explain: bool) {
@@ -266,15 +258,5 @@ mod tests {
     #[test]
     fn short_times_are_shown_in_milliseconds() {
         assert_eq!((seconds(0.25), seconds(12.34)), ("250 ms".to_owned(), "12.3 s".to_owned()));
-    }
-
-    #[test]
-    fn a_plan_explains_the_routes_that_were_not_taken() {
-        let message: Message = serde_json::from_value(serde_json::json!({
-            "id": "m1", "to": "user:a", "route": "default", "provider": "wk", "dialect": "v2", "why": "takes everything",
-            "not_taken": [{"route": "rooms", "provider": "ne", "why": "it takes room, not user"}], "losses": ["ttl"]
-        }))
-        .unwrap();
-        assert_eq!(why(&message), "takes everything\nnot rooms: it takes room, not user\nlost: ttl");
     }
 }

@@ -8,7 +8,7 @@ use interline_core::route::Routes;
 use interline_engine::{EngineSettings, ProviderSettings};
 
 use super::file::{ConfigError, ConfigErrors};
-use super::routes::takes_all;
+use super::lint;
 use super::{Auth, Config, Provider};
 
 impl Config {
@@ -60,16 +60,19 @@ impl Config {
         &self.vendors
     }
 
+    /// What a rehearsal is told: all providers, also where secrets are missing. Nothing can be sent with it.
+    ///
+    /// # Errors
+    /// Never for a secret.
+    pub fn rehearsal_settings(&self) -> Result<EngineSettings, ConfigErrors> {
+        let providers = self.providers.iter().map(Provider::without_secrets).collect();
+        Self { providers, ..self.clone() }.engine_settings()
+    }
+
     /// What works but is probably not meant, one sentence each.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        let mut before = self.routes.iter();
-        if let Some(all) = before.find(|route| takes_all(&route.when)) {
-            let never =
-                |name| format!("the route {name} takes nothing: {} before it takes everything", all.name);
-            warnings.extend(before.map(|route| never(&route.name)));
-        }
         let used = self.used();
         for Provider { name, .. } in self.providers.iter().filter(|one| !used.contains(&*one.name)) {
             warnings.push(format!("no route uses the provider {name}"));
@@ -80,6 +83,7 @@ impl Config {
                 |(_, key, why)| format!("providers.{}.{key}: {why}; the provider is left out", provider.name),
             ));
         }
+        warnings.extend(lint::lint(self));
         if self.server.auth == Auth::Keys && self.apps.is_empty() {
             warnings.push("server.auth is \"keys\" and there is no [[apps]]: nobody may ask".to_owned());
         }

@@ -2,10 +2,14 @@
 //! tells every error at once; a secret that is missing is told when its provider is used.
 
 mod apps;
+mod cases;
 mod check;
 mod environment;
+mod expect;
 mod file;
+mod lint;
 mod migrations;
+mod overlap;
 mod providers;
 mod routes;
 mod secrets;
@@ -27,6 +31,8 @@ use interline_core::route::Route;
 use interline_engine::{Delivery, MigrationSettings};
 
 pub use apps::{App, Scope, Scopes};
+pub use cases::{Case, Named};
+pub use expect::{Expect, Spread};
 pub use file::{ConfigError, ConfigErrors};
 pub use providers::Provider;
 
@@ -54,6 +60,8 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// `[[routes]]`
     pub routes: Vec<Route>,
+    /// `[[tests]]`
+    pub tests: Vec<Case>,
     /// `[migrations.NAME]`
     pub migrations: Vec<MigrationSettings>,
     vendors: Vec<&'static Vendor>,
@@ -174,8 +182,20 @@ fn sections(root: &Table<'_>, (file, vendors): (PathBuf, Vec<&'static Vendor>)) 
         known.apps.push(OPEN_APP);
     }
     let routes = routes::routes(root, &known);
+    let tests = cases::cases(root, &apps, known.apps.contains(&OPEN_APP));
     let migrations = migrations::migrations(root, &routes, &known.providers);
-    Some(Config { file, server: server?, ledger: ledger?, delivery, apps, providers, routes, migrations, vendors })
+    Some(Config {
+        file,
+        server: server?,
+        ledger: ledger?,
+        delivery,
+        apps,
+        providers,
+        routes,
+        tests,
+        migrations,
+        vendors,
+    })
 }
 
 fn server(root: &Table<'_>) -> Option<Server> {
