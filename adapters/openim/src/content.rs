@@ -76,7 +76,7 @@ pub(crate) fn shape<'a>(content: &'a Content, frame: Frame<'a>) -> Result<Shaped
         let detail = "is empty once its values are put in; the server takes no empty text";
         return Err(Refusal::new(ErrorCode::InvalidMessage, "/content/text", detail));
     }
-    let shaped = match own_form(frame) {
+    let shaped = match frame.extensions.own_form(frame.dialect) {
         Some((content_type, own)) => {
             given(content_type, own, (format!("{AT}/contentType"), &format!("{AT}/content")), frame)?
         }
@@ -88,12 +88,6 @@ pub(crate) fn shape<'a>(content: &'a Content, frame: Frame<'a>) -> Result<Shaped
     Ok(shaped.losing("mentions", mentioned && !reaches))
 }
 
-/// The content that the message has for this vendor alone, where the line takes its type.
-fn own_form<'a>(frame: Frame<'a>) -> Option<(u32, &'a Object)> {
-    let (content_type, own) = (frame.extensions.content_type?, frame.extensions.content.as_ref()?);
-    rules::taken(frame.dialect).contains(&content_type).then_some((content_type, own))
-}
-
 /// What the message's own content becomes.
 fn canonical<'a>(content: &'a Content, frame: Frame<'a>) -> Result<Shaped<'a>, Refusal> {
     let shaped = match (&frame.extensions.notification, &content.body) {
@@ -102,7 +96,7 @@ fn canonical<'a>(content: &'a Content, frame: Frame<'a>) -> Result<Shaped<'a>, R
         (None, Body::Custom { data, kind }) => custom(data, kind.as_deref(), frame)?,
         (None, body) => typed(body, content, frame)?,
     };
-    let given = own_type(frame).unwrap_or(shaped.content_type);
+    let given = frame.extensions.own_type().unwrap_or(shaped.content_type);
     if given != shaped.content_type {
         let detail = format!(
             "this content is sent as {}; for {given} give its own members as `custom` data or as `raw`",
@@ -111,11 +105,6 @@ fn canonical<'a>(content: &'a Content, frame: Frame<'a>) -> Result<Shaped<'a>, R
         return Err(Refusal::new(ErrorCode::InvalidMessage, format!("{AT}/contentType"), detail));
     }
     Ok(shaped)
-}
-
-/// The content type asked for, where it is not that of a content that the line does not take.
-fn own_type(frame: Frame<'_>) -> Option<u32> {
-    frame.extensions.content_type.filter(|_| frame.extensions.content.is_none())
 }
 
 fn typed<'a>(body: &'a Body, content: &'a Content, frame: Frame<'a>) -> Result<Shaped<'a>, Refusal> {
@@ -245,7 +234,7 @@ fn place(location: &Location) -> Shaped<'_> {
 
 /// The server wants `data` as a string. With another content type, the data is that type's content.
 fn custom<'a>(data: &'a Value, kind: Option<&'a str>, frame: Frame<'a>) -> Result<Shaped<'a>, Refusal> {
-    if let Some(content_type) = own_type(frame).filter(|given| *given != CUSTOM) {
+    if let Some(content_type) = frame.extensions.own_type().filter(|given| *given != CUSTOM) {
         let Value::Object(object) = data else {
             let detail = format!("expected the content of type {content_type}, an object");
             return Err(Refusal::new(ErrorCode::InvalidMessage, "/content/data", detail));

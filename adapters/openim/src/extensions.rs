@@ -7,6 +7,7 @@ use interline_core::message::Message;
 use interline_core::read::{Fields, Path, Problems};
 use serde_json_borrow::Value;
 
+use crate::dialect::Dialect;
 use crate::rules;
 use crate::settings::header_safe;
 
@@ -71,6 +72,19 @@ impl Extensions {
             .unwrap_or_default();
         refuse(problems, ErrorCode::InvalidMessage)?;
         Ok(extensions)
+    }
+}
+
+impl Extensions {
+    /// The content that the message has for this vendor alone, where the line takes its type.
+    pub(crate) fn own_form(&self, dialect: Dialect) -> Option<(u32, &Object)> {
+        let (content_type, content) = (self.content_type?, self.content.as_ref()?);
+        rules::taken(dialect).contains(&content_type).then_some((content_type, content))
+    }
+
+    /// The type that the message's own content is asked to have.
+    pub(crate) fn own_type(&self) -> Option<u32> {
+        self.content_type.filter(|_| self.content.is_none())
     }
 }
 
@@ -186,6 +200,19 @@ mod tests {
             "notificationName": "n", "notificationType": 1, "title": "t",
         }}));
         assert!(error.starts_with("/extensions/openim/notification/title: unknown field"), "{error}");
+    }
+
+    #[test]
+    fn a_content_of_ones_own_needs_its_type() {
+        let error = only_error(&json!({"content": {"content": "hi"}}));
+        assert!(error.ends_with("content: is of no type; give contentType with it"), "{error}");
+    }
+
+    #[test]
+    fn a_content_of_ones_own_is_sent_where_the_line_takes_its_type() {
+        let own = read(&json!({"contentType": 118, "content": {"content": "*hi*"}})).unwrap();
+        assert!(own.own_form(Dialect::Main).is_some() && own.own_form(Dialect::V383).is_none());
+        assert_eq!(own.own_type(), None);
     }
 
     #[test]

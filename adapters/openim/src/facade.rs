@@ -109,10 +109,12 @@ fn is_ours(request: &Incoming) -> bool {
 }
 
 fn fail(failure: &Failure) -> Answer {
-    match failure.code {
-        // No server of this vendor has a limit; what every HTTP client understands must do.
-        ErrorCode::TooLarge => Answer { status: 413, ..refused(1001, &failure.message) },
-        ErrorCode::InvalidMessage => reply::unbound(&failure.message),
-        _ => codes::answer(failure, None),
+    // No server of this vendor has a limit; what every HTTP client understands must do.
+    if failure.code == ErrorCode::TooLarge {
+        return Answer { status: 413, ..refused(1001, &failure.message) };
     }
+    if failure.code == ErrorCode::InvalidMessage {
+        return reply::unbound(&failure.message);
+    }
+    codes::answer(failure, None)
 }

@@ -42,7 +42,7 @@ const PAGE: [&str; 24] = [
 ];
 
 /// Where a field may be at home.
-const HOMES: [&str; 33] = [
+const HOMES: [&str; 34] = [
     "client_id",
     "to",
     "from.id",
@@ -62,6 +62,7 @@ const HOMES: [&str; 33] = [
     "options.push.ext",
     "options.push.sound",
     "options.push.badge",
+    "extensions.openim.content",
     "extensions.openim.contentType",
     "extensions.openim.sessionType",
     "extensions.openim.notification",
@@ -131,6 +132,11 @@ fn exercised() -> Vec<(&'static str, Value, Value)> {
         ("senderFaceURL", json!({"from": {"id": "b", "avatar_url": "u"}}), json!("u")),
         ("senderPlatformID", json!({"from": {"id": "b", "platform": "ipad"}}), json!(9)),
         ("content", json!({}), json!({"content": "hi"})),
+        (
+            "content",
+            openim(json!({"contentType": 101, "content": {"content": "own", "mine": 1}})),
+            json!({"content": "own", "mine": 1}),
+        ),
         ("contentType", json!({"content": {"type": "custom", "data": {}}}), json!(110)),
         ("sessionType", json!({"to": "group:g7"}), json!(3)),
         ("sessionType", openim(json!({"notification": notification})), json!(4)),

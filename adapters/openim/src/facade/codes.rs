@@ -12,7 +12,7 @@ use crate::extensions::VENDOR;
 pub(super) fn of(told: &Told) -> Answer {
     let result = &told.result;
     match (result.status, &result.error) {
-        (Status::Expired | Status::Cancelled, _) => busy(),
+        (Status::Expired | Status::Cancelled, _) => busy("withdrawn before it was sent"),
         (Status::Unknown, Some(failure)) => refused(500, &failure.message),
         (_, Some(failure)) => answer(failure, result.vendor.as_deref()),
         (_, None) => refused(500, "nothing is known of the message"),
@@ -29,7 +29,14 @@ pub(super) fn answer(failure: &Failure, vendor: Option<&str>) -> Answer {
         return own;
     }
     let code = match failure.code {
-        Code::RateLimited | Code::Expired | Code::Cancelled => return busy(),
+        // Nothing was sent, and it may be another time.
+        Code::RateLimited
+        | Code::Expired
+        | Code::Cancelled
+        | Code::VendorUnavailable
+        | Code::Timeout
+        | Code::ConnectionLost
+        | Code::BadVendorReply => return busy(&failure.message),
         Code::InvalidMessage | Code::Unsupported | Code::TooLarge | Code::NotRoutable | Code::VendorError => {
             1001
         }
@@ -41,12 +48,7 @@ pub(super) fn answer(failure: &Failure, vendor: Option<&str>) -> Answer {
         Code::Muted => 1402,
         Code::Moderated => 80_000,
         // A token of the delivering vendor is nothing that this caller could renew.
-        Code::Unauthorized
-        | Code::VendorUnavailable
-        | Code::Timeout
-        | Code::ConnectionLost
-        | Code::BadVendorReply
-        | Code::Internal => 90_004,
+        Code::Unauthorized | Code::Internal => 90_004,
     };
     refused(code, &failure.message)
 }

@@ -139,14 +139,18 @@ impl<'v> Element<'v> {
     pub(super) fn texts(&self, name: &str, complaints: &mut Complaints) -> Option<Vec<String>> {
         let items = match self.get(name)? {
             Value::Array(items) => items.as_slice(),
-            one => std::slice::from_ref(one),
+            one @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+                std::slice::from_ref(one)
+            }
         };
         let mut texts = Vec::with_capacity(items.len());
         for item in items {
             match item {
                 Value::String(text) => texts.push(text.clone()),
                 Value::Number(number) => texts.push(number.to_string()),
-                other => complaints.undecodable(name, "string", other),
+                other @ (Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
+                    complaints.undecodable(name, "string", other);
+                }
             }
         }
         Some(texts)

@@ -48,8 +48,8 @@ pub(super) fn unbound(detail: &str) -> Answer {
 }
 
 /// Nothing was sent, and the same request may be made again.
-pub(super) fn busy() -> Answer {
-    Answer { status: 429, headers: vec![("Retry-After", "1".to_owned())], ..refused(429, "") }
+pub(super) fn busy(detail: &str) -> Answer {
+    Answer { status: 429, headers: vec![("Retry-After", "1".to_owned())], ..refused(429, detail) }
 }
 
 /// The short names of the codes: they are stable where details are not.

@@ -104,10 +104,9 @@ pub(super) fn notification(asking: &Asking<'_>, operation_id: &str) -> Result<Se
     if notice.key.is_empty() {
         return Err(refused(1001, "key is empty"));
     }
-    let mut content = json!({"type": "command", "name": notice.key});
-    if !notice.data.is_empty() {
-        content["data"] = structured(notice.data);
-    }
+    let data = (!notice.data.is_empty()).then(|| structured(notice.data));
+    // What is null is absent.
+    let content = json!({"type": "command", "name": notice.key, "data": data});
     // 1 is delivered to who is online and forgotten, 2 is kept.
     let mut batch = framed(json!({"store": notice.level == 2}), operation_id);
     batch.insert("from".to_owned(), notice.sender.into());

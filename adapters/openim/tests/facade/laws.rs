@@ -89,8 +89,8 @@ fn level(sent: &mut Sight, back: &mut Sight, crossing: &Crossing) {
         let kind = sight.content["type"].as_str().unwrap_or_default().to_owned();
         content(&mut sight.content, &kind);
         if kind == "command" {
-            // A business notification is neither pushed nor kept for who is online alone.
-            drop_from(&mut sight.options, &["push", "online_only"]);
+            // A business notification is neither pushed nor counted; kept or not is all there is to say.
+            drop_from(&mut sight.options, &["push", "online_only", "badge"]);
         }
     }
 }
@@ -110,7 +110,7 @@ fn drop_empty(value: &mut Value) {
 
 /// The vendor's own content and texts stand in for the message's; the session follows from the recipient.
 fn extensions(sight: &mut Sight) {
-    let own = sight.extensions.as_object_mut().expect("extensions are an object");
+    let Some(own) = sight.extensions.as_object_mut() else { return };
     let ex = own.remove("ex");
     let form = own.remove("content");
     for key in ["operationID", "sessionType", "contentType"] {
