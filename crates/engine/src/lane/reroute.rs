@@ -11,7 +11,7 @@ use interline_core::outcome::Status;
 
 use super::entry::Entry;
 use super::loan::Leaving;
-use super::parcel::{BatchRef, HeldParcel, Origin, Stop};
+use super::parcel::{BatchRef, HeldParcel, Origin, Stop, refused_by};
 use super::{Event, Lane, Ticket, lookup};
 use crate::clock;
 use crate::intake::{self, Terms, forbidding};
@@ -33,8 +33,10 @@ pub(super) fn route_again(
     let choice = book.routes.choose(&entry.message, &batch.app_name, forced, &moment);
     entry.terms = Terms::of(&entry.message, choice.map(|choice| choice.route), &book.delivery);
     entry.fallback = choice.and_then(|choice| intake::fallback(choice, &entry.message));
-    entry.migration =
-        choice.and_then(|choice| book.migrations.of_choice(&choice.route.name, choice.picked)).cloned();
+    entry.migration = match choice {
+        Some(choice) => book.migrations.of_choice(&choice.route.name, choice.picked).cloned(),
+        None => forced.and_then(|forced| book.migrations.of_copy(forced)).cloned(),
+    };
     entry.target = None;
     entry.stale = false;
     if entry.state != Status::Queued {
@@ -57,8 +59,8 @@ pub(super) fn route_again(
         return Err(Failure::not_sent(ErrorCode::NotRoutable, detail).for_good());
     }
     let Some(provider) = book.providers.get(to) else { return Ok(()) };
-    let checked = provider.assumed().check(&entry.message, entry.results);
-    let losses = checked.map_err(|refusal| refusal.failure())?;
+    let checked = provider.check(&*provider.assumed(), &entry.message, entry.results);
+    let (_, losses) = checked.map_err(|refusal| refused_by(to, &refusal))?;
     if let Some(detail) = forbidding(&losses, entry.terms.on_loss, to) {
         return Err(Failure::not_sent(ErrorCode::Unsupported, detail).for_good());
     }
@@ -163,7 +165,7 @@ impl Lane {
             let entry = self.entry(waiting.ticket);
             match entry {
                 Some(entry) if entry.target.is_some() && entry.state == Status::Queued => None,
-                Some(entry) => Some(adapter.slot(&entry.message, entry.results)),
+                Some(entry) => Some(adapter.slot(&entry.there, entry.results)),
                 None => Some(waiting.slot.clone()),
             }
         }));
@@ -184,11 +186,11 @@ impl Lane {
 
     /// Refuses what cannot be sent as the provider is now.
     fn check_again(&mut self, adapter: &dyn Adapter) {
-        let name = Arc::clone(&self.provider.settings.name);
+        let provider = Arc::clone(&self.provider);
         let keys: Vec<u32> = self.parcels.keys().copied().collect();
         for key in keys {
             let Some(parcel) = self.parcels.get_mut(&key) else { continue };
-            for (position, failure) in parcel.check(adapter, &name) {
+            for (position, failure) in parcel.check(adapter, &provider) {
                 self.settle_one((key, position), Status::Rejected, failure);
             }
         }
@@ -217,7 +219,7 @@ impl Lane {
     /// Gives a message that is not in the drawer the slot that it has now.
     pub(super) fn refresh(&self, waiting: &mut Waiting<Ticket>, adapter: &dyn Adapter) {
         if let Some(entry) = self.entry(waiting.ticket) {
-            waiting.slot = adapter.slot(&entry.message, entry.results);
+            waiting.slot = adapter.slot(&entry.there, entry.results);
         }
     }
 

@@ -13,7 +13,7 @@ use interline_core::route::Route;
 use interline_ledger::{NewBatch, NewCopy};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::Migration;
+use super::{COPIES, Migration};
 use crate::accept::{Rows, bad_item, item};
 use crate::engine;
 use crate::intake::{Bad, Routed, forbidding};
@@ -97,7 +97,7 @@ fn head(original: &NewBatch, migration: &str, route: Option<&Route>) -> String {
         }
     };
     set("labels", to_raw_value(&labels));
-    set("route", to_raw_value(&format!("mirror:{migration}")));
+    set("route", to_raw_value(&format!("{COPIES}{migration}")));
     let on_loss = route.and_then(|route| route.on_loss).map(|on_loss| match on_loss {
         OnLoss::Degrade => "degrade",
         OnLoss::Reject => "reject",

@@ -39,6 +39,8 @@ use crate::shelf::Shelf;
 
 /// The kind of fact that a migration is.
 const KIND: &str = "migration";
+/// What stands before a migration's name where copies are forced to: no route has such a name.
+const COPIES: &str = "mirror:";
 
 /// All migrations.
 #[derive(Debug, Default)]
@@ -147,6 +149,11 @@ impl Migrations {
     /// The migration that has a say in what the route chose this provider for.
     pub(crate) fn of_choice(&self, route: &str, picked: &str) -> Option<&Arc<Migration>> {
         self.by_route.get(route).filter(|migration| *migration.settings.from == *picked)
+    }
+
+    /// The migration that copies were made for, by what their batch is forced to.
+    pub(crate) fn of_copy(&self, forced: &str) -> Option<&Arc<Migration>> {
+        self.by_name.get(forced.strip_prefix(COPIES)?)
     }
 
     /// Whether there are none.
