@@ -236,6 +236,7 @@ fn extensions() -> Vec<(&'static str, Value, &'static str, Value)> {
         ("wukongim", none.clone(), "channel_type", json!(3)),
         ("wukongim", none.clone(), "stream_no", json!("s")),
         ("wukongim", none.clone(), "tag_key", json!("t")),
+        ("wukongim", none.clone(), "payload", json!({"robot": true})),
         ("openim", none.clone(), "sessionType", json!(4)),
         ("openim", none.clone(), "contentType", json!(101)),
         (
@@ -247,6 +248,7 @@ fn extensions() -> Vec<(&'static str, Value, &'static str, Value)> {
         ("openim", none.clone(), "ex", json!("own")),
         ("openim", none.clone(), "sendTime", json!(1_700_000_000_000_u64)),
         ("openim", none.clone(), "operationID", json!("op-1")),
+        ("openim", json!({"contentType": 101}), "content", json!({"content": "own", "mine": 1})),
         ("imkit", none.clone(), "messageType", json!("card")),
         ("imkit", none.clone(), "skipTotalBadge", json!(true)),
         ("imkit", none.clone(), "extra", json!({"a": 1})),
