@@ -63,6 +63,7 @@ const BODY: &[Row] = &[
 /// The keys of the configuration; `*` stands for a name.
 const KEYS: &[Row] = &[
     ("", "server ledger delivery apps providers routes", "the_shipped_file_runs_as_it_stands"),
+    ("", "tests", "the_shipped_tests_pass"),
     ("server", "listen auth", "without_keys_only_loopback_may_be_listened_on"),
     ("server", "max_body_mb", "bodies_that_are_no_batch_are_refused"),
     ("server", "max_line_kb max_batch_messages", "a_bad_line_of_ndjson_is_named_by_its_number"),
@@ -117,6 +118,21 @@ const KEYS: &[Row] = &[
     ("routes[0]", "split", "a_split_shares_recipients_out_and_keeps_them"),
     ("routes[0]", "fallback", "a_fallback_takes_what_finds_no_server"),
     ("routes[0]", "on_loss", "a_route_may_refuse_what_would_lose"),
+    ("tests[0]", "name", "tests_are_chosen_by_words_of_their_names"),
+    ("tests[0]", "message messages count batch down silent busy answers_in", "each_key_of_a_test_decides"),
+    ("tests[0]", "app at", "the_apps_and_the_time_of_a_test_decide"),
+    ("tests[0]", "dialect", "what_is_rehearsed_is_what_is_sent"),
+    ("tests[0]", "expect", "each_expectation_passes_and_fails"),
+    (
+        "tests[0].expect",
+        "provider route status error fallback tried losses",
+        "each_expectation_passes_and_fails",
+    ),
+    (
+        "tests[0].expect",
+        "calls calls_at_most seconds_at_most seconds_at_least",
+        "each_expectation_passes_and_fails",
+    ),
     ("routes[0].when", "to id from app content label not", "each_condition_of_a_route_decides"),
 ];
 
@@ -200,6 +216,7 @@ fn keys(text: &str, key: &str) -> BTreeSet<String> {
 fn every_key_of_the_configuration_has_a_test() {
     let app = format!("[[apps]]\nno_such_key = 1\nname = \"a\"\nkey_sha256 = \"{}\"\n", "0".repeat(64));
     let route = "[[routes]]\nno_such_key = 1\nname = \"r\"\nprovider = \"p\"\nwhen = { no_such_key = 1 }\n";
+    let test = "[[tests]]\nno_such_key = 1\nname = \"t\"\nmessage = { to = \"user:a\" }\nexpect = { no_such_key = 1 }\n";
     let mut found: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let more = "no_such_key = 1\n[providers.p.limits]\nno_such_key = 1\n";
     let head = "no_such_key = 1\n[server]\nno_such_key = 1\n[ledger]\nno_such_key = 1\n[delivery]\nno_such_key = 1\n";
@@ -209,7 +226,7 @@ fn every_key_of_the_configuration_has_a_test() {
         (config::imkit("p", NOWHERE, more), "batch"),
         (config::netease("p", NOWHERE, more), "room"),
     ] {
-        let text = format!("{head}{provider}{class} = {{ no_such_key = 1 }}\n{app}{route}");
+        let text = format!("{head}{provider}{class} = {{ no_such_key = 1 }}\n{app}{route}{test}");
         for (at, key) in [
             ("", "no_such_key".to_owned()),
             ("server", "server.no_such_key".to_owned()),
@@ -221,6 +238,8 @@ fn every_key_of_the_configuration_has_a_test() {
             ("providers.*.limits.*", format!("providers.p.limits.{class}.no_such_key")),
             ("routes[0]", "routes[0].no_such_key".to_owned()),
             ("routes[0].when", "routes[0].when.no_such_key".to_owned()),
+            ("tests[0]", "tests[0].no_such_key".to_owned()),
+            ("tests[0].expect", "tests[0].expect.no_such_key".to_owned()),
         ] {
             found.entry(at).or_default().extend(keys(&text, &format!(" {key}")));
         }
