@@ -93,8 +93,9 @@ fn admit(asking: &Asking<'_>) -> Result<(), Answer> {
     }
     let path = asking.request.path.as_str();
     operation_id(asking.request)?;
+    // On a path that façades share, the secret tells whose request it is.
     if path == TOKEN {
-        return Ok(());
+        return token::login(asking).map(drop);
     }
     match token::caller(asking)? {
         Caller::Admin => Ok(()),

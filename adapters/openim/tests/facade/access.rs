@@ -1,7 +1,7 @@
 //! Who may ask: the order of the checks, tokens, and what is said to whom.
 
 use interline_core::error::{ErrorCode, Failure};
-use interline_core::facade::Incoming;
+use interline_core::facade::{Asking, Incoming};
 use interline_openim::FACADE;
 use serde_json::{Value, json};
 
@@ -87,6 +87,17 @@ fn a_wrong_secret_and_a_wrong_administrator_get_no_token() {
     broken.incoming.body = br#"{"secret":7}"#.to_vec();
     let (status, body) = broken.answered();
     assert_eq!((status, &body["errCode"]), (200, &json!(1001)), "off the paths that send this is no 400");
+}
+
+#[test]
+fn a_login_belongs_to_the_facade_with_its_secret() {
+    let request = login("sesame", "boss");
+    let asking =
+        |settings| Asking { settings, request: &request.incoming, now_ms: request.now_ms, nonce: "" };
+    let mut other = request.settings.clone();
+    other.insert("secret".to_owned(), json!("another"));
+    assert!((FACADE.admit)(&asking(&request.settings)).is_ok());
+    assert!((FACADE.admit)(&asking(&other)).is_err());
 }
 
 #[test]
