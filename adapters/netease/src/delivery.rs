@@ -7,6 +7,7 @@ use interline_core::message::Message;
 use interline_core::options::{Options, Sender};
 use interline_core::recipient::RecipientKind;
 
+use crate::extensions::Extensions;
 use crate::limits::BROADCAST_HOURS;
 use crate::route::Route;
 use crate::wire::Switches;
@@ -15,16 +16,19 @@ const HOUR_MS: u128 = 3_600_000;
 
 /// The `option` switches. The vendor's default is `true` for all of them; the sender's own devices
 /// are the one place where ours is not.
-pub(crate) fn switches(options: &Options, route: Option<u8>) -> Switches {
+pub(crate) fn switches(options: &Options, extensions: &Extensions) -> Switches {
+    let Extensions { extras, flags, .. } = extensions;
     let off = |wanted: bool| (!wanted).then_some(false);
     Switches {
         push: off(options.wants_push()),
-        roam: off(options.wants_store()),
+        roam: extras.roam.or_else(|| off(options.wants_store())),
         history: off(options.wants_store()),
         sendersync: options.sync_sender,
-        route: route.map(|route| route == 1),
+        route: flags.route.map(|route| route == 1),
         badge: off(options.badge),
         persistent: off(!options.online_only),
+        need_push_nick: extras.need_push_nick,
+        session_update: extras.session_update,
     }
 }
 
@@ -88,6 +92,7 @@ pub(crate) fn losses(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::extensions::Flags;
     use std::time::Duration;
 
     fn hours(ttl: Duration) -> (Option<u64>, bool) {
@@ -105,11 +110,13 @@ mod tests {
 
     #[test]
     fn what_is_the_vendors_default_is_not_said() {
-        let text = serde_json::to_string(&switches(&Options::default(), None)).unwrap();
+        let text = serde_json::to_string(&switches(&Options::default(), &Extensions::default())).unwrap();
         assert_eq!(text, r#"{"sendersync":false}"#);
+        let flags = Flags { route: Some(0), ..Flags::default() };
+        let extensions = Extensions { flags, ..Extensions::default() };
         let online = Options { online_only: true, badge: false, ..Options::default() };
         assert_eq!(
-            serde_json::to_string(&switches(&online, Some(0))).unwrap(),
+            serde_json::to_string(&switches(&online, &extensions)).unwrap(),
             concat!(
                 r#"{"push":false,"roam":false,"history":false,"sendersync":false,"#,
                 r#""route":false,"badge":false,"persistent":false}"#

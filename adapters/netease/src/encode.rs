@@ -171,7 +171,8 @@ impl<'m> Direct<'m> {
         let flags = &self.extensions.flags;
         form.given("type", Some(payload.kind));
         form.text("body", &payload.text);
-        form.json("option", &switches(&self.options, flags.route)).map_err(written)?;
+        form.given("msgDesc", self.extensions.extras.msg_desc.as_deref());
+        form.json("option", &switches(&self.options, &self.extensions)).map_err(written)?;
         if self.options.wants_push() {
             form.given("pushcontent", self.options.push.body.as_deref());
             form.given("payload", self.options.push.ext.as_deref());
@@ -179,6 +180,7 @@ impl<'m> Direct<'m> {
         form.given("ext", self.content.ext.as_ref().map(ext_text));
         moderation(flags, form);
         form.given("env", flags.env.as_deref());
+        form.given("msgSenderNoSense", self.extensions.extras.sender_no_sense);
         Ok(())
     }
 }
@@ -224,6 +226,11 @@ fn single(account: &Account, call: &Call, first: &CallMessage) -> Result<Vec<u8>
     form.given("antispam", direct.extensions.flags.antispam);
     form.given("antispamCustom", direct.extensions.flags.antispam_custom.as_deref());
     form.given("subType", direct.extensions.sub_type);
+    let extras = &direct.extensions.extras;
+    form.given("markRead", extras.mark_read);
+    form.given("checkFriend", extras.check_friend);
+    form.given("msgReceiverNoSense", extras.receiver_no_sense);
+    form.given("forcepushcontent", extras.force_push_content.as_deref());
     if let Some(mentions) = direct.content.mentions.as_ref().filter(|_| forces_push(message, &direct.options))
     {
         mentioned(mentions, &mut form)?;

@@ -7,7 +7,7 @@ use interline_core::read::{Fields, Path, Problems};
 use serde_json::Number;
 use serde_json_borrow::{ObjectAsVec, Value};
 
-use crate::limits::{ANTISPAM, ENV, TAGS, YIDUN, at_most, length};
+use crate::limits::{ANTISPAM, ENV, MSG_DESC, PUSH_CONTENT, TAGS, YIDUN, at_most, length};
 use crate::route::Route;
 
 /// What holds for every message of a call, as the vendor names it.
@@ -30,10 +30,26 @@ pub(crate) struct Flags {
     pub(crate) env: Option<String>,
 }
 
+/// What else messages to users and teams can say, as the vendor names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Extras {
+    pub(crate) msg_desc: Option<String>,
+    pub(crate) force_push_content: Option<String>,
+    pub(crate) mark_read: Option<u8>,
+    pub(crate) check_friend: Option<bool>,
+    pub(crate) sender_no_sense: Option<u8>,
+    pub(crate) receiver_no_sense: Option<u8>,
+    /// The `option` switches that no canonical option stands for, or not alone.
+    pub(crate) roam: Option<bool>,
+    pub(crate) need_push_nick: Option<bool>,
+    pub(crate) session_update: Option<bool>,
+}
+
 /// All extensions of a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Extensions {
     pub(crate) flags: Flags,
+    pub(crate) extras: Extras,
     pub(crate) msg_type: Option<u8>,
     pub(crate) sub_type: Option<i32>,
     pub(crate) resend_flag: Option<u8>,
@@ -57,7 +73,7 @@ const SINGLE: u8 = bit(Route::Single);
 const USERS: u8 = SINGLE | bit(Route::Users);
 
 /// Each field, the loss where a route has no such field, and the routes that have it.
-const FIELDS: [(&str, Loss, u8); 21] = [
+const FIELDS: [(&str, Loss, u8); 30] = [
     ("ignoreMute", "extensions.netease.ignoreMute", ROOM),
     ("abandonRatio", "extensions.netease.abandonRatio", ROOM),
     ("highPriority", "extensions.netease.highPriority", ROOM),
@@ -79,6 +95,15 @@ const FIELDS: [(&str, Loss, u8); 21] = [
     ("locY", "extensions.netease.locY", ROOM),
     ("locZ", "extensions.netease.locZ", ROOM),
     ("msgType", "extensions.netease.msgType", ROOMS | USERS),
+    ("msgDesc", "extensions.netease.msgDesc", USERS),
+    ("forcepushcontent", "extensions.netease.forcepushcontent", SINGLE),
+    ("markRead", "extensions.netease.markRead", SINGLE),
+    ("checkFriend", "extensions.netease.checkFriend", SINGLE),
+    ("msgSenderNoSense", "extensions.netease.msgSenderNoSense", USERS),
+    ("msgReceiverNoSense", "extensions.netease.msgReceiverNoSense", SINGLE),
+    ("roam", "extensions.netease.roam", USERS),
+    ("needPushNick", "extensions.netease.needPushNick", USERS),
+    ("sessionUpdate", "extensions.netease.sessionUpdate", USERS),
 ];
 
 /// The fields that were given and that this route does not have.
@@ -127,6 +152,17 @@ fn read(value: &Value<'_>, problems: &mut Problems) -> Option<Extensions> {
         antispam_custom: json_text(&mut fields, "antispamCustom", ANTISPAM, problems),
         env: text(&mut fields, "env", Some(ENV), problems),
     };
+    let extras = Extras {
+        msg_desc: text(&mut fields, "msgDesc", Some(MSG_DESC), problems),
+        force_push_content: text(&mut fields, "forcepushcontent", Some(PUSH_CONTENT), problems),
+        mark_read: fields.whole("markRead", (0, 1), problems),
+        check_friend: fields.boolean("checkFriend", problems),
+        sender_no_sense: fields.whole("msgSenderNoSense", (0, 1), problems),
+        receiver_no_sense: fields.whole("msgReceiverNoSense", (0, 1), problems),
+        roam: fields.boolean("roam", problems),
+        need_push_nick: fields.boolean("needPushNick", problems),
+        session_update: fields.boolean("sessionUpdate", problems),
+    };
     let msg_type = fields.whole("msgType", (0, 100), problems);
     if msg_type.is_some_and(|msg_type| !MESSAGE_TYPES.contains(&msg_type)) {
         fields.wrong("msgType", "expected one of 0, 1, 2, 3, 4, 6, 10, 100", problems);
@@ -138,6 +174,7 @@ fn read(value: &Value<'_>, problems: &mut Problems) -> Option<Extensions> {
         loc_x: fields.number("locX", problems),
         loc_y: fields.number("locY", problems),
         loc_z: fields.number("locZ", problems),
+        extras,
         flags,
     };
     combinations(&extensions.flags, &fields, problems);
@@ -253,6 +290,15 @@ mod tests {
         refused(json!({"locX": "1"}), "locX");
         refused(json!({"locY": []}), "locY");
         refused(json!({"locZ": {}}), "locZ");
+        refused(json!({"msgDesc": "d".repeat(501)}), "allowed are 500");
+        refused(json!({"forcepushcontent": ""}), "must not be empty");
+        refused(json!({"markRead": true}), "markRead");
+        refused(json!({"checkFriend": 1}), "checkFriend");
+        refused(json!({"msgSenderNoSense": 2}), "from 0 to 1");
+        refused(json!({"msgReceiverNoSense": "0"}), "msgReceiverNoSense");
+        refused(json!({"roam": 0}), "roam");
+        refused(json!({"needPushNick": "true"}), "needPushNick");
+        refused(json!({"sessionUpdate": []}), "sessionUpdate");
     }
 
     #[test]

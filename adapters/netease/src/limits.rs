@@ -19,6 +19,8 @@ pub(crate) const EXT: usize = 1024;
 pub(crate) const PUSH_CONTENT: usize = 500;
 /// `payload`.
 pub(crate) const PAYLOAD: usize = 2048;
+/// `msgDesc`.
+pub(crate) const MSG_DESC: usize = 500;
 /// `notifyTargetTags`.
 pub(crate) const TAGS: usize = 128;
 /// `yidunAntiCheating` and `yidunAntiSpamExt`.

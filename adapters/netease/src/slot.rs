@@ -41,7 +41,7 @@ fn users_key(message: &Message, sender: &str) -> Digest {
         (message.content.digest(), message.options.digest())
     };
     let extensions = Extensions::checked(message.extension(VENDOR_NAME));
-    Digest::of(&(sender, content, options, extensions.flags, extensions.msg_type))
+    Digest::of(&(sender, content, options, extensions.flags, extensions.extras, extensions.msg_type))
 }
 
 /// A cheap estimate of what the message adds to a form body.

@@ -42,6 +42,10 @@ pub(crate) struct Switches {
     pub(crate) badge: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) persistent: Option<bool>,
+    #[serde(rename = "needPushNick", skip_serializing_if = "Option::is_none")]
+    pub(crate) need_push_nick: Option<bool>,
+    #[serde(rename = "sessionUpdate", skip_serializing_if = "Option::is_none")]
+    pub(crate) session_update: Option<bool>,
 }
 
 /// Text and tips, outside of rooms.

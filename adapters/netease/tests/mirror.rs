@@ -48,6 +48,9 @@ fn with(law: impl FnOnce(&Mirror<'_>)) {
         json!({"yidunAntiCheating": "{\"ip\":\"::1\"}", "yidunAntiSpamExt": "{}", "env": "e", "route": 0}),
         json!({"subType": 3, "resendFlag": 1, "locX": 1.5, "locY": -2, "locZ": 0, "route": 1}),
         json!({"msgType": 100}),
+        json!({"msgDesc": "d", "msgSenderNoSense": 1, "roam": true, "needPushNick": false}),
+        json!({"forcepushcontent": "f", "markRead": 0, "checkFriend": true, "msgReceiverNoSense": 1}),
+        json!({"roam": false, "sessionUpdate": true}),
     ];
     law(&Mirror {
         vendor: &VENDOR,
@@ -102,6 +105,9 @@ fn level(sent: &mut Sight, back: &mut Sight, crossing: &Crossing) {
             push.remove("badge");
         }
         let extensions = sight.extensions.as_object_mut().unwrap();
+        if extensions.get("roam") == options.get("store") {
+            extensions.remove("roam");
+        }
         if extensions.get("msgType") == Some(&json!(100)) {
             // That is what it would be without saying.
             extensions.remove("msgType");

@@ -152,7 +152,9 @@ impl Users {
                 msgids.insert(accid.clone(), told_id(told).into());
             }
         }
-        let timetag = told.iter().map(|told| told_time(Some(told), report)).max().unwrap_or(report.now_ms);
+        // One time for all: a vendor's, where there is one.
+        let real = told.iter().filter_map(|told| told.result.vendor_time_ms).max();
+        let timetag = real.unwrap_or_else(|| told_time(told.first(), report));
         let mut answer = members([
             ("code", json!(200)),
             ("timetag", json!(timetag)),

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::form::{Form, Read, Refused, invalid, within};
-use crate::limits::{ANTISPAM, ENV, PAYLOAD, PUSH_CONTENT, TAGS, YIDUN};
+use crate::limits::{ANTISPAM, ENV, MSG_DESC, PAYLOAD, PUSH_CONTENT, TAGS, YIDUN};
 
 /// A JSON object in the making.
 pub(super) type Object = Map<String, Value>;
@@ -54,6 +54,15 @@ const MODERATION: [Field; 4] = [
     ("env", Shape::Text(ENV)),
 ];
 const OWN_MODERATION: [Field; 2] = [("antispam", Shape::Switch), ("antispamCustom", Shape::Json(ANTISPAM))];
+
+/// Of messages to users and teams.
+const DIRECT: [Field; 2] = [("msgDesc", Shape::Text(MSG_DESC)), ("msgSenderNoSense", Shape::Whole(0, 1))];
+/// Of messages to one of them.
+const SINGLE: [Field; 3] = [
+    ("markRead", Shape::Whole(0, 1)),
+    ("checkFriend", Shape::Switch),
+    ("msgReceiverNoSense", Shape::Whole(0, 1)),
+];
 
 fn take(flags: &mut Flags, form: &Form<'_>, fields: &[Field]) -> Read<()> {
     for (name, shape) in fields {
@@ -107,8 +116,16 @@ pub(super) fn direct(form: &Form<'_>, single: bool) -> Read<Flags> {
     let mut flags = Flags::default();
     switches(&mut flags, form)?;
     push(&mut flags, form)?;
+    take(&mut flags, form, &DIRECT)?;
     moderation(&mut flags, form, single)?;
-    if single && let Some(kind) = form.whole("subType", (0, i32::MAX.into()))?.filter(|kind| *kind > 0) {
+    if !single {
+        return Ok(flags);
+    }
+    take(&mut flags, form, &SINGLE)?;
+    if let Some(content) = form.either(["forcepushcontent", "forcePushContent"]) {
+        flags.extension("forcepushcontent", within("forcepushcontent", content, PUSH_CONTENT)?);
+    }
+    if let Some(kind) = form.whole("subType", (0, i32::MAX.into()))?.filter(|kind| *kind > 0) {
         flags.extension("subType", kind);
     }
     Ok(flags)
@@ -136,10 +153,18 @@ fn switches(flags: &mut Flags, form: &Form<'_>) -> Read<()> {
         flags.option("badge", false);
     }
     let (push, history) = (switch("push")?, switch("history")?);
-    switch("roam")?;
+    let roam = switch("roam")?;
+    for name in ["needPushNick", "sessionUpdate"] {
+        if let Some(on) = switch(name)? {
+            flags.extension(name, on);
+        }
+    }
     // What waits for nobody is neither pushed nor kept.
     if switch("persistent")? == Some(false) {
         flags.option("online_only", true);
+        if roam == Some(true) {
+            flags.extension("roam", true);
+        }
         return Ok(());
     }
     if push == Some(false) {
@@ -147,6 +172,11 @@ fn switches(flags: &mut Flags, form: &Form<'_>) -> Read<()> {
     }
     if history == Some(false) {
         flags.option("store", false);
+    }
+    // Both alike are what storing means.
+    let (history, roam) = (history.unwrap_or(true), roam.unwrap_or(true));
+    if roam != history {
+        flags.extension("roam", roam);
     }
     Ok(())
 }
