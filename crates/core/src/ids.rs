@@ -2,6 +2,7 @@
 //! Two ids of apps never become one id there, so that what is said of a recipient is said of one.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -80,6 +81,12 @@ impl Pattern {
     }
 }
 
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{PLACE}{}", self.before, self.behind)
+    }
+}
+
 impl Table {
     /// A table of `(line, id of apps, id there)`. Where `keeps` is set, ids that do not stand in it are the same
     /// there.
@@ -118,6 +125,30 @@ impl Table {
             lines.insert(app.into(), line);
         }
         if wrong.is_empty() { Ok(table) } else { Err(wrong) }
+    }
+
+    /// What people know it by: its file.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether ids that do not stand in it are the same there.
+    #[must_use]
+    pub const fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// How many ids stand in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.there.len()
+    }
+
+    /// Whether none does.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.there.is_empty()
     }
 
     fn there<'i>(&'i self, id: &'i str) -> Result<&'i str, String> {

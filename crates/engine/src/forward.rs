@@ -93,18 +93,20 @@ impl Engine {
     /// Sends what a façade hands over, apart from what was sent before.
     pub async fn forward(&self, ask: Forward<'_>) -> Forwarded {
         let until = Instant::now() + ask.within;
-        let denied = match self.forward_new(&ask, until).await {
-            Ok(forwarded) => return forwarded,
-            Err(denied) => denied,
-        };
-        // What is refused now may be the repeat of what was sent: the configuration may be another since.
-        let count = read::read_document(ask.batch).ok().and_then(|document| document.messages);
-        let count = count.map_or(0, |messages| messages.len());
-        let memory = Memory::of(&ask, count, clock::now_ms());
-        if let Some(told) = self.recall(memory, patience(&ask, until)).await {
-            return Forwarded { batch_id: String::new(), told: Ok(told) };
+        match self.forward_new(&ask, until).await {
+            Ok(forwarded) => forwarded,
+            Err(denied) => self.unless_remembered(ask, failure(&denied)).await,
         }
-        Forwarded { batch_id: String::new(), told: Err(failure(&denied)) }
+    }
+
+    /// The answer to what is refused: where all of it was sent before, what became of it then. It may be refused
+    /// now for no fault of its own: the configuration may be another since, or too much is asked for.
+    pub async fn unless_remembered(&self, ask: Forward<'_>, failure: Failure) -> Forwarded {
+        let patience = patience(&ask, Instant::now() + ask.within);
+        let messages = read::read_document(ask.batch).ok().and_then(|document| document.messages);
+        let memory = Memory::of(&ask, messages.map_or(0, |messages| messages.len()), clock::now_ms());
+        let told = self.recall(memory, patience).await.ok_or(failure);
+        Forwarded { batch_id: String::new(), told }
     }
 
     async fn forward_new(&self, ask: &Forward<'_>, until: Instant) -> Result<Forwarded, Denied> {

@@ -26,6 +26,8 @@ use crate::view::Caller;
 #[derive(Debug)]
 pub(crate) struct Routed<'b> {
     pub(crate) message: Arc<Message>,
+    /// The same by the ids that the provider knows.
+    pub(crate) there: Arc<Message>,
     pub(crate) route: &'b str,
     pub(crate) provider: &'b Arc<Provider>,
     pub(crate) losses: Vec<Loss>,
@@ -301,8 +303,9 @@ impl<'a> Intake<'a> {
             return Err(Bad::one(ErrorCode::NotRoutable, &at, detail));
         };
         let (provider, adapter) = &*spoken;
-        let losses = match adapter.check(&message, message.results(results)) {
-            Ok(losses) => losses,
+        let checked = provider.check(&**adapter, &message, message.results(results));
+        let (there, losses) = match checked {
+            Ok(checked) => checked,
             Err(refusal) => {
                 let mut problems = Problems::default();
                 for error in refusal.errors {
@@ -324,7 +327,7 @@ impl<'a> Intake<'a> {
         let route = &*choice.route.name;
         let fallback = fallback(choice, &message);
         let migration = self.book.migrations.of_choice(route, choice.picked);
-        Ok(Routed { message, route, provider, losses, terms, fallback, migration })
+        Ok(Routed { message, there, route, provider, losses, terms, fallback, migration })
     }
 
     /// Whether what is wrong with a message stands in the batch's head, and not in the message.

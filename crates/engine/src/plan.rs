@@ -140,6 +140,9 @@ fn turns(intake: &Intake<'_>, good: &Routed<'_>) -> String {
     if let Some(drained) = choice.drained {
         text.push_str(&format!("; {} gets what {drained} would get", choice.provider));
     }
+    if good.there.to != good.message.to {
+        text.push_str(&format!("; there it is {}", good.there.to));
+    }
     text
 }
 
@@ -170,11 +173,12 @@ fn stand_ins<'i>(
     let results = good.message.results(results);
     good.fallback.iter().flat_map(|names| names.iter()).map(move |name| {
         let provider = intake.book.providers.get(name).filter(|_| name != own);
-        let checked = provider.map(|provider| provider.assumed().check(&good.message, results));
+        let checked =
+            provider.map(|provider| provider.check(&*provider.assumed(), &good.message, results));
         let why = match checked {
             None => "it cannot stand in for itself".to_owned(),
             Some(Err(refusal)) => format!("it cannot stand in: {}", refusal.failure().message),
-            Some(Ok(losses)) => match forbidding(&losses, good.terms.on_loss, name) {
+            Some(Ok((_, losses))) => match forbidding(&losses, good.terms.on_loss, name) {
                 Some(detail) => format!("it cannot stand in: {detail}"),
                 None => format!("it stands in when {own} surely did not take the message"),
             },
@@ -189,7 +193,7 @@ fn calls_of(provider: &Provider, routed: &[Routed<'_>], results: Results, ordere
     for (index, good) in routed.iter().enumerate() {
         drawer.push(Waiting {
             ticket: index,
-            slot: adapter.slot(&good.message, good.message.results(results)),
+            slot: adapter.slot(&good.there, good.message.results(results)),
             recipient: good.message.to.fingerprint(),
             app: 0,
             flow: 0,
@@ -213,7 +217,7 @@ fn calls_of(provider: &Provider, routed: &[Routed<'_>], results: Results, ordere
             let call = Call {
                 class: pace.class,
                 results: each,
-                messages: members.iter().map(|good| CallMessage::first(Arc::clone(&good.message))).collect(),
+                messages: members.iter().map(|good| CallMessage::first(Arc::clone(&good.there))).collect(),
             };
             add_call(provider, &*adapter, &call, plan);
         }

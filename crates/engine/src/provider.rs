@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use interline_core::adapter::{Adapter, Reply};
-use interline_core::error::{Error, ErrorKind};
+use interline_core::adapter::{Adapter, Loss, Reply};
+use interline_core::error::{Error, ErrorKind, Refusal};
+use interline_core::message::Message;
+use interline_core::options::Results;
 use interline_core::profile::Profile;
 use interline_core::route::{Detour, Moment, Routes};
 
@@ -15,6 +17,9 @@ use crate::pace::Pace;
 use crate::settings::{Delivery, EngineSettings, ProviderSettings};
 use crate::token::TokenCache;
 use crate::transport::Transport;
+
+/// A message as its provider sees it, and what would be lost.
+pub(crate) type Checked = (Arc<Message>, Vec<Loss>);
 
 /// How long a probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,6 +75,19 @@ impl Provider {
     /// The adapter to check and plan with: of the spoken dialect, else of the likeliest.
     pub(crate) fn assumed(&self) -> Arc<dyn Adapter> {
         self.adapter().unwrap_or_else(|| Arc::clone(&self.assumed))
+    }
+
+    /// Checks a message with an adapter of this provider: what it is there, by its ids there, and what would be
+    /// lost.
+    pub(crate) fn check(
+        &self,
+        adapter: &dyn Adapter,
+        message: &Arc<Message>,
+        results: Results,
+    ) -> Result<Checked, Refusal> {
+        let there = self.settings.ids.map(message)?;
+        let losses = adapter.check(&there, results)?;
+        Ok((there, losses))
     }
 
     /// Whether the dialect is found out and not configured.

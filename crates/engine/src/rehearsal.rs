@@ -182,7 +182,7 @@ impl Rehearsal {
         let results = routed.message.results(default);
         let expressible = |name: &Arc<str>| {
             let provider = self.book.providers.get(name)?;
-            let losses = provider.assumed().check(&routed.message, results).ok()?;
+            let (_, losses) = provider.check(&*provider.assumed(), &routed.message, results).ok()?;
             let stands_in = *name != routed.provider.settings.name;
             let whole = forbidding(&losses, routed.terms.on_loss, name).is_none();
             (stands_in && whole).then(|| name.to_string())

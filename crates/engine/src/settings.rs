@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interline_core::adapter::{Settings, Vendor};
+use interline_core::ids::Ids;
 use interline_core::options::{Guarantee, OnLoss};
 use interline_core::profile::Rate;
 use interline_core::route::Routes;
@@ -72,6 +73,8 @@ pub struct ProviderSettings {
     pub timeout: Option<Duration>,
     /// Limits by quota class; what is none comes from the vendor's profile.
     pub limits: BTreeMap<String, ClassLimits>,
+    /// How ids of apps become ids there.
+    pub ids: Ids,
 }
 
 impl ProviderSettings {
@@ -84,6 +87,7 @@ impl ProviderSettings {
             && self.in_flight == other.in_flight
             && self.timeout == other.timeout
             && self.limits == other.limits
+            && self.ids == other.ids
     }
 
     /// Whether it is the same server of the same vendor.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use interline_core::ids::Ids;
 use interline_core::outcome::Status;
 use interline_core::route::{Route, Routes, Target, When};
 use interline_engine::{Caller, Delivery, Denied, Engine, EngineSettings, MessageQuery, ProviderSettings};
@@ -23,6 +24,7 @@ fn settings(url: &str, dialect: Option<&str>) -> EngineSettings {
         in_flight: None,
         timeout: Some(Duration::from_secs(2)),
         limits: BTreeMap::new(),
+        ids: Ids::default(),
     };
     let target = Target::Provider("wk".into());
     let route = Route {

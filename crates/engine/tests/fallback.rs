@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use interline_core::ids::Ids;
 use interline_core::outcome::Status;
 use interline_core::record::MessageResult;
 use interline_core::route::{Route, Routes, Target, When};
@@ -32,6 +33,7 @@ fn provider(name: &str, url: String, dialect: &str) -> ProviderSettings {
         in_flight: None,
         timeout: Some(Duration::from_secs(1)),
         limits: BTreeMap::new(),
+        ids: Ids::default(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use interline_core::ids::Ids;
 use interline_core::facade::{Mark, Told};
 use interline_core::outcome::Status;
 use interline_core::route::{Route, Routes, Target, When};
@@ -36,6 +37,7 @@ fn settings(url: &str) -> EngineSettings {
         in_flight: None,
         timeout: Some(Duration::from_secs(5)),
         limits: BTreeMap::new(),
+        ids: Ids::default(),
     };
     let route = Route {
         name: "all".into(),

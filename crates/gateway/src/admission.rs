@@ -22,6 +22,23 @@ impl Admission {
         Self { per_second: per_second.max(1), paid_at: Mutex::new(Instant::now()) }
     }
 
+    /// Another rate for an app. What it owes is owed on, in messages.
+    pub(crate) fn following(before: Option<&Self>, per_second: u32) -> Self {
+        let next = Self::per_second(per_second);
+        if let Some(before) = before {
+            let now = Instant::now();
+            let debt = before.change(|paid_at| paid_at.saturating_duration_since(now));
+            let debt = debt.mul_f64(f64::from(before.per_second) / f64::from(next.per_second));
+            next.change(|paid_at| *paid_at = now.checked_add(debt).unwrap_or(now));
+        }
+        next
+    }
+
+    /// Whether this is the rate.
+    pub(crate) const fn is_per_second(&self, per_second: u32) -> bool {
+        self.per_second == per_second
+    }
+
     fn cost(&self, messages: u64) -> Duration {
         let nanos = u128::from(messages) * 1_000_000_000 / u128::from(self.per_second);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
@@ -87,6 +104,15 @@ mod tests {
         let wait = admission.take(1, now).unwrap_err();
         assert!(admission.take(1, now + wait / 2).is_err());
         assert!(admission.take(1, now + wait).is_ok());
+    }
+
+    #[test]
+    fn another_rate_forgives_no_debt() {
+        let slow = Admission::per_second(10);
+        slow.take(2_000, Instant::now()).unwrap();
+        let fast = Admission::following(Some(&slow), 100);
+        let wait = fast.take(1, Instant::now()).unwrap_err();
+        assert!((15..=19).contains(&wait.as_secs()), "twenty seconds of debt, less one of credit: {wait:?}");
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub(crate) struct Known {
     /// As the engine knows it.
     pub(crate) caller: Caller,
     /// How much it may hand over.
-    pub(crate) admission: Option<Admission>,
+    pub(crate) admission: Option<Arc<Admission>>,
     keys: Vec<[u8; 32]>,
     may: Scopes,
 }
@@ -83,11 +83,19 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn of(config: &Config) -> Self {
+    /// Everybody who may ask by a configuration. What an app has handed over so far counts on.
+    pub(crate) fn of(config: &Config, before: Option<&Self>) -> Self {
         let known = |name: &Arc<str>, keys: &[[u8; 32]], may: Scopes, limit: Option<u32>| {
             Arc::new(Known {
                 caller: Caller { app: Arc::clone(name), broadcast: may.has(Scope::Broadcast) },
-                admission: limit.map(Admission::per_second),
+                admission: limit.map(|limit| {
+                    let known = before.and_then(|before| before.app(name));
+                    let spent = known.and_then(|known| known.admission.as_deref());
+                    match known.and_then(|known| known.admission.as_ref()) {
+                        Some(same) if same.is_per_second(limit) => Arc::clone(same),
+                        Some(_) | None => Arc::new(Admission::following(spent, limit)),
+                    }
+                }),
                 keys: keys.to_vec(),
                 may,
             })
@@ -97,6 +105,19 @@ impl Keys {
         let apps =
             config.apps.iter().map(|app| known(&app.name, &app.keys, app.may, app.messages_per_second));
         Self { open, apps: apps.collect() }
+    }
+
+    fn app(&self, name: &str) -> Option<&Arc<Known>> {
+        self.apps.iter().find(|app| *app.caller.app == *name)
+    }
+
+    /// The app of this name, for what asks on its behalf. One that nobody has a key of may send and no more.
+    pub(crate) fn on_behalf_of(&self, name: &Arc<str>) -> Arc<Known> {
+        let open = self.open.as_ref().filter(|open| open.caller.app == *name);
+        open.or_else(|| self.app(name)).map(Arc::clone).unwrap_or_else(|| {
+            let caller = Caller { app: Arc::clone(name), broadcast: false };
+            Arc::new(Known { caller, admission: None, keys: Vec::new(), may: Scopes::default().with(Scope::Send) })
+        })
     }
 
     /// Who asks, if they may do what `scope` says.
@@ -142,7 +163,7 @@ fn bearer(header: &str) -> Option<&str> {
 
 /// Without keys a web page must not be able to send by way of its reader's browser: the request has to
 /// name this machine as its host, and a page that asks has to come from it.
-fn asks_this_machine(headers: &HeaderMap) -> bool {
+pub(crate) fn asks_this_machine(headers: &HeaderMap) -> bool {
     let local = |authority: &str| {
         let authority = authority.parse::<http::uri::Authority>().ok();
         authority.is_some_and(|authority| {

@@ -5,11 +5,14 @@ mod admission;
 mod api;
 mod body;
 pub mod config;
+mod facades;
 pub mod keys;
 mod metrics;
 mod ndjson;
 mod problem;
+mod reload;
 mod server;
+mod standing;
 pub mod vendors;
 
 pub use server::{ServeError, Server, serve};

@@ -1,5 +1,6 @@
 //! Counts of the HTTP surface. What lanes and calls count is the engine's; both stand in one exposition.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -10,14 +11,20 @@ use prometheus_client::registry::Registry;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
-    endpoint: &'static str,
+    endpoint: Cow<'static, str>,
     status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reload {
+    result: &'static str,
 }
 
 /// The counts.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
+    reloads: Family<Reload, Counter>,
 }
 
 impl fmt::Debug for Metrics {
@@ -26,6 +33,8 @@ impl fmt::Debug for Metrics {
     }
 }
 
+const DONE: &str = "done";
+const REFUSED: &str = "refused";
 const END: &str = "# EOF\n";
 
 impl Metrics {
@@ -37,12 +46,24 @@ impl Metrics {
             "Requests answered, by endpoint and status",
             requests.clone(),
         );
-        Self { registry, requests }
+        let reloads = Family::default();
+        registry.register("interline_config_reloads", "Reloads of the configuration, by result", reloads.clone());
+        for result in [DONE, REFUSED] {
+            // Counted from the start, so that the first one is a step and no beginning.
+            drop(reloads.get_or_create(&Reload { result }));
+        }
+        Self { registry, requests, reloads }
     }
 
     /// Counts one answer.
-    pub(crate) fn answered(&self, endpoint: &'static str, status: u16) {
+    pub(crate) fn answered(&self, endpoint: impl Into<Cow<'static, str>>, status: u16) {
+        let endpoint = endpoint.into();
         self.requests.get_or_create(&Labels { endpoint, status }).inc();
+    }
+
+    /// Counts a reload.
+    pub(crate) fn reloaded(&self, done: bool) {
+        self.reloads.get_or_create(&Reload { result: if done { DONE } else { REFUSED } }).inc();
     }
 
     /// One exposition: the engine's text and these counts.

@@ -12,6 +12,8 @@ use interline_engine::{Denied, Errors};
 use interline_ledger::ErrorKind;
 use serde::Serialize;
 
+use crate::config::ConfigErrors;
+
 /// An error as a caller sees it.
 #[derive(Debug)]
 pub(crate) struct Problem(Box<Inner>);
@@ -68,6 +70,18 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "invalid_body", detail).errors(errors)
     }
 
+    /// The configuration cannot be used, and what was in force still is.
+    pub(crate) fn config(errors: &ConfigErrors) -> Self {
+        let listed = errors.0.iter().map(|error| {
+            let path = if error.key.is_empty() { &error.origin } else { &error.key };
+            FieldError::new(path.clone(), format!("{} ({})", error.detail, error.origin))
+        });
+        let total = errors.0.len();
+        let errors = Errors { listed: listed.take(interline_core::read::MAX_LISTED).collect(), total };
+        let detail = "the configuration cannot be used; what was in force still is";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_config", detail).errors(errors)
+    }
+
     /// A parameter or a header is wrong.
     pub(crate) fn parameter(name: &str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
@@ -92,6 +106,19 @@ impl Problem {
 
     pub(crate) fn no_path(method: &Method, path: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {method} {path}"))
+    }
+
+    pub(crate) fn not_served(method: &Method, path: &str, facade: &str) -> Self {
+        let detail = format!(
+            "the façade {facade} does not serve {method} {path}; with a provider in its `passthrough` it would \
+             be passed on"
+        );
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// Status and detail, for whoever says it in other words.
+    pub(crate) fn said(&self) -> (StatusCode, &str) {
+        (self.0.status, &self.0.detail)
     }
 
     pub(crate) fn no_method(method: &Method, path: &str) -> Self {

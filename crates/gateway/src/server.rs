@@ -2,9 +2,11 @@
 //! a little time to finish, then the engine settles what is in flight and closes the ledger.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -23,6 +25,8 @@ use tower::ServiceExt;
 
 use crate::api::{self, Gateway};
 use crate::config::{Config, ConfigErrors};
+use crate::facades::{self, Facades, Label};
+use crate::reload;
 
 /// How long connections may take to finish at the end.
 const CONNECTIONS_END: Duration = Duration::from_secs(12);
@@ -57,7 +61,7 @@ impl fmt::Display for ServeError {
             Self::Ledger(error) => write!(f, "cannot open the ledger that ledger.url names: {error}"),
             Self::Engine(error) => write!(f, "cannot start the engine: {error}"),
             Self::Listen(address, error) => {
-                write!(f, "cannot listen on {address}: {error}; free it or change server.listen")
+                write!(f, "cannot listen on {address}: {error}; free it, or change server.listen or the `listen` of a façade")
             }
         }
     }
@@ -65,14 +69,22 @@ impl fmt::Display for ServeError {
 
 impl std::error::Error for ServeError {}
 
+/// An address with what is served there.
+#[derive(Debug)]
+struct Door {
+    listener: TcpListener,
+    router: Router,
+}
+
 /// A server that listens and does not serve yet.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    /// Addresses that are only façades'.
+    others: Vec<Door>,
     engine: Engine,
     ledger: Ledger,
-    retention: Duration,
     router: Router,
     gateway: Arc<Gateway>,
     closing: watch::Sender<bool>,
@@ -98,6 +110,11 @@ impl Server {
         // First: a second server on the same address must not touch the ledger of the first.
         let listener = TcpListener::bind(wanted).await.map_err(|error| ServeError::Listen(wanted, error))?;
         let address = listener.local_addr().map_err(|error| ServeError::Listen(wanted, error))?;
+        let mut doors = Vec::new();
+        for listen in Facades::addresses(&config) {
+            let bound = TcpListener::bind(listen).await.map_err(|error| ServeError::Listen(listen, error))?;
+            doors.push((listen, bound));
+        }
         let ledger = Ledger::open(&config.ledger.url).await.map_err(ServeError::Ledger)?;
         let engine = match Engine::start(settings, ledger.clone()).await {
             Ok(engine) => engine,
@@ -107,10 +124,13 @@ impl Server {
             }
         };
         let (closing, closes) = watch::channel(false);
-        let gateway = Arc::new(Gateway::new(&config, engine.clone(), closes));
+        let gateway = Arc::new(Gateway::new(config, engine.clone(), closes));
         let router = api::router(Arc::clone(&gateway));
-        let retention = config.ledger.retention;
-        Ok(Self { listener, address, engine, ledger, retention, router, gateway, closing })
+        let door = |(listen, listener)| {
+            Door { listener, router: facades::router(Arc::clone(&gateway), listen) }
+        };
+        let others = doors.into_iter().map(door).collect();
+        Ok(Self { listener, address, others, engine, ledger, router, gateway, closing })
     }
 
     /// Where it listens.
@@ -130,27 +150,31 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         tracing::info!(listen = %self.address, "serving");
         let graceful = GracefulShutdown::new();
-        let pruning = tokio::spawn(prune(self.ledger.clone(), self.retention));
+        let beside = [
+            tokio::spawn(prune(self.ledger.clone(), Arc::clone(&self.gateway))),
+            tokio::spawn(reload::watch(Arc::clone(&self.gateway))),
+            tokio::spawn(reload::on_signal(Arc::clone(&self.gateway))),
+        ];
         let mut shutdown = pin!(shutdown);
         loop {
-            let stream = tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
-                    Err(error) => {
-                        // Out of descriptors, mostly: others have to close first.
-                        tracing::warn!(%error, "cannot accept a connection");
-                        sleep(Duration::from_millis(50)).await;
-                        continue;
-                    }
-                },
+            let (router, accepted) = tokio::select! {
+                accepted = self.accept() => accepted,
                 () = &mut shutdown => break,
             };
-            self.connection(stream, &graceful);
+            match accepted {
+                Ok(stream) => self.connection(stream, router, &graceful),
+                Err(error) => {
+                    // Out of descriptors, mostly: others have to close first.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(Duration::from_millis(50)).await;
+                }
+            }
         }
         drop(self.listener);
+        drop(self.others);
         tracing::info!("stopping");
         self.closing.send_replace(true);
-        pruning.abort();
+        beside.iter().for_each(tokio::task::JoinHandle::abort);
         let connections = timeout(CONNECTIONS_END, graceful.shutdown());
         let (connections, ()) = tokio::join!(connections, self.engine.stop(CALLS_END));
         if connections.is_err() {
@@ -160,19 +184,37 @@ impl Server {
         tracing::info!("stopped");
     }
 
-    fn connection(&self, stream: TcpStream, graceful: &GracefulShutdown) {
+    /// The next connection on any address, and what is served there.
+    async fn accept(&self) -> (&Router, std::io::Result<TcpStream>) {
+        poll_fn(|context| {
+            let others = self.others.iter().map(|door| (&door.listener, &door.router));
+            for (listener, router) in std::iter::once((&self.listener, &self.router)).chain(others) {
+                if let Poll::Ready(accepted) = listener.poll_accept(context) {
+                    return Poll::Ready((router, accepted.map(|(stream, _)| stream)));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn connection(&self, stream: TcpStream, router: &Router, graceful: &GracefulShutdown) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot switch off the delay of small packets");
         }
-        let (router, gateway) = (self.router.clone(), Arc::clone(&self.gateway));
+        let (router, gateway) = (router.clone(), Arc::clone(&self.gateway));
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let (router, gateway) = (router.clone(), Arc::clone(&gateway));
             let endpoint = api::endpoint(request.uri().path());
             async move {
                 let response = router.oneshot(request.map(Body::new)).await;
                 if let Ok(response) = &response {
-                    gateway.metrics.answered(endpoint, response.status().as_u16());
-                    tracing::debug!(endpoint, status = response.status().as_u16(), "answered");
+                    let status = response.status().as_u16();
+                    match response.extensions().get::<Label>() {
+                        Some(Label(facade)) => gateway.metrics.answered(facade.to_string(), status),
+                        None => gateway.metrics.answered(endpoint, status),
+                    }
+                    tracing::debug!(endpoint, status, "answered");
                 }
                 response
             }
@@ -191,11 +233,12 @@ impl Server {
 }
 
 /// Deletes what is older than the retention, now and every hour.
-async fn prune(ledger: Ledger, retention: Duration) {
+async fn prune(ledger: Ledger, gateway: Arc<Gateway>) {
     let mut hours = interval(PRUNE_EVERY);
     hours.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         hours.tick().await;
+        let retention = gateway.standing().retention;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let before = i64::try_from(now.saturating_sub(retention).as_millis()).unwrap_or(0);
         let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);

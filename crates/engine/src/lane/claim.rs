@@ -222,7 +222,7 @@ fn refuse(opened: &mut Opened, positions: &[u16], provider: &Provider) {
     let failure = Failure::not_sent(ErrorCode::Internal, "the stored message cannot be read").for_good();
     decide_without_call(opened, positions, provider, (Status::Rejected, &failure));
     let Some(adapter) = provider.adapter() else { return };
-    for (position, failure) in opened.parcel.check(&*adapter, &provider.settings.name) {
+    for (position, failure) in opened.parcel.check(&*adapter, provider) {
         decide_without_call(opened, &[position], provider, (Status::Rejected, &failure));
     }
 }

@@ -77,9 +77,9 @@ impl Lane {
         let mut keys: Vec<u32> = self.parcels.keys().copied().collect();
         keys.sort_unstable();
         for key in keys {
-            let name = Arc::clone(&self.provider.settings.name);
+            let provider = Arc::clone(&self.provider);
             let Some(parcel) = self.parcels.get_mut(&key) else { continue };
-            for (position, failure) in parcel.check(&*adapter, &name) {
+            for (position, failure) in parcel.check(&*adapter, &provider) {
                 self.settle_one((key, position), Status::Rejected, failure);
             }
             let Some(parcel) = self.parcels.get(&key) else { continue };
@@ -254,7 +254,7 @@ impl Lane {
             results = entry.results;
             leave_by_ms = leave_by_ms.min(entry.leave_by_ms(dedupe_window_ms));
             messages.push(CallMessage {
-                message: Arc::clone(&entry.message),
+                message: Arc::clone(&entry.there),
                 mapped: None,
                 attempt: entry.attempts + 1,
                 prior_unknown: entry.prior_unknown,

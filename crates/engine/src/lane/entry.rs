@@ -17,6 +17,8 @@ use crate::migration::Migration;
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) message: Arc<Message>,
+    /// The same by the ids that the lane's provider knows.
+    pub(crate) there: Arc<Message>,
     pub(crate) results: Results,
     pub(crate) losses: Vec<Loss>,
     pub(crate) terms: Terms,
@@ -44,8 +46,9 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) const fn new(message: Arc<Message>, results: Results, terms: Terms) -> Self {
+    pub(crate) fn new(message: Arc<Message>, results: Results, terms: Terms) -> Self {
         Self {
+            there: Arc::clone(&message),
             message,
             results,
             losses: Vec::new(),
@@ -68,7 +71,7 @@ impl Entry {
 
     /// How the vendor would be asked for it.
     pub(crate) fn sent(&self, class: &'static str) -> Sent<'_> {
-        Sent { message: &self.message, recipient_id: self.message.to.id(), class }
+        Sent { message: &self.there, recipient_id: self.there.to.id(), class }
     }
 
     /// Whether the vendor can be asked what became of it.

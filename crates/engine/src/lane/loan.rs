@@ -125,8 +125,8 @@ impl Lane {
     fn expressible(&self, entry: &Entry, name: &str) -> bool {
         let book = self.around.book.now();
         let Some(provider) = book.providers.get(name) else { return false };
-        let losses = provider.assumed().check(&entry.message, entry.results);
-        losses.is_ok_and(|losses| forbidding(&losses, entry.terms.on_loss, name).is_none())
+        let checked = provider.check(&*provider.assumed(), &entry.message, entry.results);
+        checked.is_ok_and(|(_, losses)| forbidding(&losses, entry.terms.on_loss, name).is_none())
     }
 
     /// While the breaker refuses, and while a class is frozen for long, what has a fallback goes there;
@@ -331,7 +331,10 @@ impl Lane {
         if let Some(adapter) = self.provider.adapter() {
             for entry in &mut parcel.entries {
                 // The home lane saw to it that this succeeds, unless the dialect changed since.
-                entry.losses = adapter.check(&entry.message, entry.results).unwrap_or_default();
+                let checked = self.provider.check(&*adapter, &entry.message, entry.results);
+                if let Ok(checked) = checked {
+                    (entry.there, entry.losses) = checked;
+                }
             }
         }
         self.hold(parcel, &[]);

@@ -88,7 +88,8 @@ impl Lane {
             // Whoever may have it sorts messages in its own way.
             let pinned = self.entry((key, position)).and_then(|entry| {
                 let sender = book.providers.get(entry.pinned.as_ref()?)?;
-                Some(sender.assumed().slot(&entry.message, entry.results).class)
+                let there = sender.settings.ids.map(&entry.message).ok()?;
+                Some(sender.assumed().slot(&there, entry.results).class)
             });
             let class = pinned.unwrap_or(waiting.slot.class);
             let detail = "Interline was stopped while the call was under way";
@@ -109,8 +110,9 @@ impl Lane {
                 return Some(at_ms);
             }
             let (_, asking) = self.questions.pop_first()?;
-            let Some(message) = self.entry(asking.waiting.ticket).map(|entry| Arc::clone(&entry.message))
-            else {
+            let there = |message| asking.provider.settings.ids.map(message).ok();
+            let message = self.entry(asking.waiting.ticket).map(|entry| there(&entry.message));
+            let Some(message) = message else {
                 self.drawer.settled(asking.waiting.flow, asking.waiting.recipient, asking.waiting.ordered);
                 continue;
             };
@@ -121,7 +123,10 @@ impl Lane {
             }
             let events = self.events.clone();
             tokio::spawn(async move {
-                let finding = ask(&asking.provider, &message, asking.class).await;
+                let finding = match message {
+                    Some(message) => ask(&asking.provider, &message, asking.class).await,
+                    None => Finding::CannotTell,
+                };
                 // The lane may be gone by now.
                 drop(events.send(Event::Answered(Box::new(Answer { asking, finding }))));
             });

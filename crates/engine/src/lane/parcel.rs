@@ -5,7 +5,7 @@ use std::sync::Arc;
 use interline_core::adapter::Adapter;
 use interline_core::decide::{self, Action, ErrorClass, Repeat, Situation};
 use interline_core::draw::Waiting;
-use interline_core::error::{ErrorCode, Failure, Fate};
+use interline_core::error::{ErrorCode, Failure, Fate, Refusal};
 use interline_core::message::Head;
 use interline_core::outcome::{Outcome, Receipt, Status};
 use interline_core::recipient::RecipientKind;
@@ -17,6 +17,7 @@ use super::Ticket;
 use super::entry::Entry;
 use super::loan::Home;
 use crate::intake::forbidding;
+use crate::provider::Provider;
 
 /// The batch that a parcel belongs to.
 #[derive(Debug)]
@@ -125,6 +126,13 @@ pub(crate) struct Judgement<'a> {
     pub(crate) chance: f64,
 }
 
+/// Why a provider cannot have a message.
+pub(crate) fn refused_by(provider: &str, refusal: &Refusal) -> Failure {
+    let mut failure = refusal.failure();
+    failure.message = format!("{} (provider {provider})", failure.message);
+    failure
+}
+
 impl HeldParcel {
     /// A parcel with everything in it still to come.
     pub(crate) fn new(batch: Arc<BatchRef>, entries: Vec<Entry>, origin: Origin) -> Self {
@@ -154,7 +162,7 @@ impl HeldParcel {
         let entry = self.entries.get(usize::from(position))?;
         Some(Waiting {
             ticket: (key, position),
-            slot: adapter.slot(&entry.message, entry.results),
+            slot: adapter.slot(&entry.there, entry.results),
             recipient: entry.message.to.fingerprint(),
             app: self.batch.app,
             flow: self.batch.flow,
@@ -164,24 +172,25 @@ impl HeldParcel {
         })
     }
 
-    /// Checks what is not final with the adapter that is spoken: takes over its losses, and returns what
-    /// cannot be sent in this dialect.
-    pub(crate) fn check(&mut self, adapter: &dyn Adapter, provider: &str) -> Vec<(u16, Failure)> {
+    /// Checks what is not final with the adapter that is spoken: takes over its losses and the ids there, and
+    /// returns what cannot be sent in this dialect.
+    pub(crate) fn check(&mut self, adapter: &dyn Adapter, provider: &Provider) -> Vec<(u16, Failure)> {
+        let name = &provider.settings.name;
         let mut refused = Vec::new();
         for (position, entry) in (0u16..).zip(&mut self.entries) {
             // What is another provider's is checked by that one.
             if entry.state != Status::Queued || entry.target.is_some() {
                 continue;
             }
-            match adapter.check(&entry.message, entry.results) {
-                Ok(losses) => {
-                    entry.losses = losses;
-                    if let Some(detail) = forbidding(&entry.losses, entry.terms.on_loss, provider) {
+            match provider.check(adapter, &entry.message, entry.results) {
+                Ok(checked) => {
+                    (entry.there, entry.losses) = checked;
+                    if let Some(detail) = forbidding(&entry.losses, entry.terms.on_loss, name) {
                         refused
                             .push((position, Failure::not_sent(ErrorCode::Unsupported, detail).for_good()));
                     }
                 }
-                Err(refusal) => refused.push((position, refusal.failure())),
+                Err(refusal) => refused.push((position, refused_by(name, &refusal))),
             }
         }
         refused

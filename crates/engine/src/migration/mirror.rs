@@ -61,9 +61,9 @@ impl Copies {
     pub(super) fn add(&mut self, routed: &Routed<'_>, text: &str, results: Results) {
         let message = &routed.message;
         let name = &self.provider.settings.name;
-        let checked = self.provider.assumed().check(message, message.results(results));
+        let checked = self.provider.check(&*self.provider.assumed(), message, message.results(results));
         let refused = match checked {
-            Ok(losses) => forbidding(&losses, routed.terms.on_loss, name)
+            Ok((_, losses)) => forbidding(&losses, routed.terms.on_loss, name)
                 .map(|detail| Bad::one(ErrorCode::Unsupported, &Path::Root(""), detail)),
             Err(refusal) => {
                 let (code, detail) = (refusal.code, refusal.failure().message);

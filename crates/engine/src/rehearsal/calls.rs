@@ -124,7 +124,7 @@ impl Stage {
             messages.push(CallMessage {
                 attempt: entry.attempts + 1,
                 prior_unknown: entry.prior_unknown,
-                ..CallMessage::first(Arc::clone(&entry.message))
+                ..CallMessage::first(Arc::clone(&entry.there))
             });
         }
         let (outcome, ending, after) = desk.ending(self.answers_in);

@@ -91,7 +91,10 @@ impl Stage {
             entry.first_sent_ms = 0;
         }
         if let Some(desk) = self.desks.get(to) {
-            entry.losses = desk.adapter.check(&entry.message, entry.results).unwrap_or_default();
+            let checked = desk.provider.check(&*desk.adapter, &entry.message, entry.results);
+            if let Ok(checked) = checked {
+                (entry.there, entry.losses) = checked;
+            }
         }
     }
 
@@ -117,7 +120,7 @@ impl Stage {
         let willing = |name: &Arc<str>| {
             let index = self.desks.iter().position(|desk| desk.name() == name)?;
             let desk = self.desks.get(index).filter(|desk| !desk.breaker.refuses(now_ms))?;
-            let losses = desk.adapter.check(&entry.message, entry.results).ok()?;
+            let (_, losses) = desk.provider.check(&*desk.adapter, &entry.message, entry.results).ok()?;
             let whole = forbidding(&losses, entry.terms.on_loss, name).is_none();
             (index != home && whole).then_some(index)
         };

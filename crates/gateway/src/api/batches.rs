@@ -60,7 +60,7 @@ impl<'a> Answer<'a> {
 
 pub(super) async fn accept(State(gateway): Shared, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let app = gateway.keys.authorise(&parts.headers, Scope::Send)?;
+    let app = gateway.authorise(&parts.headers, Scope::Send)?;
     Query::of(parts.uri.query(), &[])?;
     let key = idempotency_key(&parts.headers)?;
     let wait = wait(&parts.headers)?;
@@ -70,9 +70,9 @@ pub(super) async fn accept(State(gateway): Shared, request: Request) -> Result<R
             let taken = admission.take(0, tokio::time::Instant::now());
             taken.map_err(|wait| Problem::over_rate(&app.caller.app, wait))?;
         }
-        tokio::spawn(ndjson::take(gateway.engine.clone(), app, (body, gateway.limits), key))
+        tokio::spawn(ndjson::take(gateway.engine.clone(), app, (body, gateway.limits()), key))
     } else {
-        let body = whole(body, &parts.headers, gateway.limits).await?;
+        let body = whole(body, &parts.headers, gateway.limits()).await?;
         let engine = gateway.engine.clone();
         tokio::spawn(async move {
             let text = text(&body)?;
@@ -96,11 +96,11 @@ pub(super) async fn redrive(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let app = gateway.keys.authorise(&parts.headers, Scope::Send)?;
+    let app = gateway.authorise(&parts.headers, Scope::Send)?;
     Query::of(parts.uri.query(), &[])?;
     let key = idempotency_key(&parts.headers)?;
     let wait = wait(&parts.headers)?;
-    let body = whole(body, &parts.headers, gateway.limits).await?;
+    let body = whole(body, &parts.headers, gateway.limits()).await?;
     readable(&gateway, &app, &id).await?;
     if let Some(admission) = &app.admission {
         let taken = admission.take(0, tokio::time::Instant::now());

@@ -38,7 +38,7 @@ pub(super) async fn of_batch(
     Named(id): Named,
     request: Request,
 ) -> Result<Response, Problem> {
-    let app = gateway.keys.authorise(request.headers(), Scope::Read)?;
+    let app = gateway.authorise(request.headers(), Scope::Read)?;
     Query::of(request.uri().query(), &[])?;
     let batch = gateway.engine.batch(&id).await?.filter(|batch| app.may_read(&batch.app));
     if batch.is_none() {

@@ -17,7 +17,7 @@ use crate::config::Scope;
 use crate::problem::Problem;
 
 fn by_readers(gateway: &Gateway, request: &Request) -> Result<(), Problem> {
-    gateway.keys.authorise(request.headers(), Scope::Read)?;
+    gateway.authorise(request.headers(), Scope::Read)?;
     Query::of(request.uri().query(), &[]).map(drop)
 }
 
@@ -54,9 +54,9 @@ async fn order(
     read: Reader,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    gateway.keys.authorise(&parts.headers, Scope::Admin)?;
+    gateway.authorise(&parts.headers, Scope::Admin)?;
     Query::of(parts.uri.query(), &[])?;
-    let body = whole(body, &parts.headers, gateway.limits).await?;
+    let body = whole(body, &parts.headers, gateway.limits()).await?;
     let body = text(&body)?.trim();
     let body = if body.is_empty() { "{}" } else { body };
     let wrong = |path: &str, detail: String| {

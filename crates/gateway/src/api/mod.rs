@@ -8,6 +8,7 @@ mod migrations;
 mod plan;
 mod query;
 mod read;
+mod reload;
 mod send;
 mod steer;
 #[cfg(test)]
@@ -20,47 +21,59 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use interline_engine::Engine;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::body::Limits;
-use crate::config::Config;
-use crate::keys::{Keys, Known};
+use crate::config::{Config, Scope};
+use crate::facades;
+use crate::keys::Known;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
+use crate::standing::{Stand, Standing};
+
+pub(crate) use read::capabilities;
 
 /// What every answer may need.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) engine: Engine,
-    pub(crate) keys: Keys,
-    pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     /// True once the server is to stop.
     pub(crate) closing: watch::Receiver<bool>,
-    config: Bytes,
-    routes: Bytes,
-    vendors: Bytes,
+    /// The configuration in force; whoever holds it is changing it.
+    pub(crate) config: Mutex<Config>,
+    standing: Stand,
 }
 
 impl Gateway {
-    pub(crate) fn new(config: &Config, engine: Engine, closing: watch::Receiver<bool>) -> Self {
-        let text = |value: serde_json::Value| Bytes::from(value.to_string());
-        Self {
-            engine,
-            keys: Keys::of(config),
-            limits: Limits { max_body_mb: config.server.max_body_mb, max_line_kb: config.server.max_line_kb },
-            metrics: Metrics::new(),
-            closing,
-            config: text(config.shown()),
-            routes: text(serde_json::json!({ "routes": config.shown_routes() })),
-            vendors: text(read::capabilities(config)),
-        }
+    pub(crate) fn new(config: Config, engine: Engine, closing: watch::Receiver<bool>) -> Self {
+        let standing = Stand::new(Standing::of(&config, None));
+        Self { engine, metrics: Metrics::new(), closing, config: Mutex::new(config), standing }
+    }
+
+    /// What the configuration in force means: one snapshot.
+    pub(crate) fn standing(&self) -> Arc<Standing> {
+        self.standing.now()
+    }
+
+    /// Puts something else in force.
+    pub(crate) fn put(&self, standing: Standing) {
+        self.standing.put(standing);
+    }
+
+    /// Who asks, if they may do what `scope` says.
+    pub(crate) fn authorise(&self, headers: &HeaderMap, scope: Scope) -> Result<Arc<Known>, Problem> {
+        self.standing().keys.authorise(headers, scope)
+    }
+
+    /// How large bodies may be.
+    pub(crate) fn limits(&self) -> Limits {
+        self.standing().limits
     }
 }
 
@@ -94,10 +107,11 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/vendors", get(read::vendors))
         .route("/v1/routes", get(read::routes))
         .route("/v1/config", get(read::config))
+        .route("/v1/config/reload", post(reload::reload))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .fallback(no_path)
+        .fallback(facades::main)
         .method_not_allowed_fallback(no_method)
         .with_state(gateway)
 }
@@ -109,7 +123,7 @@ pub(crate) fn endpoint(path: &str) -> &'static str {
         "/v1/plan" => "/v1/plan",
         "/v1/batches" => "/v1/batches",
         "/v1/messages" => "/v1/messages",
-        "/v1/providers" | "/v1/vendors" | "/v1/routes" | "/v1/config" => "settings",
+        "/v1/providers" | "/v1/vendors" | "/v1/routes" | "/v1/config" | "/v1/config/reload" => "settings",
         "/livez" | "/readyz" | "/metrics" => "health",
         _ => match path.strip_prefix("/v1/batches/").map(|rest| rest.split_once('/')) {
             Some(None) => "/v1/batches/{id}",
@@ -133,10 +147,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
         let id = Path::<String>::from_request_parts(parts, state).await;
         id.map(|Path(id)| Self(id)).map_err(|_| Problem::no_path(&parts.method, parts.uri.path()))
     }
-}
-
-async fn no_path(method: Method, uri: Uri) -> Problem {
-    Problem::no_path(&method, uri.path())
 }
 
 async fn no_method(method: Method, uri: Uri) -> Problem {

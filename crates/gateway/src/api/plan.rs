@@ -12,9 +12,9 @@ use crate::problem::Problem;
 
 pub(super) async fn plan(State(gateway): Shared, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let app = gateway.keys.authorise(&parts.headers, Scope::Send)?;
+    let app = gateway.authorise(&parts.headers, Scope::Send)?;
     Query::of(parts.uri.query(), &[])?;
-    let body = whole(body, &parts.headers, gateway.limits).await?;
+    let body = whole(body, &parts.headers, gateway.limits()).await?;
     let plan = gateway.engine.plan(&app.caller, text(&body)?).await?;
     json(StatusCode::OK, &plan)
 }

@@ -66,7 +66,7 @@ struct Found {
 }
 
 pub(super) async fn batches(State(gateway): Shared, request: Request) -> Result<Response, Problem> {
-    let app = gateway.keys.authorise(request.headers(), Scope::Read)?;
+    let app = gateway.authorise(request.headers(), Scope::Read)?;
     let query = Query::of(request.uri().query(), &["state", "app", "label", "cursor", "limit"])?;
     let state = query.get("state");
     if let Some(state) = state.filter(|state| !STATES.contains(state)) {
@@ -99,7 +99,7 @@ pub(super) async fn batch(
     Named(id): Named,
     request: Request,
 ) -> Result<Response, Problem> {
-    let app = gateway.keys.authorise(request.headers(), Scope::Read)?;
+    let app = gateway.authorise(request.headers(), Scope::Read)?;
     Query::of(request.uri().query(), &[])?;
     let batch = readable(&gateway, &app, &id).await?;
     json(StatusCode::OK, &Batch::of(batch))
@@ -124,7 +124,7 @@ pub(super) async fn messages(
     Named(id): Named,
     request: Request,
 ) -> Result<Response, Problem> {
-    let app = gateway.keys.authorise(request.headers(), Scope::Read)?;
+    let app = gateway.authorise(request.headers(), Scope::Read)?;
     let query = Query::of(request.uri().query(), &["status", "cursor", "limit"])?;
     let status = query.get("status").map(|word| {
         let words: Vec<_> = Status::ALL.iter().map(|status| status.as_str()).collect();
@@ -148,7 +148,7 @@ pub(super) async fn messages(
 }
 
 pub(super) async fn find(State(gateway): Shared, request: Request) -> Result<Response, Problem> {
-    let app = gateway.keys.authorise(request.headers(), Scope::Read)?;
+    let app = gateway.authorise(request.headers(), Scope::Read)?;
     let query = Query::of(request.uri().query(), &["to", "since", "limit"])?;
     let to =
         query.get("to").ok_or_else(|| Problem::parameter("to", "required: user:ID, group:ID or room:ID"))?;
@@ -178,27 +178,27 @@ fn since(text: &str, now: SystemTime) -> Option<i64> {
 }
 
 pub(super) async fn providers(State(gateway): Shared, request: Request) -> Result<Response, Problem> {
-    gateway.keys.authorise(request.headers(), Scope::Read)?;
+    gateway.authorise(request.headers(), Scope::Read)?;
     json(StatusCode::OK, &json!({ "providers": gateway.engine.providers() }))
 }
 
 pub(super) async fn vendors(State(gateway): Shared, request: Request) -> Result<Response, Problem> {
-    gateway.keys.authorise(request.headers(), Scope::Read)?;
-    Ok(answer(StatusCode::OK, JSON, gateway.vendors.clone()))
+    gateway.authorise(request.headers(), Scope::Read)?;
+    Ok(answer(StatusCode::OK, JSON, gateway.standing().vendors.clone()))
 }
 
 pub(super) async fn routes(State(gateway): Shared, request: Request) -> Result<Response, Problem> {
-    gateway.keys.authorise(request.headers(), Scope::Read)?;
-    Ok(answer(StatusCode::OK, JSON, gateway.routes.clone()))
+    gateway.authorise(request.headers(), Scope::Read)?;
+    Ok(answer(StatusCode::OK, JSON, gateway.standing().routes.clone()))
 }
 
 pub(super) async fn config(State(gateway): Shared, request: Request) -> Result<Response, Problem> {
-    gateway.keys.authorise(request.headers(), Scope::Admin)?;
-    Ok(answer(StatusCode::OK, JSON, gateway.config.clone()))
+    gateway.authorise(request.headers(), Scope::Admin)?;
+    Ok(answer(StatusCode::OK, JSON, gateway.standing().config.clone()))
 }
 
 /// What every vendor can do, dialect by dialect.
-pub(super) fn capabilities(config: &Config) -> Value {
+pub(crate) fn capabilities(config: &Config) -> Value {
     let vendor = |vendor: &&'static Vendor| {
         let dialects: Vec<Profile> =
             vendor.dialects.iter().filter_map(|dialect| profile(vendor, dialect)).collect();

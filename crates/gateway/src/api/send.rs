@@ -23,11 +23,11 @@ const RESULT_BYTES: usize = 448;
 
 pub(super) async fn send(State(gateway): Shared, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let app = gateway.keys.authorise(&parts.headers, Scope::Send)?;
+    let app = gateway.authorise(&parts.headers, Scope::Send)?;
     let query = Query::of(parts.uri.query(), &["timeout"])?;
     let timeout = Duration::from_secs(query.whole("timeout", 1..=60)?.unwrap_or(15));
     let key = idempotency_key(&parts.headers)?;
-    let body = whole(body, &parts.headers, gateway.limits).await?;
+    let body = whole(body, &parts.headers, gateway.limits()).await?;
     // A caller that goes away must not tear down a call under way: it would be neither sent nor recorded.
     let sending = Arc::clone(&gateway);
     let task = tokio::spawn(async move {

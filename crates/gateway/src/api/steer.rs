@@ -19,16 +19,16 @@ use crate::problem::Problem;
 
 /// Who may steer batches: an app its own, an `admin` all.
 fn authorise(gateway: &Gateway, headers: &HeaderMap) -> Result<Arc<Known>, Problem> {
-    let refused = match gateway.keys.authorise(headers, Scope::Send) {
+    let refused = match gateway.authorise(headers, Scope::Send) {
         Ok(app) => return Ok(app),
         Err(refused) => refused,
     };
-    gateway.keys.authorise(headers, Scope::Admin).map_err(|_| refused)
+    gateway.authorise(headers, Scope::Admin).map_err(|_| refused)
 }
 
 /// These requests say everything by their paths.
 async fn nothing(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<(), Problem> {
-    let body = whole(body, headers, gateway.limits).await?;
+    let body = whole(body, headers, gateway.limits()).await?;
     let body = body.trim_ascii();
     if body.is_empty() || body == b"{}" {
         return Ok(());
@@ -76,7 +76,7 @@ pub(super) async fn resume(
 
 async fn by_admin(gateway: &Gateway, request: Request) -> Result<(), Problem> {
     let (parts, body) = request.into_parts();
-    gateway.keys.authorise(&parts.headers, Scope::Admin)?;
+    gateway.authorise(&parts.headers, Scope::Admin)?;
     Query::of(parts.uri.query(), &[])?;
     nothing(gateway, &parts.headers, body).await
 }

@@ -30,6 +30,7 @@ impl Config {
                     in_flight: provider.in_flight,
                     timeout: provider.timeout,
                     limits: provider.limits.clone(),
+                    ids: provider.ids.clone(),
                 }),
                 Err(missing) if used.contains(&*provider.name) => {
                     errors.extend(missing.into_iter().map(|(origin, key, detail)| ConfigError {
@@ -41,12 +42,13 @@ impl Config {
                 Err(_) => {}
             }
         }
+        errors.extend(self.facades.iter().filter_map(|facade| facade.settings().err()).flatten());
         if !errors.is_empty() {
             return Err(ConfigErrors(errors));
         }
         Ok(EngineSettings {
             providers,
-            routes: Routes::new(self.routes.clone()),
+            routes: Routes::new(self.routes.clone()).draining(self.drains.clone()),
             migrations: self.migrations.clone(),
             delivery: self.delivery,
             vendors: self.vendors.clone(),
@@ -66,7 +68,7 @@ impl Config {
     /// Never for a secret.
     pub fn rehearsal_settings(&self) -> Result<EngineSettings, ConfigErrors> {
         let providers = self.providers.iter().map(Provider::without_secrets).collect();
-        Self { providers, ..self.clone() }.engine_settings()
+        Self { providers, facades: Vec::new(), ..self.clone() }.engine_settings()
     }
 
     /// What works but is probably not meant, one sentence each.
@@ -96,7 +98,9 @@ impl Config {
             self.routes.iter().flat_map(|route| route.fallback.iter().flat_map(|names| names.iter()));
         let targets = self.routes.iter().flat_map(|route| route.target.providers());
         let migrations = self.migrations.iter().map(|migration| &migration.to);
-        targets.chain(fallbacks).chain(migrations).map(|name| &**name).collect()
+        let drains = self.drains.values();
+        let passed = self.facades.iter().filter_map(|facade| facade.passthrough.as_ref());
+        targets.chain(fallbacks).chain(migrations).chain(drains).chain(passed).map(|name| &**name).collect()
     }
 }
 

@@ -58,7 +58,7 @@ impl Environment {
         let levels: Vec<String> = name.split("__").map(str::to_ascii_lowercase).collect();
         let [section, ..] = levels.as_slice() else { return };
         if levels.len() == 1 {
-            let list = matches!(section.as_str(), "apps" | "routes");
+            let list = matches!(section.as_str(), "facades" | "apps" | "routes");
             let looks = SECTIONS.iter().any(|key| section.starts_with(&format!("{key}_")));
             if looks {
                 let detail = "no key; between the levels of a key stand two underscores, as in \

@@ -37,7 +37,7 @@ impl fmt::Display for ConfigError {
 pub struct ConfigErrors(pub Vec<ConfigError>);
 
 impl ConfigErrors {
-    pub(super) fn one(origin: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub(crate) fn one(origin: impl Into<String>, detail: impl Into<String>) -> Self {
         Self(vec![ConfigError { origin: origin.into(), key: String::new(), detail: detail.into() }])
     }
 }
@@ -72,6 +72,11 @@ impl Source {
             errors: RefCell::default(),
             nothing: Dict::new(),
         }
+    }
+
+    /// The file that was read.
+    pub(super) fn file(&self) -> &str {
+        &self.file
     }
 
     /// A variable of the environment as it stood when the configuration was read.

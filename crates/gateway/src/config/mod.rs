@@ -6,7 +6,11 @@ mod cases;
 mod check;
 mod environment;
 mod expect;
+#[cfg(test)]
+mod facade_tests;
+mod facades;
 mod file;
+mod ids;
 mod lint;
 mod migrations;
 mod overlap;
@@ -21,6 +25,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use figment::providers::{Format, Toml};
@@ -33,6 +38,7 @@ use interline_engine::{Delivery, MigrationSettings};
 pub use apps::{App, Scope, Scopes};
 pub use cases::{Case, Named};
 pub use expect::{Expect, Spread};
+pub use facades::{Facade, Mode};
 pub use file::{ConfigError, ConfigErrors};
 pub use providers::Provider;
 
@@ -58,13 +64,18 @@ pub struct Config {
     pub apps: Vec<App>,
     /// `[providers.NAME]`
     pub providers: Vec<Provider>,
+    /// Providers that go away, and who gets what waits for them: `drain_to`.
+    pub drains: BTreeMap<Arc<str>, Arc<str>>,
     /// `[[routes]]`
     pub routes: Vec<Route>,
     /// `[[tests]]`
     pub tests: Vec<Case>,
     /// `[migrations.NAME]`
     pub migrations: Vec<MigrationSettings>,
+    /// `[[facades]]`
+    pub facades: Vec<Facade>,
     vendors: Vec<&'static Vendor>,
+    files: Vec<PathBuf>,
 }
 
 /// `[server]`: where and how the API is served.
@@ -101,9 +112,24 @@ pub struct LedgerSettings {
     written_url: String,
 }
 
+impl LedgerSettings {
+    /// Where it is, as people may see it.
+    pub(crate) fn shown_url(&self) -> String {
+        shown::ledger_url(&self.written_url)
+    }
+}
+
 impl fmt::Debug for LedgerSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LedgerSettings").field("retention", &self.retention).finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// The files that it was read from: whoever changes one of them changes the configuration.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.files.clone()
     }
 }
 
@@ -172,7 +198,8 @@ fn sections(root: &Table<'_>, (file, vendors): (PathBuf, Vec<&'static Vendor>)) 
     let ledger = ledger(root);
     let delivery = delivery(root);
     let apps = apps::apps(root);
-    let providers = providers::providers(root, &vendors);
+    let mut files = vec![file.clone()];
+    let (providers, drains) = providers::providers(root, &vendors, &mut files);
     let table = root.table("providers");
     let mut known = Known {
         providers: table.iter().flat_map(Table::keys).collect(),
@@ -184,18 +211,16 @@ fn sections(root: &Table<'_>, (file, vendors): (PathBuf, Vec<&'static Vendor>)) 
     let routes = routes::routes(root, &known);
     let tests = cases::cases(root, &apps, known.apps.contains(&OPEN_APP));
     let migrations = migrations::migrations(root, &routes, &known.providers);
-    Some(Config {
-        file,
-        server: server?,
-        ledger: ledger?,
-        delivery,
-        apps,
-        providers,
-        routes,
-        tests,
-        migrations,
-        vendors,
-    })
+    let named = facades::Known {
+        server: server.as_ref(),
+        apps: &apps,
+        routes: &routes,
+        providers: &providers,
+        provider_names: &known.providers,
+        vendors: &vendors,
+    };
+    let facades = facades::facades(root, &named);
+    Some(Config { file, files, server: server?, ledger: ledger?, delivery, apps, providers, drains, routes, tests, migrations, facades, vendors })
 }
 
 fn server(root: &Table<'_>) -> Option<Server> {

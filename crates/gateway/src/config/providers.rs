@@ -3,18 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use figment::value::Value;
 use interline_core::adapter::{Settings, Vendor};
 use interline_core::error::FieldError;
+use interline_core::ids::Ids;
 use interline_core::profile::{Profile, Rate};
 use interline_engine::ClassLimits;
 use serde_json::Value as Json;
 
 use super::file::{NAMES, Table, is_name};
-use super::secrets;
+use super::{ids, secrets};
 
 /// An account at a vendor, as the configuration gives it.
 #[derive(Clone)]
@@ -35,6 +37,8 @@ pub struct Provider {
     pub timeout: Option<Duration>,
     /// Limits by quota class.
     pub limits: BTreeMap<String, ClassLimits>,
+    /// How ids of apps become ids there.
+    pub ids: Ids,
 }
 
 impl fmt::Debug for Provider {
@@ -91,27 +95,67 @@ impl Provider {
 
 const FOREVER: Duration = Duration::from_secs(10 * 60);
 
-/// Reads all providers. A provider that cannot be read is left out, its errors noted.
-pub(super) fn providers(root: &Table<'_>, vendors: &[&'static Vendor]) -> Vec<Provider> {
+/// Providers that go away, and who gets what waits for them.
+pub(super) type Drains = BTreeMap<Arc<str>, Arc<str>>;
+
+/// Reads all providers. A provider that cannot be read is left out, its errors noted. One that has nothing but
+/// `drain_to` is gone already.
+pub(super) fn providers(
+    root: &Table<'_>,
+    vendors: &[&'static Vendor],
+    files: &mut Vec<PathBuf>,
+) -> (Vec<Provider>, Drains) {
+    let mut drains = Drains::new();
     let Some(table) = root.table("providers") else {
         if root.get("providers").is_none() {
             root.wrong("providers", "required, but not given: name at least one provider");
         }
-        return Vec::new();
+        return (Vec::new(), drains);
     };
     let mut found = Vec::new();
     for name in table.keys() {
         if !is_name(name) {
             table.wrong(name, format!("is no name for a provider; {NAMES}"));
         }
-        if let Some(one) = table.table(name) {
-            found.extend(provider(name, one, vendors));
+        let Some(one) = table.table(name) else { continue };
+        if let Some(to) = one.string("drain_to") {
+            if !table.keys().any(|other| other == to) {
+                let names: Vec<&str> = table.keys().collect();
+                let detail = format!("there is no provider {to:?}; there are: {}", names.join(", "));
+                one.wrong("drain_to", detail);
+            }
+            drains.insert(name.into(), to.into());
+            if one.keys().count() == 1 {
+                one.done();
+                continue;
+            }
         }
+        found.extend(provider(name, one, vendors, files));
     }
-    found
+    check_drains(&table, &drains);
+    (found, drains)
 }
 
-fn provider(name: &str, table: Table<'_>, vendors: &[&'static Vendor]) -> Option<Provider> {
+/// What is drained has to arrive somewhere.
+fn check_drains(table: &Table<'_>, drains: &Drains) {
+    for (name, to) in drains {
+        let mut end = to;
+        for _ in 0..drains.len() {
+            let Some(next) = drains.get(end) else { break };
+            end = next;
+        }
+        if let Some(one) = table.table(name).filter(|_| drains.contains_key(end)) {
+            one.wrong("drain_to", "leads in a circle; name a provider that stays");
+        }
+    }
+}
+
+fn provider(
+    name: &str,
+    table: Table<'_>,
+    vendors: &[&'static Vendor],
+    files: &mut Vec<PathBuf>,
+) -> Option<Provider> {
     let known: Vec<(&str, &'static Vendor)> = vendors.iter().map(|vendor| (vendor.name, *vendor)).collect();
     if table.get("vendor").is_none() {
         let names: Vec<_> = known.iter().map(|(word, _)| *word).collect();
@@ -124,6 +168,9 @@ fn provider(name: &str, table: Table<'_>, vendors: &[&'static Vendor]) -> Option
     let mut dialects = vec![("auto", None)];
     dialects.extend(vendor.dialects.iter().map(|dialect| (*dialect, Some(*dialect))));
     let dialect = table.one_of("dialect", &dialects).flatten();
+    // Read with all the others.
+    table.get("drain_to");
+    let ids = ids::ids(&table, files);
     let mut settings = BTreeMap::new();
     for key in vendor.settings {
         if let Some(value) = table.get(key) {
@@ -156,6 +203,7 @@ fn provider(name: &str, table: Table<'_>, vendors: &[&'static Vendor]) -> Option
         in_flight,
         timeout,
         limits,
+        ids,
     })
 }
 

@@ -2,20 +2,27 @@
 //! filled in, times with their units.
 
 use humantime::format_duration;
+use interline_core::ids::Rule;
 use interline_core::options::{Guarantee, OnLoss};
 use interline_core::profile::Rate;
 use interline_core::route::{Route, Target, When, Words};
 use interline_engine::ClassLimits;
 use serde_json::{Map, Value, json};
 
-use super::{App, Auth, Config, Provider, secrets};
+use super::{App, Auth, Config, Facade, Provider, secrets};
 
 impl Config {
     /// What is in force, secrets masked.
     #[must_use]
     pub fn shown(&self) -> Value {
-        let providers: Map<String, Value> =
+        let mut providers: Map<String, Value> =
             self.providers.iter().map(|one| (one.name.to_string(), provider(one))).collect();
+        for (name, to) in &self.drains {
+            let shown = providers.entry(name.to_string()).or_insert_with(|| json!({}));
+            if let Value::Object(shown) = shown {
+                shown.insert("drain_to".to_owned(), (**to).into());
+            }
+        }
         json!({
             "file": self.file.display().to_string(),
             "server": {
@@ -26,7 +33,7 @@ impl Config {
                 "max_batch_messages": self.server.max_batch_messages,
             },
             "ledger": {
-                "url": ledger_url(&self.ledger.written_url),
+                "url": self.ledger.shown_url(),
                 "retention": format_duration(self.ledger.retention).to_string(),
             },
             "delivery": {
@@ -38,6 +45,7 @@ impl Config {
             "apps": self.apps.iter().map(app).collect::<Vec<_>>(),
             "providers": providers,
             "routes": self.shown_routes(),
+            "facades": self.facades.iter().map(facade).collect::<Vec<_>>(),
         })
     }
 
@@ -62,7 +70,7 @@ const fn on_loss(on_loss: OnLoss) -> &'static str {
     }
 }
 
-fn ledger_url(written: &str) -> String {
+pub(super) fn ledger_url(written: &str) -> String {
     match written.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?))) {
         Some((scheme, (_, place))) => format!("{scheme}://***@{place}"),
         None => written.to_owned(),
@@ -100,7 +108,42 @@ fn provider(provider: &Provider) -> Value {
         limits.insert("timeout".to_owned(), format_duration(timeout).to_string().into());
     }
     shown.insert("limits".to_owned(), limits.into());
+    if !provider.ids.are_same() {
+        let ids = &provider.ids;
+        let rules = [("user", &ids.user), ("group", &ids.group), ("room", &ids.room)];
+        let mapped = rules.into_iter().filter_map(|(key, rule)| Some((key.to_owned(), id_rule(rule)?)));
+        shown.insert("ids".to_owned(), mapped.collect::<Map<String, Value>>().into());
+    }
     shown.into()
+}
+
+fn facade(facade: &Facade) -> Value {
+    let mut shown = Map::new();
+    shown.insert("name".to_owned(), (*facade.name).into());
+    shown.insert("vendor".to_owned(), facade.vendor.name.into());
+    shown.insert("app".to_owned(), (*facade.app).into());
+    shown.insert("route".to_owned(), facade.route.clone().into());
+    shown.insert("listen".to_owned(), facade.listen.map(|listen| listen.to_string()).into());
+    shown.insert("mode".to_owned(), facade.mode.as_str().into());
+    shown.insert("answer_within".to_owned(), format_duration(facade.answer_within).to_string().into());
+    shown.insert("passthrough".to_owned(), facade.passthrough.as_deref().into());
+    for (key, credential) in &facade.credentials {
+        let secret = secrets::is_secret(key);
+        let value = if secret { secrets::shown(&credential.written) } else { credential.written.clone() };
+        shown.insert(key.clone(), value.into());
+    }
+    shown.into()
+}
+
+fn id_rule(rule: &Rule) -> Option<Value> {
+    match rule {
+        Rule::Same => None,
+        Rule::Pattern(pattern) => Some(pattern.to_string().into()),
+        Rule::Table(table) => {
+            let on_missing = if table.keeps() { "keep" } else { "reject" };
+            Some(json!({ "file": table.name(), "on_missing": on_missing, "ids": table.len() }))
+        }
+    }
 }
 
 fn class_limits(limits: &ClassLimits) -> Value {

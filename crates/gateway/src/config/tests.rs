@@ -102,7 +102,6 @@ fn unknown_keys_are_named_with_what_is_allowed() {
         &["unknown", "fallback", "split"],
     );
     wrong(&format!("{}when = {{ kind = \"user\" }}\n", working()), "routes[0].when.kind", &["to", "not"]);
-    wrong(&format!("{}[[facades]]\nname = \"x\"\n", working()), "facades", &["unknown"]);
 }
 
 #[test]

@@ -1,0 +1,233 @@
+//! Façades over real HTTP, from the listener to emulated vendors and back. What the vendors' formats are is
+//! tested beside each of them; here it is who gets a request and what becomes of it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use interline_twins::{Fault, FaultKind, Twins, TwinsConfig, Vendor};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+use crate::Server;
+use crate::config;
+
+struct House {
+    address: SocketAddr,
+    twins: Twins,
+    stop: Option<oneshot::Sender<()>>,
+    run: tokio::task::JoinHandle<()>,
+    _folder: tempfile::TempDir,
+}
+
+struct Said {
+    status: u16,
+    headers: http::HeaderMap,
+    text: String,
+}
+
+impl Said {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl House {
+    /// A server in front of a WuKongIM and an IMKit twin, with these façades and apps.
+    async fn open(facades: &str) -> Self {
+        let twins =
+            Twins::start(TwinsConfig::ephemeral().dialect(Vendor::WuKongIm, "v2").unlimited()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\nauth = \"off\"\nmax_body_mb = 1\n[ledger]\nurl = \"sqlite:{}\"\n\
+             [[apps]]\nname = \"slow\"\nkey_sha256 = \"{}\"\nmessages_per_second = 1\n\
+             [providers.wk]\nvendor = \"wukongim\"\nbase_url = \"{}\"\ndialect = \"v2\"\ndefault_sender = \"system\"\n\
+             [providers.kit]\nvendor = \"imkit\"\nbase_url = \"{}\"\napi_key = \"twin-imkit-key\"\ndefault_sender = \"system\"\n\
+             [[routes]]\nname = \"kit\"\nwhen = {{ id = \"kit-*\" }}\nprovider = \"kit\"\n\
+             [[routes]]\nname = \"rest\"\nprovider = \"wk\"\n{facades}",
+            folder.path().join("ledger.db").display(),
+            "0".repeat(64),
+            twins.wukongim().url(),
+            twins.imkit().url(),
+        );
+        std::fs::write(&path, text).unwrap();
+        let config = config::read(Some(&path), BTreeMap::new(), crate::vendors::all()).unwrap();
+        let server = Server::bind(config).await.unwrap();
+        let address = server.local_addr();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let run = tokio::spawn(server.run(async { drop(stopped.await) }));
+        Self { address, twins, stop: Some(stop), run, _folder: folder }
+    }
+
+    async fn ask_at(
+        &self,
+        address: SocketAddr,
+        (method, path): (&str, &str),
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Said {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(async { drop(connection.await) });
+        let mut request = http::Request::builder().method(method).uri(path).header("host", "localhost");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = Full::new(Bytes::copy_from_slice(body.as_bytes()));
+        let response = sender.send_request(request.body(body).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        Said { status: parts.status.as_u16(), headers: parts.headers, text }
+    }
+
+    async fn ask(&self, line: (&str, &str), headers: &[(&str, &str)], body: &str) -> Said {
+        self.ask_at(self.address, line, headers, body).await
+    }
+
+    async fn send(&self, token: &str, to: &str, text: &str) -> Said {
+        self.ask(("POST", "/message/send"), &[("token", token)], &message(to, text)).await
+    }
+
+    async fn close(mut self) {
+        drop(self.stop.take());
+        (&mut self.run).await.unwrap();
+    }
+}
+
+/// A message as WuKongIM's callers write it.
+fn message(to: &str, text: &str) -> String {
+    use base64::Engine as _;
+    let payload = json!({"type": 1, "content": text}).to_string();
+    let payload = base64::engine::general_purpose::STANDARD.encode(payload);
+    json!({"from_uid": "a", "channel_id": to, "channel_type": 1, "payload": payload,
+        "header": {"no_persist": 0, "red_dot": 1, "sync_once": 0}})
+    .to_string()
+}
+
+fn wukongim(name: &str, token: &str, more: &str) -> String {
+    format!("[[facades]]\nname = \"{name}\"\nvendor = \"wukongim\"\ntoken = \"{token}\"\n{more}\n")
+}
+
+#[tokio::test]
+async fn of_two_facades_of_one_vendor_the_one_that_knows_the_caller_answers() {
+    let house =
+        House::open(&(wukongim("one", "t-1", "route = \"rest\"") + &wukongim("two", "t-2", "route = \"kit\""))).await;
+    let first = house.send("t-1", "u1", "hi").await;
+    assert_eq!((first.status, first.header("interline-provider")), (200, "wk"), "{}", first.text);
+    let second = house.send("t-2", "u1", "hi").await;
+    assert_eq!((second.status, second.header("interline-provider")), (200, "kit"), "{}", second.text);
+    let stranger = house.send("t-3", "u1", "hi").await;
+    assert!(stranger.status >= 400 && stranger.header("interline-provider").is_empty(), "{}", stranger.text);
+    assert_eq!((house.twins.wukongim().total(), house.twins.imkit().total()), (1, 1));
+    let metrics = house.ask(("GET", "/metrics"), &[], "").await.text;
+    assert!(metrics.contains("endpoint=\"facade:one\",status=\"200\"} 1"), "{metrics}");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_repeat_says_so_and_sends_nothing() {
+    let house = House::open(&wukongim("one", "t-1", "")).await;
+    let first = house.send("t-1", "u1", "hi").await;
+    assert_eq!((first.status, first.header("interline-repeated")), (200, ""), "{}", first.text);
+    let again = house.send("t-1", "u1", "hi").await;
+    assert_eq!((again.status, again.header("interline-repeated")), (200, "true"), "{}", again.text);
+    assert_eq!(again.json()["data"]["message_id"], first.json()["data"]["message_id"], "{}", again.text);
+    assert_eq!(house.twins.wukongim().total(), 1);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn limits_of_the_app_hold_and_are_told_in_the_vendors_words() {
+    let house = House::open(&wukongim("one", "t-1", "app = \"slow\"")).await;
+    let mut refused = None;
+    for number in 0..6 {
+        let said = house.send("t-1", "u1", &format!("hi {number}")).await;
+        if said.status != 200 {
+            refused = Some(said);
+            break;
+        }
+        // What is answered from memory costs nothing.
+        assert_eq!(house.send("t-1", "u1", &format!("hi {number}")).await.header("interline-repeated"), "true");
+    }
+    let refused = refused.expect("a message a second");
+    assert!(refused.status >= 400, "{}", refused.text);
+    assert!(house.twins.wukongim().total() <= 3);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_fails_in_the_vendors_words() {
+    let house = House::open(&wukongim("one", "t-1", "")).await;
+    let large = house.send("t-1", "u1", &"x".repeat(2 << 20)).await;
+    assert_eq!(large.status, 413, "{}", large.text);
+    assert_ne!(large.header("content-type"), "application/problem+json");
+    let coded = [("token", "t-1"), ("content-encoding", "gzip")];
+    let coded = house.ask(("POST", "/message/send"), &coded, "x").await;
+    assert!(coded.status >= 400 && coded.header("content-type") != "application/problem+json", "{}", coded.text);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_facade_without_credentials_answers_no_web_page() {
+    let house = House::open("[[facades]]\nname = \"open\"\nvendor = \"wukongim\"\n").await;
+    let body = message("u1", "hi");
+    let page = [("origin", "https://page.example")];
+    assert_eq!(house.ask(("POST", "/message/send"), &page, &body).await.status, 403);
+    assert_eq!(house.ask(("POST", "/message/send"), &[], &body).await.status, 200);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_is_not_served_is_404_or_passed_on() {
+    let facades = wukongim("one", "t-1", "passthrough = \"wk\"")
+        + "[[facades]]\nname = \"kit\"\nvendor = \"imkit\"\napi_key = \"k-1\"\n";
+    let house = House::open(&facades).await;
+    let nobody = house.ask(("GET", "/nowhere"), &[], "").await;
+    assert_eq!((nobody.status, nobody.header("content-type")), (404, "application/problem+json"));
+    let named = house.ask(("GET", "/groups/7"), &[("x-api-key", "k-1"), ("apikey", "k-1"), ("im-api-key", "k-1")], "").await;
+    assert_eq!(named.status, 404, "{}", named.text);
+    let stranger = house.ask(("GET", "/varz?x=1"), &[("token", "t-9")], "").await;
+    assert!(stranger.status >= 400 && stranger.header("interline-provider").is_empty(), "{}", stranger.text);
+    let passed = house.ask(("GET", "/readyz"), &[("token", "t-1")], "").await;
+    assert_eq!(passed.status, 200, "the API's own paths come first: {}", passed.text);
+    let passed = house.ask(("GET", "/route?uid=a"), &[("token", "t-1")], "").await;
+    assert_eq!(passed.header("interline-provider"), "wk", "{} {}", passed.status, passed.text);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_facade_with_an_address_of_its_own_is_served_there_alone() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let house = House::open(&wukongim("one", "t-1", &format!("listen = \"{free}\""))).await;
+    let line = ("POST", "/message/send");
+    assert_eq!(house.ask(line, &[("token", "t-1")], &message("u1", "hi")).await.status, 404);
+    let own = house.ask_at(free, line, &[("token", "t-1")], &message("u1", "hi")).await;
+    assert_eq!(own.status, 200, "{}", own.text);
+    let api = house.ask_at(free, ("GET", "/v1/config"), &[("token", "t-1")], "").await;
+    assert_eq!(api.status, 404, "no API there: {}", api.text);
+    assert!(api.text.contains("passthrough") && api.text.contains("/v1/config"), "{}", api.text);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_slow_vendor_is_not_waited_for_beyond_the_time() {
+    let house = House::open(&wukongim("one", "t-1", "answer_within = \"500ms\"")).await;
+    house.twins.wukongim().set_fault(Fault::new(FaultKind::Hang).times(1));
+    let began = std::time::Instant::now();
+    let unknown = house.send("t-1", "u1", "hi").await;
+    assert!(unknown.status >= 500 && began.elapsed().as_millis() < 2_500, "{} {}", unknown.status, unknown.text);
+    let calls = house.twins.wukongim().calls();
+    let again = house.send("t-1", "u1", "hi").await;
+    assert_eq!((again.status, again.header("interline-repeated")), (unknown.status, "true"), "{}", again.text);
+    assert_eq!(house.twins.wukongim().calls(), calls);
+    house.close().await;
+}

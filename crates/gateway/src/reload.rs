@@ -1,0 +1,156 @@
+//! Another configuration while everything runs: at a signal (SIGHUP), when a file of it changed, and when the
+//! API asks. It is read and checked as a whole first; what is wrong with it leaves everything as it was.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use interline_engine::Reloaded;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::api::Gateway;
+use crate::config::{self, Config, ConfigError, ConfigErrors};
+use crate::facades::Facades;
+use crate::standing::Standing;
+
+/// How often the files are looked at. Asking by name and not by what the system tells survives editors that
+/// put another file in the place of the old one, and file systems that tell nothing.
+const LOOK: Duration = Duration::from_millis(1_000);
+
+/// What the files looked like: one that is missing has no look.
+type Looks = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
+
+impl Gateway {
+    /// Reads the configuration again and puts it in force.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, or cannot change while the server runs; all is as it was then.
+    pub(crate) async fn reload(&self) -> Result<Reloaded, ConfigErrors> {
+        let mut in_force = self.config.lock().await;
+        let file = in_force.file.clone();
+        let read = tokio::task::spawn_blocking(move || config::load(Some(&file))).await;
+        let reloaded = match read {
+            Ok(Ok(config)) => self.put_in_force(&mut in_force, config).await,
+            Ok(Err(errors)) => Err(errors),
+            Err(_) => {
+                Err(ConfigErrors::one(in_force.file.display().to_string(), "reading it ended before it was read"))
+            }
+        };
+        self.metrics.reloaded(reloaded.is_ok());
+        match &reloaded {
+            Ok(Reloaded { added, changed, removed }) => {
+                tracing::info!(?added, ?changed, ?removed, "the configuration was read again and is in force");
+            }
+            Err(errors) => tracing::error!(%errors, "the configuration stays as it was"),
+        }
+        reloaded
+    }
+
+    async fn put_in_force(&self, in_force: &mut Config, config: Config) -> Result<Reloaded, ConfigErrors> {
+        let fixed = unchangeable(in_force, &config);
+        if !fixed.is_empty() {
+            return Err(ConfigErrors(fixed));
+        }
+        let settings = config.engine_settings()?;
+        let standing = Standing::of(&config, Some(&self.standing()));
+        // The last thing that can fail, and it swaps all or nothing.
+        let reloaded = self.engine.reload(settings).await.map_err(|error| {
+            ConfigErrors::one(config.file.display().to_string(), error.to_string())
+        })?;
+        self.put(standing);
+        for warning in config.warnings() {
+            tracing::warn!("{warning}");
+        }
+        *in_force = config;
+        Ok(reloaded)
+    }
+}
+
+/// What differs and is taken at the start only.
+fn unchangeable(old: &Config, new: &Config) -> Vec<ConfigError> {
+    let error = |key: &str, old: String| ConfigError {
+        origin: new.file.display().to_string(),
+        key: key.to_owned(),
+        detail: format!("cannot change while the server runs (it is {old} now); restart it for that"),
+    };
+    let mut errors = Vec::new();
+    if old.server.listen != new.server.listen {
+        errors.push(error("server.listen", old.server.listen.to_string()));
+    }
+    let before = Facades::addresses(old);
+    if before != Facades::addresses(new) {
+        let own: Vec<String> = before.iter().map(ToString::to_string).collect();
+        let own = if own.is_empty() { "none".to_owned() } else { own.join(", ") };
+        errors.push(error("facades", format!("the addresses of their own: {own}")));
+    }
+    if old.ledger.url != new.ledger.url {
+        errors.push(error("ledger.url", old.ledger.shown_url()));
+    }
+    errors
+}
+
+/// Reloads whenever a file of the configuration changed, until it is aborted.
+pub(crate) async fn watch(gateway: Arc<Gateway>) {
+    let mut ticks = interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let files = gateway.config.lock().await.files();
+    let mut in_force = looks(files).await;
+    let mut last = in_force.clone();
+    loop {
+        ticks.tick().await;
+        let files = gateway.config.lock().await.files();
+        let now = looks(files).await;
+        // Half a file is no file: whoever writes it has to be done, and it has to be there.
+        let settled = now == last && now.values().all(Option::is_some);
+        last.clone_from(&now);
+        if !settled || now == in_force {
+            continue;
+        }
+        in_force = now;
+        if gateway.reload().await.is_ok() {
+            // Another configuration may name other files.
+            let files = gateway.config.lock().await.files();
+            let known = std::mem::take(&mut in_force);
+            in_force = looks(files).await;
+            for (path, look) in known {
+                // What changed while it was read is read again.
+                in_force.entry(path).and_modify(|now| *now = look);
+            }
+            last.clone_from(&in_force);
+        }
+    }
+}
+
+async fn looks(files: Vec<PathBuf>) -> Looks {
+    let look = move || {
+        let look = |path: PathBuf| {
+            let found = std::fs::metadata(&path).ok();
+            let found = found.and_then(|file| Some((file.len(), file.modified().ok()?)));
+            (path, found)
+        };
+        files.into_iter().map(look).collect()
+    };
+    // Only a runtime that ends runs nothing any more.
+    tokio::task::spawn_blocking(look).await.unwrap_or_default()
+}
+
+/// Reloads at each SIGHUP, until it is aborted.
+#[cfg(unix)]
+pub(crate) async fn on_signal(gateway: Arc<Gateway>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut signals = match signal(SignalKind::hangup()) {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::warn!(%error, "cannot take SIGHUP; reload by the API");
+            return;
+        }
+    };
+    while signals.recv().await.is_some() {
+        // What is wrong was logged; everything is as it was.
+        drop(gateway.reload().await);
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) async fn on_signal(_gateway: Arc<Gateway>) {}
