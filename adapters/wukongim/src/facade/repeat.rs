@@ -8,7 +8,7 @@ use interline_core::shared::Digest;
 
 use super::draft::Draft;
 
-/// How long a message is remembered. Clients drop a number that they know, so that remembering it takes
+/// How long a message is remembered. Receivers are expected to drop a number that they know, so that this takes
 /// nothing from anybody; callers that retry do so within minutes.
 const REMEMBERED: Duration = Duration::from_secs(60 * 60);
 
