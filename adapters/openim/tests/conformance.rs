@@ -17,6 +17,7 @@ fn the_laws_of_adapters_hold_with_a_ready_token() {
 fn laws_hold(settings: &Value) {
     let extensions = [
         json!({"contentType": 110}),
+        json!({"contentType": 118, "content": {"content": "*own*", "mine": 1}}),
         json!({"sessionType": 3}),
         json!({"ex": "ex", "sendTime": 1_700_000_000_000_u64}),
         json!({"operationID": "op-1"}),
