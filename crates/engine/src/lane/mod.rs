@@ -195,6 +195,8 @@ pub(crate) struct Lane {
     claiming: bool,
     /// Whether the lane was woken since the last claim began.
     woken: bool,
+    /// Whether everything in the ledger is claimed once to be routed again, also while nothing may leave.
+    looks_through: bool,
     claim_at_ms: i64,
     renew_at_ms: i64,
     renewing: bool,
@@ -240,6 +242,8 @@ impl Lane {
             call_timeout_ms: i64::try_from(call_timeout_ms).unwrap_or(i64::MAX),
             ..BreakerSettings::default()
         };
+        // What was stored before may be somebody else's by now.
+        let looks_through = !around.book.now().migrations.is_empty();
         let mut lane = Self {
             provider,
             around,
@@ -262,6 +266,7 @@ impl Lane {
             window: (0, 0),
             claiming: false,
             woken: false,
+            looks_through,
             claim_at_ms: 0,
             renew_at_ms: clock::now_ms() + RENEW_MS,
             renewing: false,
@@ -331,6 +336,7 @@ impl Lane {
             Event::NextDue(due) => {
                 let now_ms = clock::now_ms();
                 if !self.woken {
+                    self.looks_through = false;
                     self.claim_at_ms = due.unwrap_or(i64::MAX).clamp(now_ms, now_ms + POLL_MS);
                 }
             }
@@ -358,7 +364,12 @@ impl Lane {
             // The server that answered is no longer this provider's.
             Event::Probed(..) => self.probing = false,
             Event::Provider(provider) => self.provided(provider),
-            Event::Reroute => self.reroute(),
+            Event::Reroute => {
+                self.looks_through = true;
+                self.claim_at_ms = 0;
+                self.woken = true;
+                self.reroute();
+            }
             Event::Gone(to) => {
                 self.gone_to = to;
                 self.reroute();
@@ -475,7 +486,8 @@ impl Lane {
     /// Claims where there is room. Returns when to look again.
     fn ask_ledger(&mut self, now_ms: i64) -> i64 {
         let room = self.window.0 < WINDOW_MESSAGES && self.window.1 < WINDOW_BYTES;
-        let able = !self.paused && room && self.provider.adapter().is_some();
+        let sends = !self.paused && self.provider.adapter().is_some();
+        let able = room && (sends || self.looks_through);
         if self.claiming || self.renewing || (!able && self.drains_to.is_none()) {
             return now_ms + POLL_MS;
         }
