@@ -8,6 +8,7 @@
     reason = "this code runs in tests only: a set-up that fails has to end the test"
 )]
 
+pub mod apps;
 mod audit;
 mod binary;
 mod client;
