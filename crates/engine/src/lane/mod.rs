@@ -324,9 +324,7 @@ impl Lane {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Direct(parcel) => {
-                self.hold(*parcel, &[]);
-            }
+            Event::Direct(parcel) => self.taken(*parcel),
             Event::Withdraw(id) => self.withdraw(id),
             Event::Wake => {
                 self.claim_at_ms = 0;

@@ -94,6 +94,24 @@ impl Lane {
         }
     }
 
+    /// Takes in what a caller waits for. A migration may have changed since it was routed: to write it down
+    /// takes time.
+    pub(super) fn taken(&mut self, mut parcel: HeldParcel) {
+        let own = Arc::clone(&self.provider.settings.name);
+        let moved = |entry: &Entry| {
+            entry.migration.as_ref().is_some_and(|migration| **migration.taker(&entry.message) != *own)
+        };
+        let mut refused = Vec::new();
+        if parcel.entries.iter().any(moved) {
+            let book = self.around.book.now();
+            refused = parcel.route_again(&[Status::Queued], (&book, &own), clock::now_ms());
+        }
+        let key = self.hold(parcel, &[]);
+        for (position, failure) in refused {
+            self.settle_one((key, position), Status::Rejected, failure);
+        }
+    }
+
     /// Routes everything again that has not left.
     pub(super) fn reroute(&mut self) {
         let book = self.around.book.now();

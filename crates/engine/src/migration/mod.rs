@@ -225,6 +225,14 @@ impl Migration {
         migration::side(setting, self.seed, &message.to, cohort.as_deref())
     }
 
+    /// The provider that takes a message now.
+    pub(crate) fn taker(&self, message: &Message) -> &Arc<str> {
+        match self.side(message) {
+            Side::From => &self.settings.from,
+            Side::To => &self.settings.to,
+        }
+    }
+
     /// Puts a state in force.
     fn turn_to(&self, state: State) {
         let dial = dial(&state);
