@@ -174,6 +174,8 @@ impl Engine {
             let state = migration.state();
             self.inner.metrics.migration(&migration.settings.name, state.phase, state.percent);
         }
+        let lanes = i64::try_from(self.lanes().len()).unwrap_or(i64::MAX);
+        self.inner.metrics.lanes.set(lanes);
         self.inner.metrics.text()
     }
 

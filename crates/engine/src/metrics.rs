@@ -108,6 +108,7 @@ pub(crate) struct Metrics {
     fallbacks: Family<FallbackLabels, Counter>,
     pub(crate) waiting: Family<ProviderLabels, Gauge>,
     pub(crate) in_flight: Family<ProviderLabels, Gauge>,
+    pub(crate) lanes: Gauge,
     migration_percent: Family<MigrationLabels, Gauge>,
     migration_phase: Family<PhaseLabels, Gauge>,
     migration_answers: Family<AnswerLabels, Counter>,
@@ -134,6 +135,8 @@ impl Metrics {
         registry.register("fallback_messages", "Messages that another provider took over", fallbacks.clone());
         registry.register("lane_waiting_messages", "Messages that wait in a lane", waiting.clone());
         registry.register("lane_in_flight_calls", "Vendor calls under way", in_flight.clone());
+        let lanes = Gauge::default();
+        registry.register("lanes", "Lanes that run, also those of providers that are gone", lanes.clone());
         registry.register("migration_percent", "Recipients that have moved", migration_percent.clone());
         registry.register("migration_phase", "1 for the phase of a migration", migration_phase.clone());
         registry.register("migration_answers", "Answers of a migration's providers", migration_answers.clone());
@@ -150,6 +153,7 @@ impl Metrics {
             fallbacks,
             waiting,
             in_flight,
+            lanes,
             migration_percent,
             migration_phase,
             migration_answers,

@@ -1,25 +1,21 @@
 //! Another configuration while everything runs: at a signal (SIGHUP), when a file of it changed, and when the
 //! API asks. It is read and checked as a whole first; what is wrong with it leaves everything as it was.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use interline_engine::Reloaded;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::api::Gateway;
-use crate::config::{self, Config, ConfigError, ConfigErrors};
+use crate::config::{self, Config, ConfigError, ConfigErrors, Looks};
 use crate::facades::Facades;
 use crate::standing::Standing;
 
 /// How often the files are looked at. Asking by name and not by what the system tells survives editors that
 /// put another file in the place of the old one, and file systems that tell nothing.
 const LOOK: Duration = Duration::from_millis(1_000);
-
-/// What the files looked like: one that is missing has no look.
-type Looks = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
 
 impl Gateway {
     /// Reads the configuration again and puts it in force.
@@ -94,43 +90,23 @@ fn unchangeable(old: &Config, new: &Config) -> Vec<ConfigError> {
 pub(crate) async fn watch(gateway: Arc<Gateway>) {
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let files = gateway.config.lock().await.files();
-    let mut in_force = looks(files).await;
-    let mut last = in_force.clone();
+    let (mut last, mut refused) = (Looks::new(), Looks::new());
     loop {
         ticks.tick().await;
-        let files = gateway.config.lock().await.files();
-        let now = looks(files).await;
+        let in_force = gateway.config.lock().await.files().clone();
+        let paths: Vec<PathBuf> = in_force.keys().cloned().collect();
+        let now = looks(paths).await;
         // Half a file is no file: whoever writes it has to be done, and it has to be there.
         let settled = now == last && now.values().all(Option::is_some);
         last.clone_from(&now);
-        if !settled || now == in_force {
-            continue;
-        }
-        in_force = now;
-        if gateway.reload().await.is_ok() {
-            // Another configuration may name other files.
-            let files = gateway.config.lock().await.files();
-            let known = std::mem::take(&mut in_force);
-            in_force = looks(files).await;
-            for (path, look) in known {
-                // What changed while it was read is read again.
-                in_force.entry(path).and_modify(|now| *now = look);
-            }
-            last.clone_from(&in_force);
+        if settled && now != in_force && now != refused && gateway.reload().await.is_err() {
+            refused = now;
         }
     }
 }
 
-async fn looks(files: Vec<PathBuf>) -> Looks {
-    let look = move || {
-        let look = |path: PathBuf| {
-            let found = std::fs::metadata(&path).ok();
-            let found = found.and_then(|file| Some((file.len(), file.modified().ok()?)));
-            (path, found)
-        };
-        files.into_iter().map(look).collect()
-    };
+async fn looks(paths: Vec<PathBuf>) -> Looks {
+    let look = move || paths.into_iter().map(|path| (path.clone(), config::look(&path))).collect();
     // Only a runtime that ends runs nothing any more.
     tokio::task::spawn_blocking(look).await.unwrap_or_default()
 }

@@ -1,13 +1,14 @@
 //! Reads `[providers.NAME.ids]`: patterns, and tables in files of two columns. A table is checked line by line:
 //! it has to go both ways.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use figment::value::Value;
 use interline_core::ids::{Ids, Pattern, Rule, Table as Pairs};
 
 use super::file::Table;
+use super::{Looks, look};
 
 /// The first line of every table.
 const HEADER: [&str; 2] = ["app", "vendor"];
@@ -16,7 +17,7 @@ const LISTED: usize = 20;
 
 /// Reads how ids are mapped. Files are looked for beside the configuration; all that are named are noted in
 /// `files`.
-pub(super) fn ids(provider: &Table<'_>, files: &mut Vec<PathBuf>) -> Ids {
+pub(super) fn ids(provider: &Table<'_>, files: &mut Looks) -> Ids {
     let Some(table) = provider.table("ids") else { return Ids::default() };
     let ids = Ids {
         user: rule(&table, "user", files),
@@ -27,7 +28,7 @@ pub(super) fn ids(provider: &Table<'_>, files: &mut Vec<PathBuf>) -> Ids {
     ids
 }
 
-fn rule(table: &Table<'_>, key: &str, files: &mut Vec<PathBuf>) -> Rule {
+fn rule(table: &Table<'_>, key: &str, files: &mut Looks) -> Rule {
     match table.get(key) {
         None => Rule::Same,
         Some(Value::Dict(..)) => {
@@ -53,10 +54,10 @@ fn rule(table: &Table<'_>, key: &str, files: &mut Vec<PathBuf>) -> Rule {
     }
 }
 
-fn read(table: &Table<'_>, name: &str, keeps: bool, files: &mut Vec<PathBuf>) -> Option<Pairs> {
+fn read(table: &Table<'_>, name: &str, keeps: bool, files: &mut Looks) -> Option<Pairs> {
     let beside = Path::new(table.source().file()).parent().unwrap_or(Path::new(""));
     let path = beside.join(name);
-    files.push(path.clone());
+    files.insert(path.clone(), look(&path));
     let rows = match rows(&path) {
         Ok(rows) => rows,
         Err(why) => {

@@ -26,7 +26,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Tag};
@@ -75,7 +75,7 @@ pub struct Config {
     /// `[[facades]]`
     pub facades: Vec<Facade>,
     vendors: Vec<&'static Vendor>,
-    files: Vec<PathBuf>,
+    files: Looks,
 }
 
 /// `[server]`: where and how the API is served.
@@ -126,11 +126,20 @@ impl fmt::Debug for LedgerSettings {
 }
 
 impl Config {
-    /// The files that it was read from: whoever changes one of them changes the configuration.
-    #[must_use]
-    pub fn files(&self) -> Vec<PathBuf> {
-        self.files.clone()
+    /// The files that it was read from, as they looked just before: whoever changes one of them changes the
+    /// configuration.
+    pub(crate) const fn files(&self) -> &Looks {
+        &self.files
     }
+}
+
+/// What files looked like: how long they were, and when they changed; one that is missing has no look.
+pub(crate) type Looks = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
+
+/// What a file looks like.
+pub(crate) fn look(path: &Path) -> Option<(u64, SystemTime)> {
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.len(), file.modified().ok()?))
 }
 
 /// Reads the configuration from `path`, else from the file that `INTERLINE_CONFIG` names, else from
@@ -177,13 +186,14 @@ pub(crate) fn read(
 ) -> Result<Config, ConfigErrors> {
     let path = find(path, &environment)?;
     let file = path.display().to_string();
+    let files = Looks::from([(path.clone(), look(&path))]);
     let figment = Figment::from(Toml::file_exact(&path));
     let environment = Environment::over(&contents(&figment, &file)?, environment);
     let figment = figment.merge(&environment);
     let dict = contents(&figment, &file)?;
     let source = Source::new(figment, file, &environment);
     let root = Table::new(&source, "", (Tag::Default, &dict));
-    let config = sections(&root, (path, vendors));
+    let config = sections(&root, (path, vendors), files);
     root.done();
     let mut errors = environment.odd_ones();
     errors.extend(source.into_errors());
@@ -193,12 +203,15 @@ pub(crate) fn read(
     }
 }
 
-fn sections(root: &Table<'_>, (file, vendors): (PathBuf, Vec<&'static Vendor>)) -> Option<Config> {
+fn sections(
+    root: &Table<'_>,
+    (file, vendors): (PathBuf, Vec<&'static Vendor>),
+    mut files: Looks,
+) -> Option<Config> {
     let server = server(root);
     let ledger = ledger(root);
     let delivery = delivery(root);
     let apps = apps::apps(root);
-    let mut files = vec![file.clone()];
     let (providers, drains) = providers::providers(root, &vendors, &mut files);
     let table = root.table("providers");
     let mut known = Known {

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use interline_engine::ClassLimits;
 use serde_json::Value as Json;
 
 use super::file::{NAMES, Table, is_name};
-use super::{ids, secrets};
+use super::{Looks, ids, secrets};
 
 /// An account at a vendor, as the configuration gives it.
 #[derive(Clone)]
@@ -103,7 +102,7 @@ pub(super) type Drains = BTreeMap<Arc<str>, Arc<str>>;
 pub(super) fn providers(
     root: &Table<'_>,
     vendors: &[&'static Vendor],
-    files: &mut Vec<PathBuf>,
+    files: &mut Looks,
 ) -> (Vec<Provider>, Drains) {
     let mut drains = Drains::new();
     let Some(table) = root.table("providers") else {
@@ -154,7 +153,7 @@ fn provider(
     name: &str,
     table: Table<'_>,
     vendors: &[&'static Vendor],
-    files: &mut Vec<PathBuf>,
+    files: &mut Looks,
 ) -> Option<Provider> {
     let known: Vec<(&str, &'static Vendor)> = vendors.iter().map(|vendor| (vendor.name, *vendor)).collect();
     if table.get("vendor").is_none() {
