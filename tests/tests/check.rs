@@ -1,7 +1,5 @@
 //! `interline check`: what it warns of, and how it compares a file with what a server has in force.
 
-#![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
-
 use interline_tests::{Place, Ran, config};
 use serde_json::{Value, json};
 
