@@ -8,8 +8,8 @@ use interline_core::route::Routes;
 use interline_engine::{EngineSettings, ProviderSettings};
 
 use super::file::{ConfigError, ConfigErrors};
-use super::lint;
 use super::{Auth, Config, Provider};
+use super::{lint, migrations};
 
 impl Config {
     /// What the engine is told. A provider that no route uses is left out if its secrets are missing.
@@ -86,6 +86,7 @@ impl Config {
             ));
         }
         warnings.extend(lint::lint(self));
+        warnings.extend(migrations::odd(&self.migrations));
         if self.server.auth == Auth::Keys && self.apps.is_empty() {
             warnings.push("server.auth is \"keys\" and there is no [[apps]]: nobody may ask".to_owned());
         }

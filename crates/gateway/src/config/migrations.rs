@@ -37,7 +37,7 @@ pub(super) fn migrations(root: &Table<'_>, routes: &[Route], providers: &[&str])
             );
         }
         let gates = gates(&table);
-        let cohort = cohort(&table);
+        let cohort = table.string("cohort").map(PathBuf::from);
         table.done();
         if let (Some(route), Some(from), Some(to)) = (route, from, to) {
             found.push(MigrationSettings {
@@ -95,12 +95,20 @@ fn gates(migration: &Table<'_>) -> Gates {
     gates
 }
 
-/// Reads the file once, to tell now what is wrong with it.
-fn cohort(table: &Table<'_>) -> Option<PathBuf> {
-    let path = PathBuf::from(table.string("cohort")?);
-    let read = std::fs::read_to_string(&path).map_err(|error| error.to_string());
-    if let Err(why) = read.and_then(|text| Cohort::read(&text)) {
-        table.wrong("cohort", format!("{}, from the working directory: {why}", path.display()));
-    }
-    Some(path)
+/// What is wrong with the cohorts: their files are read when a server starts, which may be elsewhere.
+pub(super) fn odd(migrations: &[MigrationSettings]) -> Vec<String> {
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string());
+        text.and_then(|text| Cohort::read(&text)).err()
+    };
+    let odd = migrations.iter().filter_map(|migration| {
+        let path = migration.cohort.as_ref()?;
+        let why = read(path)?;
+        Some(format!(
+            "migrations.{}.cohort: {}, from the working directory: {why}; a server does not start without it",
+            migration.name,
+            path.display()
+        ))
+    });
+    odd.collect()
 }

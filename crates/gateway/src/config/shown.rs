@@ -3,10 +3,11 @@
 
 use humantime::format_duration;
 use interline_core::ids::Rule;
+use interline_core::migration::Gates;
 use interline_core::options::{Guarantee, OnLoss};
 use interline_core::profile::Rate;
 use interline_core::route::{Route, Target, When, Words};
-use interline_engine::ClassLimits;
+use interline_engine::{ClassLimits, MigrationSettings};
 use serde_json::{Map, Value, json};
 
 use super::{App, Auth, Config, Facade, Provider, secrets};
@@ -45,6 +46,7 @@ impl Config {
             "apps": self.apps.iter().map(app).collect::<Vec<_>>(),
             "providers": providers,
             "routes": self.shown_routes(),
+            "migrations": self.migrations.iter().map(migration).collect::<Map<_, _>>(),
             "facades": self.facades.iter().map(facade).collect::<Vec<_>>(),
         })
     }
@@ -54,6 +56,26 @@ impl Config {
     pub fn shown_routes(&self) -> Vec<Value> {
         self.routes.iter().map(route).collect()
     }
+}
+
+fn migration(migration: &MigrationSettings) -> (String, Value) {
+    let Gates { rejected_percent, unknown_percent, p95, min_messages } = migration.gates;
+    let mut gates = Map::new();
+    let limits = [("rejected_percent", rejected_percent), ("unknown_percent", unknown_percent)];
+    for (key, percent) in limits {
+        gates.extend(percent.map(|percent| (key.to_owned(), percent.into())));
+    }
+    gates.extend(p95.map(|p95| ("p95".to_owned(), format_duration(p95).to_string().into())));
+    gates.insert("min_messages".to_owned(), min_messages.into());
+    let mut shown = Map::new();
+    for (key, name) in [("route", &migration.route), ("from", &migration.from), ("to", &migration.to)] {
+        shown.insert(key.to_owned(), (**name).into());
+    }
+    shown.insert("gates".to_owned(), gates.into());
+    shown.extend(
+        migration.cohort.as_ref().map(|file| ("cohort".to_owned(), file.display().to_string().into())),
+    );
+    (migration.name.to_string(), shown.into())
 }
 
 const fn guarantee(guarantee: Guarantee) -> &'static str {

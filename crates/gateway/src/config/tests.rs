@@ -360,3 +360,50 @@ fn the_path_may_come_from_a_variable() {
     let pairs = environment(&[("INTERLINE_CONFIG", path.to_str().unwrap())]);
     assert_eq!(read(None, pairs, crate::vendors::all()).unwrap().file, path);
 }
+
+/// A file that works with two providers and a migration between them, to be changed.
+fn migrating(gates: &str) -> String {
+    let vendor = crate::vendors::all()[0].name;
+    format!(
+        "{}[providers.other]\nvendor = \"{vendor}\"\nbase_url = \"http://127.0.0.1:2\"\n\
+         [migrations.m]\nroute = \"all\"\nfrom = \"wk-main\"\nto = \"other\"\n{gates}",
+        working()
+    )
+}
+
+#[test]
+fn a_migration_is_read_with_its_gates_and_shown() {
+    let config =
+        read_text(&migrating("gates = { rejected_percent = 2, unknown_percent = 0.5, p95 = \"2s\" }\n"), &[]);
+    let config = config.unwrap();
+    let gates = config.migrations[0].gates;
+    assert_eq!((gates.rejected_percent, gates.unknown_percent), (Some(2.0), Some(0.5)));
+    assert_eq!((gates.p95, gates.min_messages), (Some(Duration::from_secs(2)), 100));
+    let shown = &config.shown()["migrations"]["m"];
+    assert_eq!((&shown["to"], &shown["gates"]["p95"]), (&"other".into(), &"2s".into()), "{shown}");
+    assert!(
+        !config.warnings().iter().any(|warning| warning.contains("other")),
+        "a migration uses its provider"
+    );
+}
+
+#[test]
+fn a_migration_leads_from_a_target_of_its_route_to_another_provider() {
+    let change = |from: &str, to: &str| migrating("").replace(from, to);
+    wrong(&change("route = \"all\"", "route = \"none\""), "migrations.m.route", &["there are: all"]);
+    let turned =
+        change("from = \"wk-main\"", "from = \"other\"").replace("to = \"other\"", "to = \"wk-main\"");
+    wrong(&turned, "migrations.m.from", &["does not lead", "wk-main"]);
+    wrong(&change("to = \"other\"", "to = \"wk-main\""), "migrations.m.to", &["already"]);
+    wrong(&change("to = \"other\"", "to = \"nobody\""), "migrations.m.to", &["other, wk-main"]);
+    let second = "[migrations.z]\nroute = \"all\"\nfrom = \"wk-main\"\nto = \"other\"\n";
+    wrong(&migrating(second), "migrations.z.route", &["the migration m moves this route already"]);
+    for (gate, says) in
+        [("rejected_percent = 101", "0 to 100"), ("unknown_percent = \"2\"", "without quotes")]
+    {
+        let key = format!("migrations.m.gates.{}", gate.split(' ').next().unwrap());
+        wrong(&migrating(&format!("gates = {{ {gate} }}\n")), &key, &[says]);
+    }
+    let lost = read_text(&migrating("cohort = \"/nowhere/at-all.csv\"\n"), &[]).unwrap().warnings();
+    assert!(lost.iter().any(|warning| warning.contains("/nowhere/at-all.csv")), "{lost:?}");
+}
