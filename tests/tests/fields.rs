@@ -13,6 +13,8 @@ const NOWHERE: &str = "http://127.0.0.1:1";
 const OPTIONS: &str = "no_option_of_a_message_is_dropped_in_silence";
 const CONTENTS: &str = "no_field_of_a_content_is_dropped_in_silence";
 
+const IDS: &str = "ids_of_apps_become_ids_of_the_provider_and_answers_keep_those_of_apps";
+
 /// Where a field stands, which fields, and the test of what they do.
 type Row = (&'static str, &'static str, &'static str);
 
@@ -64,6 +66,8 @@ const BODY: &[Row] = &[
 const KEYS: &[Row] = &[
     ("", "server ledger delivery apps providers routes", "the_shipped_file_runs_as_it_stands"),
     ("", "tests", "the_shipped_tests_pass"),
+    ("", "migrations", "a_growing_ramp_moves_recipients_one_way_and_only_those_of_its_route"),
+    ("", "facades", "the_shipped_file_runs_as_it_stands"),
     ("server", "listen auth", "without_keys_only_loopback_may_be_listened_on"),
     ("server", "max_body_mb", "bodies_that_are_no_batch_are_refused"),
     ("server", "max_line_kb max_batch_messages", "a_bad_line_of_ndjson_is_named_by_its_number"),
@@ -94,6 +98,14 @@ const KEYS: &[Row] = &[
     ),
     ("providers.*", "resend_window", "the_resend_window_decides_whether_an_unknown_goes_again"),
     ("providers.*", "limits", "limits_of_the_configuration_hold"),
+    (
+        "providers.*",
+        "drain_to",
+        "a_provider_for_which_messages_wait_goes_only_when_it_is_said_where_they_go",
+    ),
+    ("providers.*", "ids", IDS),
+    ("providers.*.ids", "user group room", IDS),
+    ("providers.*.ids.user", "file on_missing", IDS),
     ("providers.*.limits", "in_flight timeout", "limits_of_the_configuration_hold"),
     (
         "providers.*.limits",
@@ -118,6 +130,7 @@ const KEYS: &[Row] = &[
     ("routes[0]", "split", "a_split_shares_recipients_out_and_keeps_them"),
     ("routes[0]", "fallback", "a_fallback_takes_what_finds_no_server"),
     ("routes[0]", "on_loss", "a_route_may_refuse_what_would_lose"),
+    ("routes[0]", "guarantee", "a_guarantee_of_a_route_holds_where_the_batch_says_nothing"),
     ("tests[0]", "name", "tests_are_chosen_by_words_of_their_names"),
     ("tests[0]", "message messages count batch down silent busy answers_in", "each_key_of_a_test_decides"),
     ("tests[0]", "app at", "the_apps_and_the_time_of_a_test_decide"),
@@ -134,6 +147,7 @@ const KEYS: &[Row] = &[
         "each_expectation_passes_and_fails",
     ),
     ("routes[0].when", "to id from app content label not", "each_condition_of_a_route_decides"),
+    ("routes[0].when", "between", "a_route_takes_messages_only_in_its_time"),
 ];
 
 /// The names after `allowed: ` or `allowed here: ` in what was said of the key.
@@ -218,7 +232,9 @@ fn every_key_of_the_configuration_has_a_test() {
     let route = "[[routes]]\nno_such_key = 1\nname = \"r\"\nprovider = \"p\"\nwhen = { no_such_key = 1 }\n";
     let test = "[[tests]]\nno_such_key = 1\nname = \"t\"\nmessage = { to = \"user:a\" }\nexpect = { no_such_key = 1 }\n";
     let mut found: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    let more = "no_such_key = 1\n[providers.p.limits]\nno_such_key = 1\n";
+    let ids = "[providers.p.ids]\nno_such_key = 1\nuser = { no_such_key = 1 }\n";
+    let more = format!("no_such_key = 1\n{ids}[providers.p.limits]\nno_such_key = 1\n");
+    let more = more.as_str();
     let head = "no_such_key = 1\n[server]\nno_such_key = 1\n[ledger]\nno_such_key = 1\n[delivery]\nno_such_key = 1\n";
     for (provider, class) in [
         (config::wukongim("p", NOWHERE, "v2", more), "send"),
@@ -234,6 +250,8 @@ fn every_key_of_the_configuration_has_a_test() {
             ("delivery", "delivery.no_such_key".to_owned()),
             ("apps[0]", "apps[0].no_such_key".to_owned()),
             ("providers.*", "providers.p.no_such_key".to_owned()),
+            ("providers.*.ids", "providers.p.ids.no_such_key".to_owned()),
+            ("providers.*.ids.user", "providers.p.ids.user.no_such_key".to_owned()),
             ("providers.*.limits", "providers.p.limits.no_such_key".to_owned()),
             ("providers.*.limits.*", format!("providers.p.limits.{class}.no_such_key")),
             ("routes[0]", "routes[0].no_such_key".to_owned()),
