@@ -137,6 +137,21 @@ fn a_split_of_one_is_told() {
     warned(&["split = { wk = 5 }"], &["the split of the route a has one share: write provider = \"wk\""]);
 }
 
+#[test]
+fn a_migration_or_a_facade_that_cannot_work_is_told() {
+    let rooms = "when = { to = \"room\" }\nprovider = \"ne\"\n[migrations.m]\nroute = \"a\"\nfrom = \"ne\"\nto = \"oim\"";
+    warned(&[rooms], &["the migration m moves messages to room, and oim refuses them"]);
+    let facade =
+        |name: &str, more: &str| format!("[[facades]]\nname = \"{name}\"\nvendor = \"wukongim\"\n{more}\n");
+    let route = "when = { to = \"group\" }\nprovider = \"ne\"\n";
+    let open = format!("{route}{}{}", facade("open", ""), facade("mine", "token = \"a\""));
+    warned(&[&open], &["the façade mine serves nobody: open before it asks for no credentials"]);
+    let twice =
+        [facade("one", "token = \"a\""), facade("two", "token = \"a\""), facade("three", "token = \"b\"")];
+    let twice = format!("{route}{}", twice.concat());
+    warned(&[&twice], &["the façade two serves nobody: one before it has the same ones"]);
+}
+
 /// Compares a file with the running server.
 fn compared(place: &Place, url: &str, text: &str, more: &[&str]) -> Ran {
     place.write("other.toml", text.as_bytes());

@@ -250,7 +250,8 @@ fn a_bad_message_is_what_a_test_may_expect() {
 #[test]
 fn no_secret_and_no_server_is_needed() {
     let secretive = rules().replace("\"twin-app-secret\"", "\"env:NO_SUCH_SECRET\"");
-    let place = Place::new(&format!("{secretive}{}", case("it", ROOM, "provider = \"ne\"")));
+    let facade = "[[facades]]\nname = \"kit\"\nvendor = \"imkit\"\napi_key = \"env:NO_SUCH_SECRET\"\n";
+    let place = Place::new(&format!("{secretive}{facade}{}", case("it", ROOM, "provider = \"ne\"")));
     assert_eq!(place.run(&["test"]).code, 0);
     let check = place.run(&["check"]);
     assert_eq!(check.code, 2, "sending needs it: {}", check.said());

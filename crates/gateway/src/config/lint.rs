@@ -1,7 +1,7 @@
 //! What works but is probably not meant: routes that never get a message, fallbacks that never stand in,
 //! splits of one, tests that name what is not there. One sentence each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use interline_core::content::CONTENT_TYPES;
 use interline_core::options::OnLoss;
@@ -12,7 +12,7 @@ use interline_core::route::{Route, Target};
 use super::cases::Named;
 use super::overlap::{Cell, covers, excludes_itself};
 use super::routes::takes_all;
-use super::{Auth, Case, Config, OPEN_APP, Provider};
+use super::{Auth, Case, Config, Facade, OPEN_APP, Provider};
 
 const KINDS: [RecipientKind; 4] =
     [RecipientKind::User, RecipientKind::Group, RecipientKind::Room, RecipientKind::Everyone];
@@ -36,7 +36,9 @@ pub(super) fn lint(config: &Config) -> Vec<String> {
         }
         warnings.extend(unreachable(config, route, &reach));
         warnings.extend(fallbacks(config, route, &reach));
+        warnings.extend(migrations(config, route, &reach));
     }
+    warnings.extend(facades(config));
     for case in &config.tests {
         let odd = config.unknown_names(case);
         warnings.extend(odd.iter().map(|(key, kind, name)| {
@@ -100,7 +102,8 @@ impl Reach {
 /// The apps that may ask.
 fn apps(config: &Config) -> Vec<&str> {
     let mut apps: Vec<&str> = config.apps.iter().map(|app| &*app.name).collect();
-    if config.server.auth == Auth::Off || apps.is_empty() {
+    let facade = config.facades.iter().any(|facade| *facade.app == *OPEN_APP);
+    if config.server.auth == Auth::Off || apps.is_empty() || facade {
         apps.push(OPEN_APP);
     }
     apps
@@ -205,6 +208,49 @@ fn fallbacks(config: &Config, route: &Route, reach: &Reach) -> Vec<String> {
                 "the fallback {} of the route {name} is at the same server as {}: it is down when that is",
                 other.name, target.name
             ));
+        }
+    }
+    warnings
+}
+
+/// Migrations to a provider that cannot send what the route takes.
+fn migrations(config: &Config, route: &Route, reach: &Reach) -> Vec<String> {
+    let of_route = config.migrations.iter().filter(|migration| migration.route == route.name);
+    let lost = of_route.filter_map(|migration| {
+        let profiles = profiles(named(config, &migration.to)?);
+        let named = beyond(&profiles, &reach.named(route));
+        let all = || if lost_all(&profiles, &reach.kinds) { reach.kinds.clone() } else { Vec::new() };
+        let lost = if named.is_empty() { all() } else { named };
+        (!profiles.is_empty() && !lost.is_empty()).then(|| {
+            let kinds = listed(&lost);
+            format!(
+                "the migration {} moves messages to {kinds}, and {} refuses them",
+                migration.name, migration.to
+            )
+        })
+    });
+    lost.collect()
+}
+
+/// Façades whose requests an earlier one takes: one without credentials takes all of its vendor's, and one with
+/// the same takes the same.
+fn facades(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (place, facade) in config.facades.iter().enumerate() {
+        let written = |facade: &Facade| -> BTreeMap<String, String> {
+            facade.credentials.iter().map(|(key, one)| (key.clone(), one.written.clone())).collect()
+        };
+        let own = written(facade);
+        let takes = |other: &&Facade| {
+            let same = other.vendor.name == facade.vendor.name && other.listen == facade.listen;
+            same && (other.credentials.is_empty() || written(other) == own)
+        };
+        let earlier = config.facades.get(..place).unwrap_or_default();
+        if let Some(taker) = earlier.iter().find(takes) {
+            let why =
+                if taker.credentials.is_empty() { "asks for no credentials" } else { "has the same ones" };
+            warnings
+                .push(format!("the façade {} serves nobody: {} before it {why}", facade.name, taker.name));
         }
     }
     warnings
