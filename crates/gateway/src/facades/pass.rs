@@ -52,7 +52,13 @@ pub(super) async fn other(
             (front.facade.serves.is_ours)(&incoming)
         });
     }
-    let Some(first) = fronts.first() else { return Problem::no_path(&parts.method, path).into_response() };
+    let Some(first) = fronts.first() else {
+        return Problem::no_path(&parts.method, path).into_response();
+    };
+    // Where nothing is passed on, nobody has to say who he is to hear so.
+    if fronts.iter().all(|front| front.facade.passthrough.is_none()) {
+        return not_served(first, &parts);
+    }
     let bytes = match body::whole(body, &parts.headers, standing.limits).await {
         Ok(bytes) => bytes,
         Err(problem) => return problem.into_response(),
@@ -73,14 +79,16 @@ pub(super) async fn other(
     }
 }
 
+fn not_served(front: &Front, parts: &Parts) -> Response {
+    let problem = Problem::not_served(&parts.method, parts.uri.path(), &front.facade.name);
+    let mut response = problem.into_response();
+    response.extensions_mut().insert(front.label.clone());
+    response
+}
+
 async fn forward(gateway: &Gateway, front: &Front, parts: &Parts, body: Bytes) -> Response {
     let path = parts.uri.path();
-    let Some(provider) = &front.facade.passthrough else {
-        let problem = Problem::not_served(&parts.method, path, &front.facade.name);
-        let mut response = problem.into_response();
-        response.extensions_mut().insert(front.label.clone());
-        return response;
-    };
+    let Some(provider) = &front.facade.passthrough else { return not_served(front, parts) };
     let mut target = front.below(path).to_owned();
     if let Some(query) = parts.uri.query() {
         target.push('?');
