@@ -82,7 +82,7 @@ fn round(stage: &Stage, number: u64) -> String {
     let mut text = config::netease("ne", &url(stage, Vendor::NetEase), &limits);
     text.push_str(&wk("wk", &format!("[providers.wk.limits]\nin_flight = {}\n", 8 + number % 4)));
     text.push_str(&wk("wk-2", ""));
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         text.push_str(&config::openim("oim", &url(stage, Vendor::OpenIm), "auto", ""));
         text.push_str(&config::route("open", "id = \"oim-*\"", "oim"));
     }

@@ -140,11 +140,8 @@ impl Metrics {
         registry.register("migration_percent", "Recipients that have moved", migration_percent.clone());
         registry.register("migration_phase", "1 for the phase of a migration", migration_phase.clone());
         registry.register("migration_answers", "Answers of a migration's providers", migration_answers.clone());
-        registry.register(
-            "migration_shadowed_messages",
-            "Messages that the new provider was only shown",
-            migration_shadowed.clone(),
-        );
+        let shadowed = migration_shadowed.clone();
+        registry.register("migration_shadowed_messages", "Messages that were only shown", shadowed);
         Self {
             registry,
             messages,

@@ -38,6 +38,9 @@ pub struct Reloaded {
     pub removed: Vec<Arc<str>>,
 }
 
+/// What a lane used of its contracts, and when it ended.
+type Legacy = (Instant, Vec<Pace>);
+
 /// What changes of the configuration need to remember.
 #[derive(Debug)]
 pub(crate) struct Changes {
@@ -47,7 +50,7 @@ pub(crate) struct Changes {
     /// Books that somebody may still hold.
     past: Mutex<Vec<Weak<Book>>>,
     /// What was used of contracts whose lane has ended.
-    legacies: Mutex<BTreeMap<Arc<str>, (Instant, Vec<Pace>)>>,
+    legacies: Mutex<BTreeMap<Arc<str>, Legacy>>,
 }
 
 impl Changes {

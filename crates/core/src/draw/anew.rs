@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn what_is_sorted_anew_keeps_its_order_and_whom_it_waits_for() {
         let mut drawer = Drawer::default();
-        [(1, 10), (2, 10), (3, 20)].map(|(ticket, to)| drawer.push(waiting(ticket, to)));
+        [(1, 10), (2, 10), (3, 20)].into_iter().for_each(|(ticket, to)| drawer.push(waiting(ticket, to)));
         let drawn = drawer.draw("old", CallLimits { messages: 1, bytes: 100 });
         assert_eq!(tickets(drawn), [1]);
         assert!(drawer.sort_anew(|_| Some(slot("new"))).is_empty());
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn what_is_taken_out_goes_before_what_comes_after_it() {
         let mut drawer = Drawer::default();
-        [(1, 10), (2, 10), (3, 10)].map(|(ticket, to)| drawer.push(waiting(ticket, to)));
+        [(1, 10), (2, 10), (3, 10)].into_iter().for_each(|(ticket, to)| drawer.push(waiting(ticket, to)));
         let taken = drawer.sort_anew(|waiting| (waiting.ticket == 3).then(|| slot("new")));
         assert_eq!(taken.iter().map(|waiting| waiting.ticket).collect::<Vec<_>>(), [1, 2]);
         assert_eq!((drawer.len(), tickets(drawer.draw("new", ALL)).len()), (1, 0));

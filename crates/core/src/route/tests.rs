@@ -75,7 +75,7 @@ struct Half(Arc<str>);
 
 impl Detour for Half {
     fn turn<'d>(&'d self, route: &Route, provider: &str, message: &Message) -> Option<Turn<'d>> {
-        let turns = &*route.name == "all" && provider == "old" && message.to.fingerprint() % 2 == 0;
+        let turns = &*route.name == "all" && provider == "old" && message.to.fingerprint().is_multiple_of(2);
         turns.then_some(Turn { provider: &self.0, migration: "half" })
     }
 }

@@ -7,7 +7,9 @@ mod claim;
 mod depart;
 mod due;
 mod entry;
+mod handle;
 mod late;
+mod lease;
 mod loan;
 mod lookup;
 mod parcel;
@@ -20,150 +22,32 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hashbrown::HashMap;
-use interline_core::breaker::{self, Breaker, BreakerSettings};
+use interline_core::breaker::{Breaker, BreakerSettings};
 use interline_core::draw::{Drawer, Waiting};
-use interline_ledger::{Claim, ClaimRequest, Held, Ledger};
+use interline_ledger::Claim;
 use settler::Write;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 pub(crate) use claim::deadline;
 pub(crate) use entry::Entry;
+pub(crate) use handle::{Beginning, Event, LaneHandle, LaneView, Surroundings};
+use lease::RENEW_MS;
 pub(crate) use loan::Lanes;
 use parcel::Stop;
 pub(crate) use parcel::{After, BatchRef, DirectDone, DirectSink, HeldParcel, Judgement, Origin};
 
 use crate::clock::{self, JumpWatch};
-use crate::metrics::Metrics;
 use crate::pace::Pace;
-use crate::provider::{Book, Provider};
-use crate::shelf::Shelf;
+use crate::provider::Provider;
 
 /// The lane's handle of a message: the parcel's key and the position in it.
 pub(crate) type Ticket = (u32, u16);
 
-/// Messages that a lane holds at most from the ledger.
-const WINDOW_MESSAGES: usize = 8_192;
-/// Bytes that a lane holds at most from the ledger, roughly.
-const WINDOW_BYTES: usize = 24 * 1024 * 1024;
-const CLAIM_PARCELS: usize = 8;
-const CLAIM_BYTES: usize = 2 * 1024 * 1024;
-const LEASE_MS: i64 = 60_000;
-const RENEW_MS: i64 = 20_000;
-/// The pause before a renewal that the ledger could not take is tried again.
-const RENEW_AGAIN: Duration = Duration::from_millis(500);
 /// What a call may take beside its answer: a token, the ledger, its slot.
 pub(crate) const CALL_SLACK: Duration = Duration::from_secs(20);
 /// How often an idle lane looks by itself, in milliseconds.
 const POLL_MS: i64 = 2_000;
-
-/// What a lane is told.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// Send this now; its caller waits.
-    Direct(Box<HeldParcel>),
-    /// The caller of a direct parcel stopped waiting.
-    Withdraw(u64),
-    /// The ledger may have work.
-    Wake,
-    /// Parcels came from the ledger, opened; none when it could not be asked.
-    Claimed(Option<Vec<claim::Opened>>),
-    /// Leases were renewed, or not.
-    Renewed(Vec<(u32, Held)>),
-    /// Batches were paused, resumed or cancelled: look at once.
-    Recheck,
-    /// Make no call until told otherwise.
-    Pause(bool),
-    /// Another lane lends a parcel.
-    Lent(Box<HeldParcel>),
-    /// Another lane reports of what was lent to it.
-    Returned(Box<loan::Returned>),
-    /// Another lane wants back what it lent of a parcel.
-    Recall {
-        /// Its provider.
-        provider: Arc<str>,
-        /// Its key of the parcel.
-        key: u32,
-        /// Whether what is under way is given up as unknown.
-        at_once: bool,
-    },
-    /// A vendor answered what became of a message.
-    Answered(Box<lookup::Answer>),
-    /// A call came back.
-    Arrived(Box<call::Arrival>),
-    /// So many calls are over and written.
-    Over(usize),
-    /// When the ledger has work next, Unix milliseconds.
-    NextDue(Option<i64>),
-    /// The dialect is known, or still not.
-    Probed(Arc<Provider>, Option<&'static str>),
-    /// The provider as it is configured now.
-    Provider(Arc<Provider>),
-    /// The configuration or a migration changed: route again what has not left.
-    Reroute,
-    /// The provider is gone from the configuration, and this one gets what waits; or it is back.
-    Gone(Option<Arc<str>>),
-    /// Claim nothing more, finish what is under way, then answer.
-    Stop(oneshot::Sender<()>),
-}
-
-/// What people may see of a lane.
-#[derive(Debug, Clone)]
-pub(crate) struct LaneView {
-    pub(crate) waiting: usize,
-    pub(crate) in_flight: usize,
-    pub(crate) trouble: Option<String>,
-    pub(crate) frozen: BTreeMap<&'static str, i64>,
-    pub(crate) breaker: breaker::State,
-    pub(crate) paused: bool,
-    /// Whether it takes what other lanes lend.
-    pub(crate) willing: bool,
-    /// Whether what waits goes to another provider.
-    pub(crate) draining: bool,
-}
-
-impl LaneView {
-    const fn new(paused: bool) -> Self {
-        Self {
-            waiting: 0,
-            in_flight: 0,
-            trouble: None,
-            frozen: BTreeMap::new(),
-            breaker: breaker::State::Closed,
-            paused,
-            willing: false,
-            draining: false,
-        }
-    }
-}
-
-/// The engine's end of a lane.
-#[derive(Debug, Clone)]
-pub(crate) struct LaneHandle {
-    pub(crate) events: mpsc::UnboundedSender<Event>,
-    pub(crate) view: Arc<Mutex<LaneView>>,
-    /// What the lane leaves behind when it ends: what was used of its limits.
-    pub(crate) legacy: Arc<Mutex<Vec<Pace>>>,
-}
-
-/// How a lane begins.
-#[derive(Debug, Default)]
-pub(crate) struct Beginning {
-    /// Whether it makes no call until it is told to.
-    pub(crate) paused: bool,
-    /// What an earlier lane of the provider used of its limits.
-    pub(crate) paces: Vec<Pace>,
-}
-
-/// What every lane needs of its surroundings.
-#[derive(Debug, Clone)]
-pub(crate) struct Surroundings {
-    pub(crate) book: Arc<Shelf<Book>>,
-    pub(crate) ledger: Ledger,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) announce: broadcast::Sender<String>,
-    pub(crate) peers: Arc<Shelf<Lanes>>,
-}
 
 /// The task of one provider.
 pub(crate) struct Lane {
@@ -479,116 +363,6 @@ impl Lane {
                 tracing::warn!(error = %error, "the dialect could not be remembered; it will be asked for again");
             }
         });
-    }
-
-    /// Claims where there is room. Returns when to look again.
-    fn ask_ledger(&mut self, now_ms: i64) -> i64 {
-        let room = self.window.0 < WINDOW_MESSAGES && self.window.1 < WINDOW_BYTES;
-        let sends = !self.paused && self.provider.adapter().is_some();
-        let able = room && (sends || self.looks_through);
-        if self.claiming || self.renewing || (!able && self.drains_to.is_none()) {
-            return now_ms + POLL_MS;
-        }
-        if self.claim_at_ms > now_ms {
-            return self.claim_at_ms;
-        }
-        self.claiming = true;
-        self.woken = false;
-        if let Some(to) = self.drains_to.clone() {
-            self.drain(to);
-            return now_ms + POLL_MS;
-        }
-        let request = ClaimRequest {
-            provider: self.provider.settings.name.to_string(),
-            now_ms,
-            lease_until_ms: now_ms + LEASE_MS,
-            max_parcels: CLAIM_PARCELS,
-            max_bytes: CLAIM_BYTES,
-        };
-        let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
-        let (provider, shelf) = (Arc::clone(&self.provider), Arc::clone(&self.around.book));
-        let peers = Arc::clone(&self.around.peers);
-        tokio::spawn(async move {
-            let name = request.provider.clone();
-            let parcels = ledger.claim(request).await;
-            if let Err(error) = &parcels {
-                tracing::warn!(provider = name, error = %error, "the ledger cannot be asked for work; asking again");
-            }
-            let book = shelf.now();
-            let open = |parcels: Vec<_>| {
-                parcels.into_iter().map(|claimed| claim::open(claimed, &book, &provider)).collect()
-            };
-            let opened: Option<Vec<claim::Opened>> = parcels.ok().map(open);
-            let empty = opened.as_ref().is_some_and(Vec::is_empty);
-            let mut stays = opened;
-            if let Some(opened) = &mut stays {
-                settler::hand_on(&ledger, opened, &peers).await;
-            }
-            let moved = !empty && stays.as_ref().is_some_and(Vec::is_empty);
-            // The lane may be gone by now; its leases run out.
-            drop(events.send(Event::Claimed(stays)));
-            if moved {
-                drop(events.send(Event::Wake));
-            }
-            if empty {
-                let due = ledger.next_due_ms(&name).await.ok().flatten();
-                drop(events.send(Event::NextDue(due)));
-            }
-        });
-        now_ms + POLL_MS
-    }
-
-    fn claimed(&mut self, parcels: Option<Vec<claim::Opened>>) {
-        self.claiming = false;
-        let Some(parcels) = parcels.filter(|parcels| !parcels.is_empty()) else {
-            // Whoever woke the lane meanwhile may have stored more than the claim saw.
-            self.claim_at_ms = if self.woken { 0 } else { clock::now_ms() + POLL_MS };
-            return;
-        };
-        for opened in parcels {
-            for settled in opened.settled {
-                self.write(settled);
-            }
-            self.window.0 += opened.parcel.entries.len();
-            self.window.1 += opened.parcel.bytes;
-            let key = self.hold(opened.parcel, &opened.waiting);
-            self.ask_again(key, opened.asked);
-        }
-    }
-
-    fn renew(&mut self, now_ms: i64) {
-        if self.renewing || now_ms < self.renew_at_ms {
-            return;
-        }
-        self.renew_at_ms = now_ms + RENEW_MS;
-        let held: Vec<(u32, Claim)> = self.claims().collect();
-        if held.is_empty() {
-            return;
-        }
-        self.renewing = true;
-        let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let (keys, claims): (Vec<u32>, Vec<Claim>) = held.into_iter().unzip();
-            // Until this went well the lane claims nothing: it would be given its own parcels anew.
-            let mut renewed = ledger.renew(claims.clone(), now_ms + LEASE_MS).await;
-            while let Err(error) = &renewed {
-                tracing::warn!(error = %error, "leases could not be renewed; trying again");
-                tokio::time::sleep(RENEW_AGAIN).await;
-                if events.is_closed() {
-                    return;
-                }
-                renewed = ledger.renew(claims.clone(), clock::now_ms() + LEASE_MS).await;
-            }
-            // The lane may be gone by now.
-            drop(events.send(Event::Renewed(keys.into_iter().zip(renewed.unwrap_or_default()).collect())));
-        });
-    }
-
-    fn claims(&self) -> impl Iterator<Item = (u32, Claim)> {
-        self.parcels.iter().filter_map(|(key, parcel)| match parcel.origin {
-            Origin::Stored(claim) => Some((*key, claim)),
-            Origin::Direct(_) | Origin::Lent(_) => None,
-        })
     }
 
     pub(super) fn entry(&self, (key, position): Ticket) -> Option<&Entry> {
