@@ -173,8 +173,7 @@ fn stand_ins<'i>(
     let results = good.message.results(results);
     good.fallback.iter().flat_map(|names| names.iter()).map(move |name| {
         let provider = intake.book.providers.get(name).filter(|_| name != own);
-        let checked =
-            provider.map(|provider| provider.check(&*provider.assumed(), &good.message, results));
+        let checked = provider.map(|provider| provider.check(&*provider.assumed(), &good.message, results));
         let why = match checked {
             None => "it cannot stand in for itself".to_owned(),
             Some(Err(refusal)) => format!("it cannot stand in: {}", refusal.failure().message),
