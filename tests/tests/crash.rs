@@ -24,7 +24,8 @@ use serde_json::{Value, json};
 /// Kills at each named place, and with calls under way, unless `INTERLINE_CRASH_KILLS` asks for more in all.
 const AT_EACH: u64 = 10;
 const IN_FLIGHT: u64 = 40;
-/// Work that the ledger offers and the server does not ask for yet.
+/// Work that the ledger offers and that this load does not ask for: nothing here is answered after its caller
+/// stopped waiting.
 const OUT_OF_REACH: [&str; 2] = ["reassign.", "revise."];
 /// Work that is done a few times a second at most; all else is done many times.
 const RARE: [&str; 12] = [

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use interline_core::ids::Ids;
 use interline_core::facade::{Mark, Told};
+use interline_core::ids::Ids;
 use interline_core::outcome::Status;
 use interline_core::route::{Route, Routes, Target, When};
 use interline_engine::{

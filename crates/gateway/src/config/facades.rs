@@ -41,7 +41,10 @@ pub struct Facade {
 
 impl fmt::Debug for Facade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Facade").field("name", &self.name).field("vendor", &self.vendor.name).finish_non_exhaustive()
+        f.debug_struct("Facade")
+            .field("name", &self.name)
+            .field("vendor", &self.vendor.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -152,7 +155,8 @@ fn one(table: Table<'_>, name: Option<String>, known: &Known<'_>) -> Option<Faca
         table.wrong("route", format!("there is no route {route:?}; there are: {}", names.join(", ")));
     }
     let listen = listen(&table, known.server);
-    let mode = table.one_of("mode", &[("wait", Mode::Wait), ("durable", Mode::Durable)]).unwrap_or(Mode::Wait);
+    let mode =
+        table.one_of("mode", &[("wait", Mode::Wait), ("durable", Mode::Durable)]).unwrap_or(Mode::Wait);
     if mode == Mode::Durable && !serves.queues {
         let detail = format!(
             "\"durable\" would not be true: an answer of {} says that a message was sent; allowed here: wait",
@@ -198,7 +202,10 @@ fn app(table: &Table<'_>, known: &Known<'_>) -> Option<Arc<str>> {
         return None;
     };
     if !app.may.has(Scope::Send) {
-        table.wrong("app", format!("the app {name:?} may not send; allowed are apps whose `may` holds \"send\""));
+        table.wrong(
+            "app",
+            format!("the app {name:?} may not send; allowed are apps whose `may` holds \"send\""),
+        );
     }
     Some(Arc::clone(&app.name))
 }
@@ -226,7 +233,11 @@ fn passthrough(table: &Table<'_>, vendor: &Vendor, known: &Known<'_>) -> Option<
         Some(provider) if provider.vendor.name == vendor.name => return Some(Arc::clone(&provider.name)),
         Some(other) => table.wrong(
             "passthrough",
-            format!("the provider {name:?} is at {}, whose paths are others; {}", other.vendor.name, of_vendor()),
+            format!(
+                "the provider {name:?} is at {}, whose paths are others; {}",
+                other.vendor.name,
+                of_vendor()
+            ),
         ),
         None if known.provider_names.contains(&name.as_str()) => {}
         None => table.wrong("passthrough", format!("there is no provider {name:?}; {}", of_vendor())),

@@ -31,7 +31,8 @@ pub(super) fn now_ms() -> i64 {
 
 /// A whole body, or why there is none.
 pub(super) async fn whole(body: Body, headers: &HeaderMap, limits: Limits) -> Result<Bytes, Failure> {
-    let coded = headers.get(CONTENT_ENCODING).filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let coded =
+        headers.get(CONTENT_ENCODING).filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
     if coded.is_some() {
         body::drain(body).await;
         let detail = "a body in a content coding is not read: send it without Content-Encoding";
@@ -66,8 +67,7 @@ pub(super) fn incoming(parts: &Parts, body: Bytes) -> Incoming {
 /// An answer as HTTP.
 pub(super) fn response(answer: Answer, label: &Label) -> Response {
     let mut response = Response::new(Body::from(answer.body));
-    *response.status_mut() =
-        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     if !answer.content_type.is_empty() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));

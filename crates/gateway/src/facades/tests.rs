@@ -119,8 +119,10 @@ fn wukongim(name: &str, token: &str, more: &str) -> String {
 
 #[tokio::test]
 async fn of_two_facades_of_one_vendor_the_one_that_knows_the_caller_answers() {
-    let house =
-        House::open(&(wukongim("one", "t-1", "route = \"rest\"") + &wukongim("two", "t-2", "route = \"kit\""))).await;
+    let house = House::open(
+        &(wukongim("one", "t-1", "route = \"rest\"") + &wukongim("two", "t-2", "route = \"kit\"")),
+    )
+    .await;
     let first = house.send("t-1", "u1", "hi").await;
     assert_eq!((first.status, first.header("interline-provider")), (200, "wk"), "{}", first.text);
     let second = house.send("t-2", "u1", "hi").await;
@@ -156,7 +158,10 @@ async fn limits_of_the_app_hold_and_are_told_in_the_vendors_words() {
             break;
         }
         // What is answered from memory costs nothing.
-        assert_eq!(house.send("t-1", "u1", &format!("hi {number}")).await.header("interline-repeated"), "true");
+        assert_eq!(
+            house.send("t-1", "u1", &format!("hi {number}")).await.header("interline-repeated"),
+            "true"
+        );
     }
     let refused = refused.expect("a message a second");
     assert!(refused.status >= 400, "{}", refused.text);
@@ -172,7 +177,11 @@ async fn a_body_that_cannot_be_read_fails_in_the_vendors_words() {
     assert_ne!(large.header("content-type"), "application/problem+json");
     let coded = [("token", "t-1"), ("content-encoding", "gzip")];
     let coded = house.ask(("POST", "/message/send"), &coded, "x").await;
-    assert!(coded.status >= 400 && coded.header("content-type") != "application/problem+json", "{}", coded.text);
+    assert!(
+        coded.status >= 400 && coded.header("content-type") != "application/problem+json",
+        "{}",
+        coded.text
+    );
     house.close().await;
 }
 
@@ -193,7 +202,9 @@ async fn what_is_not_served_is_404_or_passed_on() {
     let house = House::open(&facades).await;
     let nobody = house.ask(("GET", "/nowhere"), &[], "").await;
     assert_eq!((nobody.status, nobody.header("content-type")), (404, "application/problem+json"));
-    let named = house.ask(("GET", "/groups/7"), &[("x-api-key", "k-1"), ("apikey", "k-1"), ("im-api-key", "k-1")], "").await;
+    let named = house
+        .ask(("GET", "/groups/7"), &[("x-api-key", "k-1"), ("apikey", "k-1"), ("im-api-key", "k-1")], "")
+        .await;
     assert_eq!(named.status, 404, "{}", named.text);
     let stranger = house.ask(("GET", "/varz?x=1"), &[("token", "t-9")], "").await;
     assert!(stranger.status >= 400 && stranger.header("interline-provider").is_empty(), "{}", stranger.text);
@@ -224,10 +235,20 @@ async fn a_slow_vendor_is_not_waited_for_beyond_the_time() {
     house.twins.wukongim().set_fault(Fault::new(FaultKind::Hang).times(1));
     let began = std::time::Instant::now();
     let unknown = house.send("t-1", "u1", "hi").await;
-    assert!(unknown.status >= 500 && began.elapsed().as_millis() < 2_500, "{} {}", unknown.status, unknown.text);
+    assert!(
+        unknown.status >= 500 && began.elapsed().as_millis() < 2_500,
+        "{} {}",
+        unknown.status,
+        unknown.text
+    );
     let calls = house.twins.wukongim().calls();
     let again = house.send("t-1", "u1", "hi").await;
-    assert_eq!((again.status, again.header("interline-repeated")), (unknown.status, "true"), "{}", again.text);
+    assert_eq!(
+        (again.status, again.header("interline-repeated")),
+        (unknown.status, "true"),
+        "{}",
+        again.text
+    );
     assert_eq!(house.twins.wukongim().calls(), calls);
     house.close().await;
 }
