@@ -238,3 +238,22 @@ fn the_shipped_facades_are_served() {
     assert_eq!(names, ["legacy-wk", "legacy-oim", "legacy-kit", "legacy-ne"]);
     assert!(!shown["facades"].to_string().contains("openIM123"), "{shown}");
 }
+
+#[test]
+fn a_reload_changes_facades_and_keeps_what_is_remembered() {
+    let stage = stage();
+    let place = Place::new(&config_of(&stage.imkit().url(), ""));
+    let server = place.serve();
+    assert_eq!(send(&server, "hi").status, 200);
+    let text = std::fs::read_to_string(place.path("config.toml")).expect("a configuration");
+    let changed = text.replace("\"app-key\"", "\"app-key-2\"");
+    place.write("config.toml", changed.as_bytes());
+    assert_eq!(server.post("/v1/config/reload", &json!({})).status, 200);
+    assert!(send(&server, "hi").status >= 400, "the old key");
+    let again = server.with("im-api-key", "app-key-2").post("/messages/batch", &texts(&["alice"], "hi"));
+    assert_eq!((again.status, repeated(&again)), (200, true), "{}", again.text());
+    place.write("config.toml", format!("{changed}listen = \"127.0.0.1:1\"\n").as_bytes());
+    let refused = server.post("/v1/config/reload", &json!({}));
+    assert!(refused.text().contains("cannot change while the server runs"), "{}", refused.text());
+    assert_eq!(stage.imkit().total(), 1);
+}

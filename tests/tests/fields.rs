@@ -146,6 +146,22 @@ const KEYS: &[Row] = &[
         "calls calls_at_most seconds_at_most seconds_at_least",
         "each_expectation_passes_and_fails",
     ),
+    (
+        "facades[0]",
+        "name vendor route token",
+        "of_two_facades_of_one_vendor_the_one_that_knows_the_caller_answers",
+    ),
+    ("facades[0]", "app", "limits_of_the_app_hold_and_are_told_in_the_vendors_words"),
+    ("facades[0]", "listen", "a_facade_with_an_address_of_its_own_is_served_there_alone"),
+    ("facades[0]", "mode", "what_is_stored_is_answered_at_once_and_outlives_a_kill"),
+    (
+        "facades[0]",
+        "answer_within",
+        "a_vendor_that_hangs_is_not_waited_for_and_its_late_answer_counts",
+    ),
+    ("facades[0]", "passthrough api_key", "other_paths_are_passed_on_under_the_providers_credentials"),
+    ("facades[0]", "admin_user_id secret", "a_wrong_secret_and_a_wrong_administrator_get_no_token"),
+    ("facades[0]", "app_key app_secret", "a_signature_holds_for_five_minutes_and_clocks_may_run_ahead_as_far"),
     ("routes[0].when", "to id from app content label not", "each_condition_of_a_route_decides"),
     ("routes[0].when", "between", "a_route_takes_messages_only_in_its_time"),
 ];
@@ -229,6 +245,10 @@ fn keys(text: &str, key: &str) -> BTreeSet<String> {
 #[test]
 fn every_key_of_the_configuration_has_a_test() {
     let app = format!("[[apps]]\nno_such_key = 1\nname = \"a\"\nkey_sha256 = \"{}\"\n", "0".repeat(64));
+    let facade = |vendor: &str| {
+        format!("[[facades]]\nno_such_key = 1\nname = \"{vendor}\"\nvendor = \"{vendor}\"\n")
+    };
+    let app = app + &["wukongim", "openim", "imkit", "netease"].map(facade).concat();
     let route = "[[routes]]\nno_such_key = 1\nname = \"r\"\nprovider = \"p\"\nwhen = { no_such_key = 1 }\n";
     let test = "[[tests]]\nno_such_key = 1\nname = \"t\"\nmessage = { to = \"user:a\" }\nexpect = { no_such_key = 1 }\n";
     let mut found: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
@@ -254,6 +274,10 @@ fn every_key_of_the_configuration_has_a_test() {
             ("providers.*.ids.user", "providers.p.ids.user.no_such_key".to_owned()),
             ("providers.*.limits", "providers.p.limits.no_such_key".to_owned()),
             ("providers.*.limits.*", format!("providers.p.limits.{class}.no_such_key")),
+            ("facades[0]", "facades[0].no_such_key".to_owned()),
+            ("facades[0]", "facades[1].no_such_key".to_owned()),
+            ("facades[0]", "facades[2].no_such_key".to_owned()),
+            ("facades[0]", "facades[3].no_such_key".to_owned()),
             ("routes[0]", "routes[0].no_such_key".to_owned()),
             ("routes[0].when", "routes[0].when.no_such_key".to_owned()),
             ("tests[0]", "tests[0].no_such_key".to_owned()),

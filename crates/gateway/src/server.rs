@@ -149,6 +149,9 @@ impl Server {
     /// ends, callers get what is known, and what is queued stays queued.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         tracing::info!(listen = %self.address, "serving");
+        for Door { listener, .. } in &self.others {
+            tracing::info!(listen = listener.local_addr().ok().map(tracing::field::display), "serving façades");
+        }
         let graceful = GracefulShutdown::new();
         let beside = [
             tokio::spawn(prune(self.ledger.clone(), Arc::clone(&self.gateway))),
