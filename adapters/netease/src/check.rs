@@ -77,16 +77,16 @@ fn audience(users: &[String], problems: &mut Problems) {
 }
 
 fn push(options: &Options, problems: &mut Problems) {
-    const AT: &str = "/options/push/ext";
     if !options.wants_push() {
         return;
     }
     at_most(options.push.body.as_deref().unwrap_or_default(), PUSH_CONTENT, "/options/push/body", problems);
-    let Some(ext) = options.push.ext.as_deref() else { return };
-    at_most(ext, PAYLOAD, AT, problems);
-    if serde_json::from_str::<serde::de::IgnoredAny>(ext).is_err() {
-        problems.add(&Path::Root(AT), "expected JSON text: it becomes the payload of the push");
-    }
+    at_most(
+        delivery::push_payload(&options.push).unwrap_or_default(),
+        PAYLOAD,
+        "/options/push/ext",
+        problems,
+    );
 }
 
 fn ext(content: &Content, route: Route, problems: &mut Problems) {

@@ -4,7 +4,7 @@
 use interline_core::adapter::Loss;
 use interline_core::content::Content;
 use interline_core::message::Message;
-use interline_core::options::{Options, Sender};
+use interline_core::options::{Options, Push, Sender};
 use interline_core::recipient::RecipientKind;
 
 use crate::extensions::Extensions;
@@ -51,6 +51,12 @@ pub(crate) fn forces_push(message: &Message, options: &Options) -> bool {
     message.to.kind() == RecipientKind::Group && options.wants_push()
 }
 
+/// What a push carries for the app. The vendor takes JSON alone; other vendors' apps write anything, and a
+/// message is worth more than that.
+pub(crate) fn push_payload(push: &Push) -> Option<&str> {
+    push.ext.as_deref().filter(|ext| serde_json::from_str::<serde::de::IgnoredAny>(ext).is_ok())
+}
+
 /// What of sender, options and mentions would be lost.
 pub(crate) fn losses(
     message: &Message,
@@ -62,7 +68,8 @@ pub(crate) fn losses(
     let direct = matches!(route, Route::Single | Route::Users);
     let broadcast = route == Route::Broadcast;
     let push = options.wants_push().then_some(&options.push);
-    let push_says = |says: fn(&interline_core::options::Push) -> bool| push.is_some_and(says);
+    let push_says = |says: fn(&Push) -> bool| push.is_some_and(says);
+    let unreadable = |push: &Push| push.ext.is_some() && push_payload(push).is_none();
     let badge_differs = push.and_then(|push| push.badge).is_some_and(|badge| badge != options.badge);
     let mentions =
         content.mentions.as_ref().is_some_and(|mentions| mentions.all || !mentions.users.is_empty());
@@ -81,7 +88,7 @@ pub(crate) fn losses(
         (push_says(|push| push.title.is_some()), "push.title"),
         (!direct && push_says(|push| push.body.is_some()), "push.body"),
         (push_says(|push| push.sound.is_some()), "push.sound"),
-        (!direct && push_says(|push| push.ext.is_some()), "push.ext"),
+        (if direct { push_says(unreadable) } else { push_says(|push| push.ext.is_some()) }, "push.ext"),
         (if direct { badge_differs } else { push_says(|push| push.badge.is_some()) }, "push.badge"),
     ]
     .into_iter()

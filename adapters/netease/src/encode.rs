@@ -14,7 +14,7 @@ use serde::ser::{Error as _, Serialize, SerializeSeq, Serializer};
 use crate::VENDOR_NAME;
 use crate::check::is_room_id;
 use crate::content::{ext_text, payload};
-use crate::delivery::{broadcast_hours, forces_push, switches};
+use crate::delivery::{broadcast_hours, forces_push, push_payload, switches};
 use crate::extensions::{Extensions, Flags};
 use crate::form::Form;
 use crate::limits::{ROOM_MESSAGES, USERS};
@@ -175,7 +175,7 @@ impl<'m> Direct<'m> {
         form.json("option", &switches(&self.options, &self.extensions)).map_err(written)?;
         if self.options.wants_push() {
             form.given("pushcontent", self.options.push.body.as_deref());
-            form.given("payload", self.options.push.ext.as_deref());
+            form.given("payload", push_payload(&self.options.push));
         }
         form.given("ext", self.content.ext.as_ref().map(ext_text));
         moderation(flags, form);

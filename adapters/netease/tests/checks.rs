@@ -75,7 +75,10 @@ fn a_payload_of_another_vendor_is_refused() {
 #[test]
 fn push_texts_have_their_form() {
     let body = |push: Value| json!({"to": "user:a", "content": {"type": "text", "text": "x"}, "options": {"push": push}});
-    assert_eq!(refused_at(&body(json!({"ext": "no json"}))).1, "/options/push/ext");
+    assert_eq!(losses_of(&body(json!({"ext": "no json"})), Results::Each), ["push.ext"]);
+    assert!(losses_of(&body(json!({"ext": "{\"a\":1}"})), Results::Each).is_empty());
+    let long = format!("\"{}\"", "e".repeat(2_047));
+    assert_eq!(refused_at(&body(json!({"ext": long}))).1, "/options/push/ext");
     assert_eq!(refused_at(&body(json!({"body": "b".repeat(501)}))).1, "/options/push/body");
     assert!(losses_of(&body(json!({"ext": "no json", "enabled": false})), Results::Each).is_empty());
 }
