@@ -147,6 +147,23 @@ const KEYS: &[Row] = &[
         "each_expectation_passes_and_fails",
     ),
     (
+        "migrations.*",
+        "route from to",
+        "a_growing_ramp_moves_recipients_one_way_and_only_those_of_its_route",
+    ),
+    ("migrations.*", "cohort", "only_the_cohort_moves_and_its_file_is_read_again"),
+    (
+        "migrations.*",
+        "gates",
+        "a_vendor_that_fails_half_way_is_left_within_two_seconds_and_nothing_is_lost",
+    ),
+    (
+        "migrations.*.gates",
+        "rejected_percent unknown_percent p95",
+        "each_gate_trips_above_its_limit_and_not_at_it",
+    ),
+    ("migrations.*.gates", "min_messages", "too_few_answers_are_not_judged"),
+    (
         "facades[0]",
         "name vendor route token",
         "of_two_facades_of_one_vendor_the_one_that_knows_the_caller_answers",
@@ -251,6 +268,7 @@ fn every_key_of_the_configuration_has_a_test() {
     let app = app + &["wukongim", "openim", "imkit", "netease"].map(facade).concat();
     let route = "[[routes]]\nno_such_key = 1\nname = \"r\"\nprovider = \"p\"\nwhen = { no_such_key = 1 }\n";
     let test = "[[tests]]\nno_such_key = 1\nname = \"t\"\nmessage = { to = \"user:a\" }\nexpect = { no_such_key = 1 }\n";
+    let migration = "[migrations.m]\nno_such_key = 1\ngates = { no_such_key = 1 }\n";
     let mut found: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let ids = "[providers.p.ids]\nno_such_key = 1\nuser = { no_such_key = 1 }\n";
     let more = format!("no_such_key = 1\n{ids}[providers.p.limits]\nno_such_key = 1\n");
@@ -262,7 +280,7 @@ fn every_key_of_the_configuration_has_a_test() {
         (config::imkit("p", NOWHERE, more), "batch"),
         (config::netease("p", NOWHERE, more), "room"),
     ] {
-        let text = format!("{head}{provider}{class} = {{ no_such_key = 1 }}\n{app}{route}{test}");
+        let text = format!("{head}{provider}{class} = {{ no_such_key = 1 }}\n{app}{route}{migration}{test}");
         for (at, key) in [
             ("", "no_such_key".to_owned()),
             ("server", "server.no_such_key".to_owned()),
@@ -280,6 +298,8 @@ fn every_key_of_the_configuration_has_a_test() {
             ("facades[0]", "facades[3].no_such_key".to_owned()),
             ("routes[0]", "routes[0].no_such_key".to_owned()),
             ("routes[0].when", "routes[0].when.no_such_key".to_owned()),
+            ("migrations.*", "migrations.m.no_such_key".to_owned()),
+            ("migrations.*.gates", "migrations.m.gates.no_such_key".to_owned()),
             ("tests[0]", "tests[0].no_such_key".to_owned()),
             ("tests[0].expect", "tests[0].expect.no_such_key".to_owned()),
         ] {

@@ -251,6 +251,48 @@ fn a_killed_server_goes_on_where_the_migration_stood() {
     assert_eq!(report(&place.serve())["phase"], "rolled_back");
 }
 
+/// Changes the configuration and has it read; the status of the answer.
+fn reload(place: &Place, server: &Server, from: &str, to: &str) -> u16 {
+    let text = std::fs::read_to_string(place.path("config.toml")).unwrap_or_default();
+    assert!(text.contains(from), "{from} is not in {text}");
+    place.write("config.toml", text.replace(from, to).as_bytes());
+    server.post("/v1/config/reload", &json!({})).status
+}
+
+#[test]
+fn a_reload_keeps_a_migration_until_it_is_over() {
+    let (troupe, place) = stage("gates = { rejected_percent = 2 }");
+    let server = place.serve();
+    ramp(&server, 40);
+    server.settled(&stored(&server, &batch(0..50, "before")), SOON);
+    let text = std::fs::read_to_string(place.path("config.toml")).unwrap_or_default();
+    let section = text.split_once("[migrations.move]").map(|(_, rest)| format!("[migrations.move]{rest}"));
+    let section = section.unwrap_or_default();
+    assert_ne!(reload(&place, &server, &section, ""), 200, "it was left out while it was under way");
+    place.write("config.toml", text.as_bytes());
+    assert_eq!(reload(&place, &server, "rejected_percent = 2", "rejected_percent = 7"), 200);
+    let kept = report(&server);
+    assert_eq!((&kept["phase"], &kept["percent"]), (&json!("ramp"), &json!(40)));
+    assert_eq!(kept["gates"]["rejected_percent"], 7.0);
+    assert_eq!(
+        kept["sides"]["from"]["accepted"]
+            .as_u64()
+            .zip(kept["sides"]["to"]["accepted"].as_u64())
+            .map(|(a, b)| a + b),
+        Some(50)
+    );
+
+    order(&server, "set", &json!({"percent": 100}));
+    order(&server, "finish", &json!({}));
+    let section = section.replace("rejected_percent = 2", "rejected_percent = 7");
+    assert_ne!(reload(&place, &server, &section, ""), 200, "its route still leads to the old vendor");
+    let route = config::route("all", "", "old");
+    assert_eq!(reload(&place, &server, &route, &config::route("all", "", "new")), 200);
+    server.settled(&stored(&server, &batch(0..50, "after")), SOON);
+    assert_eq!(how_many(&troupe, "new", "after"), 50);
+    assert_eq!(server.get("/v1/migrations").of(200), json!({"migrations": []}));
+}
+
 #[test]
 fn what_is_not_allowed_is_a_conflict_that_says_what_is() {
     let (_troupe, place) = stage("");

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cohort::Cohort;
 pub use gate::{Answered, Gates, Histogram, Tally, Tripped, WINDOW_SECONDS, Window};
-pub use shadow::{Cause, Comparison, Finding, LossCount, Sample, compare};
+pub use shadow::{Cause, Comparison, Finding, LossCount, Sample, Taker, compare};
 
 use crate::recipient::{Recipient, RecipientKind};
 

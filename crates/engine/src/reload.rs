@@ -126,7 +126,9 @@ impl Engine {
         let migrations = std::mem::take(&mut settings.migrations);
         let mut book = Book::new(settings, Some(&before))?;
         self.refuse_orphans(&before, &book).await?;
-        book.migrations = Arc::new(before.migrations.renewed(migrations, ledger, &self.inner.metrics).await?);
+        let asked = (migrations, &*book.routes);
+        let migrations = before.migrations.renewed(asked, ledger, &self.inner.metrics).await?;
+        book.migrations = Arc::new(migrations);
         // A ledger that cannot be read now keeps nobody from anything: the servers are asked.
         let recalled = recall_dialects(&book, ledger).await;
         let paused = paused(ledger).await;
@@ -251,7 +253,9 @@ impl Engine {
             let view = lane.view.lock().unwrap_or_else(PoisonError::into_inner);
             view.waiting > 0 || view.in_flight > 0
         });
-        !busy && self.inner.ledger.next_due_ms(name).await.is_ok_and(|due| due.is_none())
+        // Also what is paused or not due yet.
+        let status = self.inner.ledger.status().await;
+        !busy && status.is_ok_and(|status| status.queues.iter().all(|queue| *queue.provider != *name))
     }
 
     /// Ends the lane of a provider that is gone, if it may end; false to look again.

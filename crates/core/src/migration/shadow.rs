@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::{Adapter, Call, CallMessage, Loss, Seal};
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::Ids;
 use crate::message::Message;
 use crate::options::Results;
 
@@ -27,29 +28,33 @@ pub struct Comparison {
     pub lost_at_from: Vec<Loss>,
 }
 
-/// Checks and encodes a message as the new provider's adapter would, and sends nothing. `mapped` is the
-/// recipient's id there.
+/// A provider's adapter, and how ids of apps become ids there.
+pub type Taker<'t> = (&'t dyn Adapter, &'t Ids);
+
+/// Checks and encodes a message as the new provider would get it, by its ids there, and sends nothing.
 #[must_use]
 pub fn compare(
     message: &Arc<Message>,
     results: Results,
-    (from, to): (&dyn Adapter, &dyn Adapter),
-    mapped: Option<Box<str>>,
+    (from, to): (Taker<'_>, Taker<'_>),
     seal: &Seal<'_>,
 ) -> Comparison {
-    let lost_at_from = from.check(message, results).unwrap_or_default();
-    match to.check(message, results) {
+    let checked = |(adapter, ids): Taker<'_>| {
+        let there = ids.map(message)?;
+        let losses = adapter.check(&there, results)?;
+        Ok::<_, Refusal>((there, losses))
+    };
+    let lost_at_from = checked(from).map(|(_, losses)| losses).unwrap_or_default();
+    match checked(to) {
         Err(refusal) => {
             let (path, detail) =
                 refusal.errors.into_iter().next().map(|error| (error.path, error.detail)).unwrap_or_default();
             Comparison { refused: Some((refusal.code, path, detail)), lost_at_to: Vec::new(), lost_at_from }
         }
-        Ok(lost_at_to) => {
-            let mut message = CallMessage::first(Arc::clone(message));
-            message.mapped = mapped;
-            let slot = to.slot(&message.message, results);
-            let call = Call { class: slot.class, results, messages: vec![message] };
-            let refused = to.encode(&call, seal).err();
+        Ok((there, lost_at_to)) => {
+            let class = to.0.slot(&there, results).class;
+            let call = Call { class, results, messages: vec![CallMessage::first(there)] };
+            let refused = to.0.encode(&call, seal).err();
             let refused = refused.map(|error| (ErrorCode::Internal, String::new(), error.to_string()));
             Comparison { refused, lost_at_to, lost_at_from }
         }

@@ -39,6 +39,11 @@ impl CohortFile {
         Ok(Self { path, read: Mutex::new(Some(stamp)), cohort: Shelf::new(cohort) })
     }
 
+    /// The file, as it was configured.
+    pub(super) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
     /// Who is in it.
     pub(super) fn now(&self) -> Arc<Cohort> {
         self.cohort.now()
@@ -136,7 +141,7 @@ impl Engine {
             return;
         }
         let seen = migration.counts().window.sum(clock::now_ms());
-        let Some(tripped) = migration.settings.gates.tripped(&seen) else { return };
+        let Some(tripped) = migration.bounds.now().gates.tripped(&seen) else { return };
         let why = tripped.to_string();
         tracing::error!(migration = %migration.settings.name, why, "a gate trips; the migration rolls itself back");
         if let Err(error) = self.change(migration, Order::Rollback, Some(&why)).await {
@@ -146,12 +151,12 @@ impl Engine {
 
     /// Reads a cohort again where its file changed, away from those who must not wait for a disk.
     async fn refresh_cohort(&self, migration: &Arc<Migration>) {
-        if migration.cohort.is_none() {
+        let bounds = migration.bounds.now();
+        if bounds.cohort.is_none() {
             return;
         }
-        let one = Arc::clone(migration);
-        let refreshed =
-            tokio::task::spawn_blocking(move || one.cohort.as_ref().is_some_and(CohortFile::refresh)).await;
+        let refresh = move || bounds.cohort.as_ref().is_some_and(CohortFile::refresh);
+        let refreshed = tokio::task::spawn_blocking(refresh).await;
         if refreshed.unwrap_or(false) {
             self.reroute().await;
         }

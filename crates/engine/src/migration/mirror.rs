@@ -86,7 +86,8 @@ impl Copies {
 /// The head of a copy: the original's, with what its route says made its own. What is not changed stays as it
 /// was written, to the last digit.
 fn head(original: &NewBatch, migration: &str, route: Option<&Route>) -> String {
-    let mut fields: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(&original.head).unwrap_or_default();
+    let mut fields: BTreeMap<String, Box<RawValue>> =
+        serde_json::from_slice(&original.head).unwrap_or_default();
     let labels = fields.get("labels").and_then(|labels| serde_json::from_str(labels.get()).ok());
     let mut labels: BTreeMap<String, String> = labels.unwrap_or_default();
     labels.insert(MIRROR_OF.to_owned(), original.id.clone());

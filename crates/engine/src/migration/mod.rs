@@ -17,9 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use interline_core::error::{Error, ErrorCode, ErrorKind, Failure, Fate};
 use interline_core::message::Message;
-use interline_core::migration::{self, Answered, Cohort, Finding, Phase, Side, State, Tally, Window};
+use interline_core::migration::{self, Answered, Cohort, Finding, Gates, Phase, Side, State, Tally, Window};
 use interline_core::outcome::Outcome;
-use interline_core::route::{Detour, Route, Turn};
+use interline_core::route::{Detour, Route, Routes, Turn};
 use interline_ledger::Ledger;
 
 pub use settings::MigrationSettings;
@@ -28,6 +28,7 @@ pub use view::{
     SidesView, StepView, WindowView,
 };
 
+use keep::CohortFile;
 pub(crate) use keep::keep;
 pub(crate) use mirror::Copies;
 pub(crate) use shadow::{Shadow, Shown};
@@ -57,7 +58,7 @@ pub(crate) struct Migration {
     /// Phase and percent in one number: what decides about each message.
     dial: AtomicU16,
     state: Shelf<State>,
-    cohort: Option<keep::CohortFile>,
+    bounds: Shelf<Bounds>,
     counts: Mutex<Counts>,
     counters: MigrationCounters,
     /// Whether the new provider's server is not there, by its breaker.
@@ -66,6 +67,24 @@ pub(crate) struct Migration {
     unwritten: AtomicBool,
     /// One change at a time, and none while the ledger is written.
     changing: tokio::sync::Mutex<()>,
+}
+
+/// What a reload may change of a migration under way.
+#[derive(Debug)]
+struct Bounds {
+    gates: Gates,
+    cohort: Option<CohortFile>,
+}
+
+impl Bounds {
+    fn of(settings: &MigrationSettings) -> Result<Self, Error> {
+        let cohort = settings.cohort.clone().map(CohortFile::open).transpose().map_err(|why| {
+            Error::new(ErrorKind::Config, "cannot read the cohort of a migration")
+                .with("migration", &settings.name)
+                .because(why)
+        })?;
+        Ok(Self { gates: settings.gates, cohort })
+    }
 }
 
 /// What was counted since the migration was started.
@@ -106,39 +125,69 @@ impl Migrations {
         Self { by_name, by_route }
     }
 
+    /// Tells of migrations that the ledger remembers and the configuration no longer has, and forgets those that
+    /// were over: written down again, they begin anew.
+    pub(crate) async fn look_for_lost(&self, ledger: &Ledger) {
+        let facts = ledger.facts(KIND).await.unwrap_or_default();
+        for fact in facts.iter().filter(|fact| !self.by_name.contains_key(&*fact.name)) {
+            let phase = stored::phase(&fact.value);
+            if phase.is_under_way() && phase != Phase::Done {
+                tracing::error!(
+                    migration = fact.name,
+                    phase = phase.as_str(),
+                    "a migration under way is no longer in the configuration; its messages go where their route says"
+                );
+                continue;
+            }
+            if let Err(error) = ledger.forget(KIND, &fact.name).await {
+                tracing::warn!(migration = fact.name, %error, "a migration that is over could not be forgotten");
+            }
+        }
+    }
+
     /// The migrations of a new configuration: what is the same goes on as it stands.
     ///
     /// # Errors
-    /// One that is under way is left out, or leads elsewhere now.
+    /// One that is under way is left out, or leads elsewhere now; unless it is done and its route no longer leads
+    /// to where it came from.
     pub(crate) async fn renewed(
         &self,
-        settings: Vec<MigrationSettings>,
+        (settings, routes): (Vec<MigrationSettings>, &Routes),
         ledger: &Ledger,
         metrics: &Metrics,
     ) -> Result<Self, Error> {
         for (name, old) in self.by_name.iter().filter(|(_, old)| old.phase().is_under_way()) {
             let kept = settings.iter().any(|new| new.name == *name && new.leads_as(&old.settings));
-            if !kept {
+            let over =
+                old.phase() == Phase::Done && !leads_to(routes, &old.settings.route, &old.settings.from);
+            if !kept && !over {
                 let detail = format!(
-                    "the migration {name} is in phase {}; roll it back before it is left out or its route, from \
-                     or to are changed",
-                    old.phase().as_str()
+                    "the migration {name} is in phase {}; roll it back, or finish it and have its route lead to {} \
+                     alone, before it is left out or changed",
+                    old.phase().as_str(),
+                    old.settings.to
                 );
                 return Err(Error::new(ErrorKind::Config, detail));
             }
         }
-        let (same, new): (Vec<_>, Vec<_>) = settings
-            .into_iter()
-            .partition(|new| self.by_name.get(&new.name).is_some_and(|old| old.settings == *new));
-        let mut all = Vec::with_capacity(same.len() + new.len());
-        all.extend(same.iter().filter_map(|same| self.by_name.get(&same.name).cloned()));
-        // Gates or cohort changed: the counts go on where the ledger has them.
-        for old in self.by_name.values().filter(|old| new.iter().any(|new| new.name == old.settings.name)) {
-            old.write(ledger).await;
+        let goes_on = |new: &MigrationSettings| {
+            self.by_name.get(&new.name).is_some_and(|old| new.leads_as(&old.settings))
+        };
+        let (same, new): (Vec<_>, Vec<_>) = settings.into_iter().partition(goes_on);
+        let mut all: Vec<Arc<Migration>> =
+            Self::load(new, ledger, metrics).await?.by_name.into_values().collect();
+        let mut adopted = Vec::with_capacity(same.len());
+        for new in &same {
+            adopted.extend(self.by_name.get(&new.name).cloned().zip(Some(Bounds::of(new)?)));
         }
-        let fresh = Self::load(new, ledger, metrics).await?;
-        all.extend(fresh.by_name.into_values());
-        Ok(Self::of(all))
+        // From here on nothing can fail.
+        for (old, bounds) in adopted {
+            old.bounds.swap(Arc::new(bounds));
+            all.push(old);
+        }
+        let renewed = Self::of(all);
+        renewed.look_for_lost(ledger).await;
+        Ok(renewed)
     }
 
     /// The migration of this name.
@@ -183,16 +232,12 @@ impl Migration {
         counts: Counts,
         metrics: &Metrics,
     ) -> Result<Self, Error> {
-        let cohort = settings.cohort.clone().map(keep::CohortFile::open).transpose().map_err(|why| {
-            Error::new(ErrorKind::Config, "cannot read the cohort of a migration")
-                .with("migration", &settings.name)
-                .because(why)
-        })?;
+        let bounds = Bounds::of(&settings)?;
         Ok(Self {
             seed: migration::seed(&settings.name),
             dial: AtomicU16::new(dial(&state)),
             state: Shelf::new(state),
-            cohort,
+            bounds: Shelf::new(bounds),
             counts: Mutex::new(counts),
             counters: metrics.of_migration(&settings.name),
             unreachable: AtomicBool::new(false),
@@ -221,7 +266,7 @@ impl Migration {
     /// The side that takes a message.
     fn side(&self, message: &Message) -> Side {
         let setting = self.setting();
-        let cohort = self.cohort.as_ref().filter(|_| setting.0 == Phase::Ramp).map(keep::CohortFile::now);
+        let cohort = if setting.0 == Phase::Ramp { self.cohort() } else { None };
         migration::side(setting, self.seed, &message.to, cohort.as_deref())
     }
 
@@ -289,8 +334,14 @@ impl Migration {
     }
 
     fn cohort(&self) -> Option<Arc<Cohort>> {
-        self.cohort.as_ref().map(keep::CohortFile::now)
+        self.bounds.now().cohort.as_ref().map(CohortFile::now)
     }
+}
+
+/// Whether a route may choose a provider.
+fn leads_to(routes: &Routes, route: &str, provider: &str) -> bool {
+    let route = routes.all().iter().find(|known| *known.name == *route);
+    route.is_some_and(|route| route.target.providers().any(|target| **target == *provider))
 }
 
 /// Whether no server was there to answer.

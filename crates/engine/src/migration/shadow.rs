@@ -94,14 +94,17 @@ async fn look(
 
 fn look_at(book: &Book, one: &Shown) {
     let Shown { migration, message, results, batch } = one;
-    let provider = |name: &Arc<str>| book.providers.get(name).map(|provider| provider.assumed());
-    let (Some(from), Some(to)) = (provider(&migration.settings.from), provider(&migration.settings.to))
-    else {
+    let provider = |name: &Arc<str>| {
+        let provider = book.providers.get(name)?;
+        Some((provider.assumed(), &provider.settings.ids))
+    };
+    let (from, to) = (provider(&migration.settings.from), provider(&migration.settings.to));
+    let (Some((from, ids_from)), Some((to, ids_to))) = (from, to) else {
         migration.skipped();
         return;
     };
     let seal = Seal { now_ms: clock::now_ms(), nonce: NOTHING, token: Some(NOTHING) };
-    let found = compare(message, *results, (&*from, &*to), None, &seal);
+    let found = compare(message, *results, ((&*from, ids_from), (&*to, ids_to)), &seal);
     migration.counters.shadowed(match &found {
         found if found.refused.is_some() => "refused",
         found if !found.lost_at_to.is_empty() => "losses",

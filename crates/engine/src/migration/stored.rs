@@ -1,6 +1,6 @@
 //! A migration as the ledger remembers it: one fact of JSON, small and bounded.
 
-use interline_core::migration::{Finding, State, Tally, Window};
+use interline_core::migration::{Finding, Phase, State, Tally, Window};
 use serde::{Deserialize, Serialize};
 
 use super::{Counts, Migration, MigrationSettings};
@@ -38,6 +38,11 @@ pub(super) fn read(bytes: &[u8], settings: &MigrationSettings) -> Option<(State,
     let counts =
         Counts { from: stored.at_from, to: stored.at_to, shadow: stored.shadow, window: Window::default() };
     Some((stored.state, counts))
+}
+
+/// The phase that is remembered.
+pub(super) fn phase(bytes: &[u8]) -> Phase {
+    serde_json::from_slice(bytes).map(|stored: Stored| stored.state.phase).unwrap_or_default()
 }
 
 /// What is to be remembered, with this state.

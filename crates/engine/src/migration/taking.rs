@@ -127,7 +127,8 @@ impl Engine {
         let book = self.book();
         let mut taking = Taking::of(&book, batch);
         for index in prepared.members.iter().flat_map(|(_, members)| members) {
-            if let (Some(Ok(routed)), Some(text)) = (prepared.routed.get(*index), prepared.texts.get(*index)) {
+            if let (Some(Ok(routed)), Some(text)) = (prepared.routed.get(*index), prepared.texts.get(*index))
+            {
                 taking.hear(&book, routed, text.get(), prepared.results);
             }
         }

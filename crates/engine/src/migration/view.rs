@@ -138,8 +138,7 @@ pub struct StepView {
 
 impl MigrationView {
     pub(super) fn of(migration: &Migration) -> Self {
-        let (settings, state) = (&migration.settings, migration.state());
-        let file = settings.cohort.as_ref().map(|file| file.display().to_string());
+        let (settings, state, bounds) = (&migration.settings, migration.state(), migration.bounds.now());
         Self {
             name: settings.name.to_string(),
             route: settings.route.to_string(),
@@ -148,10 +147,11 @@ impl MigrationView {
             phase: state.phase.as_str(),
             percent: state.percent,
             since: (state.since_ms > 0).then(|| time_text(state.since_ms)),
-            gates: GatesView::of(&settings.gates),
-            cohort: file
-                .zip(migration.cohort())
-                .map(|(file, cohort)| CohortView { file, recipients: cohort.len() }),
+            gates: GatesView::of(&bounds.gates),
+            cohort: bounds
+                .cohort
+                .as_ref()
+                .map(|cohort| CohortView { file: cohort.name(), recipients: cohort.now().len() }),
         }
     }
 }
