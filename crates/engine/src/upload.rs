@@ -15,6 +15,7 @@ use crate::denied::Denied;
 use crate::engine::{self, Engine};
 use crate::intake::{self, Bad, Intake, Wrong};
 use crate::migration::Taking;
+use crate::provider::Book;
 use crate::view::{Accepted, Caller};
 
 /// Parcels that are staged in one transaction.
@@ -34,6 +35,8 @@ pub(crate) struct Begin<'t> {
 #[derive(Debug)]
 pub struct Upload {
     engine: Engine,
+    /// All of it is routed by what was in force when it began; what changes meanwhile counts when it leaves.
+    book: Arc<Book>,
     caller: Caller,
     batch_id: String,
     head: Head,
@@ -67,7 +70,8 @@ impl Engine {
         let batch_id = engine::new_batch_id(now_ms);
         let mut wrong = Wrong::default();
         let path = Path::Root(begin.path);
-        let head = intake::head(&self.book(), &batch_id, begin.head, path, &mut wrong);
+        let book = self.book();
+        let head = intake::head(&book, &batch_id, begin.head, path, &mut wrong);
         let Some(head) = head else { return Err(refused(wrong)) };
         check_times(&head, now_ms, &path, wrong.invalid());
         wrong.verdict()?;
@@ -81,6 +85,7 @@ impl Engine {
         self.inner.ledger.stage(batch).await?;
         Ok(Upload {
             engine: self.clone(),
+            book,
             caller: caller.clone(),
             taking,
             batch_id,
@@ -122,7 +127,7 @@ impl Upload {
         path: Path<'_>,
         again: Option<bool>,
     ) -> Result<(), Denied> {
-        let book = self.engine.book();
+        let book = Arc::clone(&self.book);
         if self.rows.messages >= book.max_batch_messages {
             let allowed = book.max_batch_messages;
             return Err(Denied::TooLarge(format!(

@@ -29,14 +29,20 @@ impl Gateway {
         let reloaded = match read {
             Ok(Ok(config)) => self.put_in_force(&mut in_force, config).await,
             Ok(Err(errors)) => Err(errors),
-            Err(_) => {
-                Err(ConfigErrors::one(in_force.file.display().to_string(), "reading it ended before it was read"))
-            }
+            Err(_) => Err(ConfigErrors::one(
+                in_force.file.display().to_string(),
+                "reading it ended before it was read",
+            )),
         };
         self.metrics.reloaded(reloaded.is_ok());
         match &reloaded {
             Ok(Reloaded { added, changed, removed }) => {
-                tracing::info!(?added, ?changed, ?removed, "the configuration was read again and is in force");
+                tracing::info!(
+                    ?added,
+                    ?changed,
+                    ?removed,
+                    "the configuration was read again and is in force"
+                );
             }
             Err(errors) => tracing::error!(%errors, "the configuration stays as it was"),
         }
@@ -51,9 +57,11 @@ impl Gateway {
         let settings = config.engine_settings()?;
         let standing = Standing::of(&config, Some(&self.standing()));
         // The last thing that can fail, and it swaps all or nothing.
-        let reloaded = self.engine.reload(settings).await.map_err(|error| {
-            ConfigErrors::one(config.file.display().to_string(), error.to_string())
-        })?;
+        let reloaded = self
+            .engine
+            .reload(settings)
+            .await
+            .map_err(|error| ConfigErrors::one(config.file.display().to_string(), error.to_string()))?;
         self.put(standing);
         for warning in config.warnings() {
             tracing::warn!("{warning}");

@@ -12,6 +12,7 @@ use interline_ledger::SendingStart;
 
 use super::call::{self, Departure};
 use super::parcel::{HeldParcel, Origin};
+use super::reroute::Freshened;
 use super::{Event, Lane, Ticket, lookup};
 use crate::clock;
 use crate::pace::{Opening, Permit};
@@ -186,7 +187,7 @@ impl Lane {
                 self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
                 continue;
             }
-            if !self.freshen(waiting.ticket) {
+            if self.freshen(waiting.ticket) == Freshened::Refused {
                 self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
                 continue;
             }

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use super::entry::Entry;
 use super::parcel::{HeldParcel, Origin, Stop};
+use super::reroute::Freshened;
 use super::{Event, Lane, LaneHandle, Ticket};
 use crate::clock;
 use crate::intake::forbidding;
@@ -414,11 +415,20 @@ impl Lane {
             };
             entry.state = Status::Queued;
             (entry.attempts, entry.tries) = (back.attempts, back.tries);
-            if !self.freshen(ticket) {
-                self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
-                continue;
-            }
-            let next = self.entry(ticket).and_then(|entry| self.elsewhere(entry));
+            let next = match self.freshen(ticket) {
+                Freshened::AsItWas => self.entry(ticket).and_then(|entry| self.elsewhere(entry)),
+                Freshened::Anew => match self.entry(ticket).and_then(|entry| entry.target.clone()) {
+                    Some(to) => Some((0, to)),
+                    None => {
+                        self.drawer.put_back(waiting);
+                        continue;
+                    }
+                },
+                Freshened::Refused => {
+                    self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+                    continue;
+                }
+            };
             match next.filter(|_| self.stopping.is_none() && !self.is_stopped(key)) {
                 Some((hop, to)) => leaving.push(Leaving { waiting, hop, to }),
                 None => self.home_again(waiting),

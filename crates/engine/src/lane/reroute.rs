@@ -17,6 +17,17 @@ use crate::clock;
 use crate::intake::{self, Terms, forbidding};
 use crate::provider::{Book, Provider};
 
+/// What became of a message that was to be routed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Freshened {
+    /// The routes are those that it was routed by.
+    AsItWas,
+    /// It was routed again.
+    Anew,
+    /// Nobody can have it any more: it is settled.
+    Refused,
+}
+
 /// Routes a message again that a lane holds: sets what follows from its route and, where it waits, who is to
 /// have it.
 ///
@@ -86,7 +97,9 @@ impl Lane {
         }
         self.provider = provider;
         self.probe_at_ms = 0;
-        if self.provider.adapter().is_some() {
+        if let Some(adapter) = self.provider.adapter() {
+            self.renew_paces(&*adapter);
+            self.check_again(&*adapter);
             self.resort();
         } else {
             // Once it is known what the server speaks, everything is sorted anew.
@@ -162,10 +175,6 @@ impl Lane {
     pub(super) fn resort(&mut self) {
         let spoken = self.provider.adapter();
         let adapter = self.provider.assumed();
-        if spoken.is_some() {
-            self.renew_paces(&*adapter);
-        }
-        self.check_again(&*adapter);
         let aside = std::mem::take(&mut self.aside);
         aside.into_iter().rev().for_each(|waiting| self.drawer.put_back(waiting));
         let mut taken = Vec::new();
@@ -229,9 +238,18 @@ impl Lane {
     }
 
     /// What a call that was made as the provider was before takes back waits as it is now.
-    pub(super) fn refresh_all(&self, waiting: &mut [Waiting<Ticket>]) {
-        let adapter = self.provider.assumed();
-        waiting.iter_mut().for_each(|waiting| self.refresh(waiting, &*adapter));
+    pub(super) fn refresh_all(&mut self, waiting: &mut [Waiting<Ticket>]) {
+        let provider = Arc::clone(&self.provider);
+        let adapter = provider.assumed();
+        for waiting in waiting {
+            // What may have arrived is known there by the ids that it was sent with.
+            if let Some(entry) = self.entry_mut(waiting.ticket).filter(|entry| !entry.prior_unknown)
+                && let Ok(there) = provider.settings.ids.map(&entry.message)
+            {
+                entry.there = there;
+            }
+            self.refresh(waiting, &*adapter);
+        }
     }
 
     /// Gives a message that is not in the drawer the slot that it has now.
@@ -241,19 +259,20 @@ impl Lane {
         }
     }
 
-    /// Routes a message again that was on its way when the routes changed; false when nobody can have it and it
-    /// is settled.
-    pub(super) fn freshen(&mut self, ticket: Ticket) -> bool {
+    /// Routes a message again that was on its way when the routes changed.
+    pub(super) fn freshen(&mut self, ticket: Ticket) -> Freshened {
         let (key, position) = ticket;
         let book = self.around.book.now();
         let own = Arc::clone(&self.provider.settings.name);
-        let Some(parcel) = self.parcels.get_mut(&key) else { return true };
+        let Some(parcel) = self.parcels.get_mut(&key) else { return Freshened::AsItWas };
         let batch = Arc::clone(&parcel.batch);
         let stale = parcel.entries.get_mut(usize::from(position)).filter(|entry| entry.stale);
-        let Some(entry) = stale else { return true };
-        let Err(failure) = route_again(entry, &batch, (&book, &own), clock::now_ms()) else { return true };
+        let Some(entry) = stale else { return Freshened::AsItWas };
+        let Err(failure) = route_again(entry, &batch, (&book, &own), clock::now_ms()) else {
+            return Freshened::Anew;
+        };
         self.settle_one(ticket, Status::Rejected, failure);
-        false
+        Freshened::Refused
     }
 
     /// Whether a message that waits is another provider's.
@@ -305,8 +324,8 @@ impl Lane {
         let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
         let (own, peers) = (Arc::clone(&self.provider.settings.name), Arc::clone(&self.around.peers));
         tokio::spawn(async move {
-            let holds = ledger.next_due_ms(&own).await.ok().flatten().is_some();
-            if holds {
+            let queues = ledger.status().await.map(|status| status.queues).unwrap_or_default();
+            if queues.iter().any(|queue| *queue.provider == *own) {
                 if let Err(error) = ledger.drain_provider(&own, &to).await {
                     tracing::warn!(provider = %own, to = %to, error = %error, "messages could not be handed over; trying again");
                 }
