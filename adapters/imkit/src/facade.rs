@@ -30,7 +30,12 @@ pub static FACADE: Facade = Facade {
     admit,
     is_ours,
     fail: answer::failed,
+    absent,
 };
+
+fn absent(words: &str) -> Answer {
+    answer::problem(404, "NOT_FOUND", words)
+}
 
 /// Headers of the platform key: the documented one, and the one that the vendor's Node library sends.
 const KEYS: [&str; 2] = ["im-api-key", "api_key"];

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::VENDOR_NAME;
 use flags::{Flags, Object};
+use form::Refused;
 use words::{Place, Word};
 
 /// The façade.
@@ -38,7 +39,12 @@ pub static FACADE: Facade = Facade {
     admit: admit::admit,
     is_ours: admit::is_ours,
     fail,
+    absent,
 };
+
+fn absent(words: &str) -> Answer {
+    Answer { status: 404, ..Refused::new(404, words.to_owned()).answer() }
+}
 
 fn fail(failure: &Failure) -> Answer {
     Word::whole(failure, Place::Direct).answer()

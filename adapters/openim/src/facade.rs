@@ -37,6 +37,7 @@ pub static FACADE: Facade = Facade {
     admit,
     is_ours,
     fail,
+    absent,
 };
 
 /// Key of the administrator whose tokens are given out.
@@ -107,6 +108,11 @@ fn admit(asking: &Asking<'_>) -> Result<(), Answer> {
 
 fn is_ours(request: &Incoming) -> bool {
     request.header("operationid").is_some()
+}
+
+/// The vendor's Go callers look at `errCode` alone: without one they take the answer for success.
+fn absent(words: &str) -> Answer {
+    Answer { status: 404, ..refused(1001, words) }
 }
 
 fn fail(failure: &Failure) -> Answer {

@@ -45,6 +45,7 @@ pub static FACADE: Facade = Facade {
     admit,
     is_ours,
     fail,
+    absent,
 };
 
 fn check(settings: &Settings) -> Vec<FieldError> {
@@ -104,6 +105,10 @@ fn fail(failure: &Failure) -> Answer {
     let why = told::Why::of(failure);
     let status = if failure.code == ErrorCode::TooLarge { 413 } else { why.status };
     answer::refusal(status, &why.msg)
+}
+
+fn absent(words: &str) -> Answer {
+    answer::refusal(404, words)
 }
 
 fn health(_: &Asking<'_>) -> Served {

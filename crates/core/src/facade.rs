@@ -37,6 +37,9 @@ pub struct Facade {
     /// The answer to a request that could not be served at all: its body was too large or broke off, or the
     /// server is closing.
     pub fail: fn(&Failure) -> Answer,
+    /// The answer to a request for a path that is neither served nor passed on, which these words name. Its
+    /// status is 404, and its body is what callers of the vendor read an error from: some look at nothing else.
+    pub absent: fn(&str) -> Answer,
 }
 
 /// One path.

@@ -163,3 +163,10 @@ fn a_request_that_cannot_be_served_is_answered_in_the_envelope() {
     let (status, body) = of(ErrorCode::VendorUnavailable);
     assert_eq!((status, &body["errCode"]), (429, &json!(429)));
 }
+
+#[test]
+fn a_path_that_is_not_served_is_an_error_to_callers_that_look_at_the_code_alone() {
+    let answer = (FACADE.absent)("nobody serves it");
+    let (status, body) = read(&answer);
+    assert_eq!((status, &body["errCode"], &body["errDlt"]), (404, &json!(1001), &json!("nobody serves it")));
+}

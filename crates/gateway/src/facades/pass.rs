@@ -81,9 +81,8 @@ pub(super) async fn other(
 
 fn not_served(front: &Front, parts: &Parts) -> Response {
     let problem = Problem::not_served(&parts.method, parts.uri.path(), &front.facade.name);
-    let mut response = problem.into_response();
-    response.extensions_mut().insert(front.label.clone());
-    response
+    let (_, words) = problem.said();
+    exchange::response((front.facade.serves.absent)(words), &front.label)
 }
 
 async fn forward(gateway: &Gateway, front: &Front, parts: &Parts, body: Bytes) -> Response {
