@@ -269,3 +269,28 @@ fn other_paths_are_passed_on_with_the_providers_token() {
     let header = Header { name: "token", value: "s".to_owned(), secret: true };
     assert_eq!(credentials(json!({"token": "s"})), [header]);
 }
+
+#[test]
+fn a_path_that_is_not_served_is_404_with_words() {
+    let answer = (FACADE.absent)("nobody serves it");
+    assert_eq!((answer.status, body_of(&answer)), (404, json!({"msg": "nobody serves it", "status": 404})));
+}
+
+#[test]
+fn commands_without_a_number_are_each_sent() {
+    let command = STANDARD.encode(r#"{"type":99,"cmd":"typing"}"#);
+    let silent = json!({"client_msg_no": "", "header": {"sync_once": 1}, "payload": command});
+    let list = json!({"client_msg_no": "", "header": {"sync_once": 1}, "payload": command, "channel_id": "",
+                      "channel_type": 0, "subscribers": ["u1"]});
+    for (path, body) in [(SEND, single(&silent)), (SEND, single(&list)), (BATCH, object(&silent))] {
+        assert_eq!(asked(path, &body).request_id.as_deref(), Some("n"), "{body}");
+    }
+    // What somebody would read twice is one message, and so is what its caller gave a number.
+    let read = json!({"client_msg_no": "", "header": {"sync_once": 1}});
+    let shown = json!({"client_msg_no": "", "payload": command});
+    let named = json!({"header": {"sync_once": 1}, "payload": command});
+    for (path, body) in [(SEND, &read), (SEND, &shown), (SEND, &named), (BATCH, &read), (BATCH, &shown)] {
+        let body = if path == SEND { single(body) } else { object(body) };
+        assert_eq!(asked(path, &body).request_id, None, "{body}");
+    }
+}

@@ -17,7 +17,7 @@ pub(super) fn serve(asking: &Asking<'_>) -> Served {
     let served = bind::first_value(&asking.request.body).and_then(|body| match &body {
         Value::Array(items) => array(items),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-            fan_out(&body)
+            fan_out(&body, asking.nonce)
         }
     });
     served.unwrap_or_else(|msg| Served::Answer(bad_request(&msg)))
@@ -80,7 +80,7 @@ fn listed(report: &Report<'_>, numbers: &[Option<String>]) -> Answer {
 }
 
 /// The servers' own form.
-fn fan_out(body: &Value) -> Bound<Served> {
+fn fan_out(body: &Value, nonce: &str) -> Bound<Served> {
     let fields = Fields::of(body, "struct { header; from_uid; subscribers; payload }")?;
     let flags = Flags::bind(&fields)?;
     let from = fields.text("from_uid")?;
@@ -104,6 +104,7 @@ fn fan_out(body: &Value) -> Bound<Served> {
         return Ok(Served::Answer(Answer::json(200, &Value::Object(failures))));
     }
     let payload = Payload::read(&payload);
+    let request_id = repeat::request_id(flags, &payload, nonce);
     let mut options = flags.options();
     // Nobody is told of ids here: the largest call that the delivering vendor has will do.
     options.insert("results".to_owned(), json!("fast"));
@@ -115,7 +116,7 @@ fn fan_out(body: &Value) -> Bound<Served> {
     batch.insert("content".to_owned(), Value::Object(payload.content));
     batch.insert("messages".to_owned(), Value::Array(messages));
     let answer = Box::new(move |report: &Report<'_>| fanned_out(report, &subscribers, fits));
-    Ok(Served::Send(Box::new(Asked { batch, marks: Vec::new(), request_id: None, name: None, answer })))
+    Ok(Served::Send(Box::new(Asked { batch, marks: Vec::new(), request_id, name: None, answer })))
 }
 
 /// Who failed and why, by position. Only where nothing at all was sent and all of it may be tried again it

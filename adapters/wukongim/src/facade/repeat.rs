@@ -6,11 +6,19 @@ use std::time::Duration;
 use interline_core::facade::Mark;
 use interline_core::shared::Digest;
 
-use super::draft::Draft;
+use super::draft::{Draft, Flags};
+use super::payload::Payload;
 
 /// How long a message is remembered. Receivers are expected to drop a number that they know, so that this takes
 /// nothing from anybody; callers that retry do so within minutes.
 const REMEMBERED: Duration = Duration::from_secs(60 * 60);
+
+/// What tells a request from another one with the same body. Commands that stand in no chat have the
+/// request's own `nonce`: nobody reads one twice, the vendor's app server never repeats a request and gives
+/// no numbers, and its second *typing* or *members changed* within a minute is another one.
+pub(super) fn request_id(flags: Flags, payload: &Payload, nonce: &str) -> Option<String> {
+    (flags.is_command() && payload.is_command()).then(|| nonce.to_owned())
+}
 
 /// The mark of a message that its caller named.
 pub(super) fn mark(draft: &Draft) -> Option<Mark> {

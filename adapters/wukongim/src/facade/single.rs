@@ -16,13 +16,13 @@ use crate::form::{self, LAST_CHANNEL_TYPE};
 const SYSTEM: &str = "____system";
 
 pub(super) fn serve(asking: &Asking<'_>) -> Served {
-    match read(&asking.request.body) {
+    match read(&asking.request.body, asking.nonce) {
         Ok(asked) => Served::Send(Box::new(asked)),
         Err(msg) => Served::Answer(bad_request(&msg)),
     }
 }
 
-fn read(body: &[u8]) -> Result<Asked, String> {
+fn read(body: &[u8], nonce: &str) -> Result<Asked, String> {
     let mut draft = Draft::bind(&bind::first_value(body)?)?;
     if draft.payload.is_empty() {
         return Err(NO_PAYLOAD.to_owned());
@@ -34,17 +34,21 @@ fn read(body: &[u8]) -> Result<Asked, String> {
         SYSTEM.clone_into(&mut draft.from);
     }
     if !draft.subscribers.is_empty() {
-        return command(&draft);
+        return command(&draft, nonce);
     }
     if form::is_blank(&draft.channel_id) {
         return Err(CANNOT_HANDLE.to_owned());
     }
     check_channel(&draft)?;
     let marks = vec![repeat::mark(&draft)];
+    let request_id = match draft.is_named() {
+        true => None,
+        false => repeat::request_id(draft.flags, &Payload::read(&draft.payload), nonce),
+    };
     let batch = batch(vec![Value::Object(draft.message())]);
     let number = draft.is_named().then_some(draft.client_msg_no);
     let answer = Box::new(move |report: &Report<'_>| sent(report, number.as_deref()));
-    Ok(Asked { batch, marks, request_id: None, name: None, answer })
+    Ok(Asked { batch, marks, request_id, name: None, answer })
 }
 
 /// What every channel of a message must be.
@@ -86,7 +90,7 @@ fn sent(report: &Report<'_>, number: Option<&str>) -> Answer {
 
 /// A list of users instead of a channel: for commands alone, and then without ids. Servers ignore the
 /// caller's number here, so a repeat is not recognised by it.
-fn command(draft: &Draft) -> Result<Asked, String> {
+fn command(draft: &Draft, nonce: &str) -> Result<Asked, String> {
     if !draft.flags.is_command() || !draft.channel_id.is_empty() {
         return Err(CANNOT_HANDLE.to_owned());
     }
@@ -94,6 +98,7 @@ fn command(draft: &Draft) -> Result<Asked, String> {
         return Err(ILLEGAL_CHANNEL.to_owned());
     }
     let payload = Payload::read(&draft.payload);
+    let request_id = repeat::request_id(draft.flags, &payload, nonce);
     let messages = draft.subscribers.iter().map(|uid| json!({"to": format!("user:{uid}")})).collect();
     let mut batch = batch(messages);
     batch.insert("from".to_owned(), json!(draft.from));
@@ -102,7 +107,7 @@ fn command(draft: &Draft) -> Result<Asked, String> {
     batch.insert("content".to_owned(), Value::Object(payload.content));
     let uids = draft.subscribers.clone();
     let answer = Box::new(move |report: &Report<'_>| commanded(report, &uids));
-    Ok(Asked { batch, marks: Vec::new(), request_id: None, name: None, answer })
+    Ok(Asked { batch, marks: Vec::new(), request_id, name: None, answer })
 }
 
 fn commanded(report: &Report<'_>, uids: &[String]) -> Answer {
