@@ -228,6 +228,28 @@ fn both_vendors_get_each_message_once_however_it_comes() {
 }
 
 #[test]
+fn what_both_are_to_get_survives_a_kill_and_arrives_once_at_each() {
+    let (troupe, place) = stage("");
+    let server = place.serve();
+    order(&server, "start", &json!({"phase": "both"}));
+    for provider in ["old", "new"] {
+        server.post(&format!("/v1/providers/{provider}/pause"), &json!({})).of(200);
+    }
+    stored(&server, &batch(0..300, "both"));
+    server.kill();
+    let server = place.serve();
+    order(&server, "rollback", &json!({}));
+    for provider in ["old", "new"] {
+        server.post(&format!("/v1/providers/{provider}/resume"), &json!({})).of(200);
+        eventually("all of it arrived", Duration::from_secs(20), || {
+            (how_many(&troupe, provider, "both") >= 300).then_some(())
+        });
+    }
+    assert!(!holds_within(Duration::from_millis(300), || troupe.twin("new").total() > 300));
+    assert_eq!((how_many(&troupe, "old", "both"), how_many(&troupe, "new", "both")), (300, 300));
+}
+
+#[test]
 fn a_killed_server_goes_on_where_the_migration_stood() {
     let (troupe, place) = stage("");
     let server = place.serve();
