@@ -1,0 +1,142 @@
+//! Providers that are taken out of the configuration and put back while messages are under way: nothing is
+//! lost, nothing arrives twice, and no lane stays behind.
+
+use std::time::Duration;
+
+use interline_tests::{
+    Audit, Caller, Heard, Load, Place, Server, Stage, Way, config, eventually, holds_within,
+};
+use interline_twins::{Fault, FaultKind, TwinsConfig, Vendor};
+use serde_json::{Value, json};
+
+const SOON: Duration = Duration::from_secs(30);
+const ROUNDS: u64 = 60;
+
+fn stage() -> Stage {
+    Stage::start(TwinsConfig::ephemeral().unlimited().dialect(Vendor::WuKongIm, "published"))
+}
+
+fn provider(stage: &Stage, name: &str, more: &str) -> String {
+    match name {
+        "wk" => config::wukongim("wk", &stage.wukongim().url(), "published", more),
+        _ => config::openim("oim", &stage.openim().url(), "v3.8.3", more),
+    }
+}
+
+/// One of them alone; what waits for the other one is its own.
+fn only(stage: &Stage, name: &str, other: &str) -> String {
+    let gone = format!("[providers.{other}]\ndrain_to = \"{name}\"\n");
+    format!("{}{gone}{}", provider(stage, name, ""), config::route("all", "", name))
+}
+
+fn write(place: &Place, config: &str) {
+    let text = std::fs::read_to_string(place.path("config.toml")).unwrap_or_default();
+    let kept = text.split_inclusive('\n').take_while(|line| !line.starts_with("[providers."));
+    place.write("config.toml", format!("{}{config}", kept.collect::<String>()).as_bytes());
+}
+
+#[track_caller]
+fn reload(place: &Place, server: &Server, config: &str) -> Value {
+    write(place, config);
+    server.post("/v1/config/reload", &json!({})).of(200)
+}
+
+fn lanes(server: &Server) -> u64 {
+    let text = server.get("/metrics").text();
+    let line = text.lines().find_map(|line| line.strip_prefix("interline_lanes "));
+    line.and_then(|rest| rest.trim().parse().ok()).unwrap_or_default()
+}
+
+fn users(number: u64, count: u64) -> Value {
+    let message = |at| {
+        json!({"id": format!("m{at}"), "to": format!("user:u{number}.{at}"),
+            "content": {"type": "text", "text": format!("text {number}.{at}")}})
+    };
+    json!({"from": "shop", "messages": (0..count).map(message).collect::<Vec<_>>()})
+}
+
+fn callers() -> Vec<Caller> {
+    let caller =
+        |way, keyed, pace, compose| Caller { way, keyed, pace: Duration::from_millis(pace), compose };
+    vec![
+        caller(Way::Batch, false, 80, |number| users(number, 30)),
+        caller(Way::Lines, true, 150, |number| users(number, 30)),
+        caller(Way::Direct, false, 40, |number| users(number, 3)),
+        caller(Way::Direct, true, 60, |number| users(number, 3)),
+        caller(Way::Paused, false, 200, |number| users(number, 20)),
+    ]
+}
+
+#[test]
+fn providers_that_come_and_go_under_load_lose_nothing_and_double_nothing() {
+    let stage = stage();
+    let place = Place::new(&only(&stage, "wk", "oim"));
+    for twin in stage.all() {
+        // With it calls are under way whenever a provider goes.
+        twin.set_fault(Fault::new(FaultKind::Slow).value(120));
+    }
+    let server = place.serve();
+    let load = Load::start(&callers());
+    load.ask(&server);
+    for number in 0..ROUNDS {
+        let (stays, goes) = if number.is_multiple_of(2) { ("oim", "wk") } else { ("wk", "oim") };
+        let reloaded = reload(&place, &server, &only(&stage, stays, goes));
+        assert_eq!((&reloaded["added"], &reloaded["removed"]), (&json!([stays]), &json!([goes])));
+        holds_within(Duration::from_millis(20 + number * 37 % 300), || false);
+    }
+    let requests = load.finish();
+    for request in &requests {
+        if let Heard::Stored(id) = &request.heard {
+            server.settled(id, SOON);
+        }
+    }
+    let received = [("wk", stage.wukongim().received()), ("oim", stage.openim().received())];
+    let audit = Audit::of(&requests, &received, |id| server.results(id));
+    eprintln!("{} requests, {audit}", requests.len());
+    let failed = requests.iter().filter(|one| matches!(one.heard, Heard::Nothing | Heard::Refused(_)));
+    assert_eq!(failed.count(), 0, "a request failed");
+    assert!(audit.is_clean(), "{audit}");
+    assert!(audit.outcomes.keys().all(|one| one == "accepted"), "{audit}");
+    eventually("no lane stays behind", SOON, || (lanes(&server) == 1).then_some(()));
+}
+
+#[test]
+fn what_is_paused_or_still_being_uploaded_is_not_left_behind() {
+    let stage = stage();
+    let place = Place::new(&only(&stage, "wk", "oim"));
+    let server = place.serve();
+    let later = json!({"from": "shop", "send_at": "2100-01-01T00:00:00Z",
+        "content": {"type": "text", "text": "later"}, "messages": [{"to": "user:later"}]});
+    let scheduled = server.post("/v1/batches", &later).of(202)["id"].as_str().unwrap_or_default().to_owned();
+    let provider = |verb: &str| server.post(&format!("/v1/providers/wk/{verb}"), &json!({})).of(200);
+    provider("pause");
+    let paused =
+        server.post("/v1/batches", &users(1, 40)).of(202)["id"].as_str().unwrap_or_default().to_owned();
+    server.post(&format!("/v1/batches/{paused}/pause"), &json!({})).of(200);
+    let upload = server.upload("/v1/batches");
+    let Ok(mut upload) = upload else { unreachable!("the server takes uploads") };
+    let head = "{\"from\":\"shop\",\"content\":{\"type\":\"text\",\"text\":\"hi\"}}\n";
+    let line = |number: u32| format!("{{\"to\":\"user:n{number}\"}}\n");
+    let first: String = (0..5_000).map(line).collect();
+    assert!(upload.write(format!("{head}{first}").as_bytes()).is_ok());
+
+    assert_eq!(reload(&place, &server, &only(&stage, "oim", "wk"))["removed"], json!(["wk"]));
+    let rest: String = (5_000..6_000).map(line).collect();
+    assert!(upload.write(rest.as_bytes()).is_ok());
+    let answer = upload.finish().map(|answer| answer.of(202)).unwrap_or_default();
+    let uploaded = answer["id"].as_str().unwrap_or_default();
+    assert_eq!(server.settled(uploaded, SOON)["counts"]["accepted"], 6_000);
+    eventually("the lane of the other one ends", SOON, || (lanes(&server) == 1).then_some(()));
+    assert_eq!(server.batch(&paused)["state"], "paused");
+    server.post(&format!("/v1/batches/{paused}/resume"), &json!({})).of(200);
+    assert_eq!(server.settled(&paused, SOON)["counts"]["accepted"], 40);
+    assert_eq!(server.batch(&scheduled)["state"], "scheduled");
+    assert_eq!((stage.openim().total(), stage.wukongim().total()), (6_040, 0));
+    // Only now is nothing left that remembers it.
+    let text = format!("{}{}", provider_of(&stage), config::route("all", "", "oim"));
+    assert_eq!(reload(&place, &server, &text)["removed"], json!([]));
+}
+
+fn provider_of(stage: &Stage) -> String {
+    provider(stage, "oim", "")
+}
