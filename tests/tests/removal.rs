@@ -140,3 +140,40 @@ fn what_is_paused_or_still_being_uploaded_is_not_left_behind() {
 fn provider_of(stage: &Stage) -> String {
     provider(stage, "oim", "")
 }
+
+/// The vendor counts every second that slides and blocks for ten seconds who exceeds it.
+#[test]
+fn a_contract_is_no_fresh_one_because_its_provider_was_away() {
+    let stage = Stage::start(TwinsConfig::ephemeral().dialect(Vendor::WuKongIm, "published"));
+    let ne = config::netease("ne", &stage.netease().url(), "[providers.ne.limits]\nin_flight = 64\n");
+    let wk = provider(&stage, "wk", "");
+    let with = format!("{ne}{wk}{}{}", config::route("rooms", "to = \"room\"", "ne"), config::route("all", "", "wk"));
+    let without = format!("{wk}{}", config::route("all", "", "wk"));
+    let place = Place::new(&with);
+    let server = place.serve();
+    let rooms = |number: u64| {
+        let message = |at: u64| {
+            json!({"id": format!("m{at}"), "to": format!("room:{}", 1 + at),
+                "content": {"type": "text", "text": format!("goal {number}.{at}")}})
+        };
+        json!({"from": "shop", "messages": (0..60).map(message).collect::<Vec<_>>()})
+    };
+    let caller = Caller { way: Way::Direct, keyed: false, pace: Duration::from_millis(1), compose: rooms };
+    let load = Load::start(&vec![caller; 8]);
+    load.ask(&server);
+    for number in 0..24 {
+        holds_within(Duration::from_millis(150 + number * 31 % 200), || false);
+        reload(&place, &server, if number.is_multiple_of(2) { &without } else { &with });
+    }
+    holds_within(Duration::from_secs(1), || false);
+    let requests = load.finish();
+    let received = [("ne", stage.netease().received()), ("wk", stage.wukongim().received())];
+    let audit = Audit::of(&requests, &received, |id| server.results(id));
+    let calls: std::collections::BTreeSet<u64> =
+        stage.netease().received().messages.iter().map(|message| message.call).collect();
+    eprintln!("{} calls, {} requests, {audit}", calls.len(), requests.len());
+    assert!(audit.is_clean(), "{audit}");
+    assert!(audit.outcomes.keys().all(|one| one == "accepted"), "{audit}");
+    assert!(!server.log().contains("asks for a pause"), "{}", server.log());
+    assert!(calls.len() > 200, "{} calls are no load", calls.len());
+}
