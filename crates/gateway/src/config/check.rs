@@ -76,7 +76,8 @@ impl Config {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let used = self.used();
-        for Provider { name, .. } in self.providers.iter().filter(|one| !used.contains(&*one.name)) {
+        let idle = |one: &&Provider| !used.contains(&*one.name) && !self.drains.contains_key(&one.name);
+        for Provider { name, .. } in self.providers.iter().filter(idle) {
             warnings.push(format!("no route uses the provider {name}"));
         }
         for provider in &self.providers {

@@ -82,7 +82,7 @@ fn read(table: &Table<'_>, name: &str, keeps: bool, files: &mut Looks) -> Option
 
 fn rows(path: &Path) -> Result<Vec<(u64, String, String)>, String> {
     let file = std::fs::File::open(path).map_err(|error| format!("cannot read it: {error}"))?;
-    let mut reader = csv::ReaderBuilder::new().from_reader(file);
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
     let header = reader.headers().map_err(|error| error.to_string())?;
     if header.iter().map(str::trim).ne(HEADER) {
         return Err(format!("the first line has to read {}", HEADER.join(",")));
@@ -91,6 +91,9 @@ fn rows(path: &Path) -> Result<Vec<(u64, String, String)>, String> {
     for record in reader.records() {
         let record = record.map_err(|error| error.to_string())?;
         let line = record.position().map_or(0, csv::Position::line);
+        if record.len() != HEADER.len() {
+            return Err(format!("line {line}: {} columns, not {}", record.len(), HEADER.len()));
+        }
         let field = |at| record.get(at).unwrap_or_default().trim().to_owned();
         rows.push((line, field(0), field(1)));
     }

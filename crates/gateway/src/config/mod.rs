@@ -3,6 +3,8 @@
 
 mod apps;
 mod cases;
+#[cfg(test)]
+mod change_tests;
 mod check;
 mod environment;
 mod expect;
