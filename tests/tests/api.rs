@@ -503,6 +503,11 @@ fn keys_decide_who_may_do_what() {
     problem(&server.key("il_00000000_wrong").get("/v1/batches"), 401, "unauthorized");
     problem(&server.key(&desk_key).post("/v1/send", &batch_of(1)), 403, "forbidden");
     problem(&server.key(&shop_key).get("/v1/config"), 403, "forbidden");
+    for order in ["start", "set", "rollback", "finish"] {
+        let path = format!("/v1/migrations/any/{order}");
+        problem(&server.key(&shop_key).post(&path, &json!({})), 403, "forbidden");
+    }
+    assert_eq!(server.key(&desk_key).get("/v1/migrations").of(200), json!({"migrations": []}));
     assert_eq!(stage.calls(), 0);
 
     let id = id_of(&server.key(&shop_key).post("/v1/send", &batch_of(1)).of(200));

@@ -15,13 +15,13 @@ const RATE: u64 = 500;
 /// Messages of one request.
 const MESSAGES: u64 = 10;
 /// The pause between the requests of one caller.
-const PACE: Duration = Duration::from_millis(200);
+const PACE: Duration = Duration::from_millis(175);
 /// Recipients of one caller.
 const RECIPIENTS: u64 = 50;
 /// Within how long everything is back.
 const BACK: Duration = Duration::from_secs(2);
-/// Callers that hand over so much.
-const CALLERS: u64 = RATE * PACE.as_millis() as u64 / (1_000 * MESSAGES);
+/// Callers that hand over so much, each request taking a fifth of a second with the pause after it.
+const CALLERS: u64 = RATE * 200 / (1_000 * MESSAGES);
 
 /// How long the load runs: a minute where nothing else runs, else as long as the drill needs.
 fn length() -> Duration {

@@ -18,6 +18,7 @@ mod damage;
 mod direct;
 #[cfg(test)]
 mod marks;
+#[cfg(test)]
 mod reading;
 #[cfg(test)]
 mod settling;
