@@ -217,10 +217,10 @@ fn a_path_that_nobody_serves_is_named() {
     let ne = "[[facades]]\nname = \"ne\"\nvendor = \"netease\"\napp_key = \"k\"\napp_secret = \"s\"\n";
     let server = Place::new(&config_of(&stage.imkit().url(), ne)).serve();
     let named = app(&server).post("/groups", &json!({})).of(404);
-    let detail = named["detail"].as_str().expect("a detail");
-    assert!(detail.contains("POST /groups") && detail.contains("passthrough"), "{detail}");
+    let words = named["error"]["message"].as_str().expect("the vendor's words");
+    assert!(words.contains("POST /groups") && words.contains("passthrough"), "{words}");
     let newer = server.post("/im/v2/messages", &json!({})).of(404);
-    assert!(newer["detail"].as_str().is_some_and(|detail| detail.contains("/im/v2/messages")), "{newer}");
+    assert!(newer["desc"].as_str().is_some_and(|words| words.contains("/im/v2/messages")), "{newer}");
     assert_eq!(server.post("/nowhere", &json!({})).of(404)["code"], "not_found");
 }
 
