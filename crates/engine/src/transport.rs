@@ -115,7 +115,8 @@ impl Transport {
         let response = request.timeout(timeout).send().await.map_err(|error| failure(&error, timeout))?;
         let status = response.status().as_u16();
         let headers = response.headers().iter();
-        let headers = headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
+        let headers =
+            headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
         Ok(Passed { status, headers, body: whole(response, timeout).await? })
     }
 }

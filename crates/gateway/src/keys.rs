@@ -116,7 +116,12 @@ impl Keys {
         let open = self.open.as_ref().filter(|open| open.caller.app == *name);
         open.or_else(|| self.app(name)).map(Arc::clone).unwrap_or_else(|| {
             let caller = Caller { app: Arc::clone(name), broadcast: false };
-            Arc::new(Known { caller, admission: None, keys: Vec::new(), may: Scopes::default().with(Scope::Send) })
+            Arc::new(Known {
+                caller,
+                admission: None,
+                keys: Vec::new(),
+                may: Scopes::default().with(Scope::Send),
+            })
         })
     }
 

@@ -206,7 +206,11 @@ async fn what_is_not_served_is_404_or_passed_on() {
         .ask(("GET", "/groups/7"), &[("x-api-key", "k-1"), ("apikey", "k-1"), ("im-api-key", "k-1")], "")
         .await;
     assert_eq!(named.status, 404, "{}", named.text);
-    assert!(named.text.contains("RC") && named.text.contains("GET /groups/7"), "as the vendor says it: {}", named.text);
+    assert!(
+        named.text.contains("RC") && named.text.contains("GET /groups/7"),
+        "as the vendor says it: {}",
+        named.text
+    );
     let stranger = house.ask(("GET", "/varz?x=1"), &[("token", "t-9")], "").await;
     assert!(stranger.status >= 400 && stranger.header("interline-provider").is_empty(), "{}", stranger.text);
     let passed = house.ask(("GET", "/readyz"), &[("token", "t-1")], "").await;
