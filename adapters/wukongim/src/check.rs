@@ -1,7 +1,7 @@
 //! What can never be sent is refused here, before the batch is taken; what would be lost is listed.
 
 use interline_core::adapter::Loss;
-use interline_core::content::{Body, Content, Object, Raw};
+use interline_core::content::{Body, Content, Raw};
 use interline_core::error::{ErrorCode, Refusal};
 use interline_core::message::Message;
 use interline_core::options::Sender;
@@ -9,9 +9,10 @@ use interline_core::recipient::RecipientKind;
 use serde_json::Value;
 
 use crate::dialect::Dialect;
+use crate::extensions::{self, Over};
 use crate::form::{self, Form};
 use crate::settings::Account;
-use crate::{NAME, content, extensions};
+use crate::{NAME, content};
 
 /// Most bytes of a payload, decoded: what one node of a cluster can hand to another. Larger ones are
 /// answered with 200 and lost there; from 1 MiB on they stop a server for good.
@@ -32,7 +33,8 @@ pub(crate) fn check(dialect: Dialect, account: &Account, message: &Message) -> R
     let rendered = message.rendered();
     check_content(&rendered, extensions::payload(message))?;
     let mut losses = Vec::new();
-    content_losses(&rendered, &mut losses);
+    let whole = matches!(extensions::payload(message), Some(Over::Whole(_)));
+    content_losses(&rendered, whole, &mut losses);
     sender_losses(message.sender(account.default_sender.as_deref())?, &mut losses);
     option_losses(dialect, message, &mut losses);
     extension_losses(dialect, &form, &mut losses);
@@ -62,7 +64,7 @@ fn check_audience(dialect: Dialect, message: &Message) -> Result<(), Refusal> {
     })
 }
 
-fn check_content(content: &Content, over: Option<&Object>) -> Result<(), Refusal> {
+fn check_content(content: &Content, over: Option<Over<'_>>) -> Result<(), Refusal> {
     match &content.body {
         Body::Raw { .. } if over.is_some() => {
             let detail = "a raw payload is sent as it is; put its members into its body";
@@ -101,7 +103,8 @@ fn check_content(content: &Content, over: Option<&Object>) -> Result<(), Refusal
     if over.is_none() && content::surely_within(content, LONGEST_PAYLOAD) {
         return Ok(());
     }
-    let length = content::length(content) + over.map_or(0, extensions::payload_length);
+    let length = content::length(content);
+    let length = over.map_or(length, |over| over.length(length));
     if length > LONGEST_PAYLOAD {
         let detail = format!("is {length} bytes as the vendor's payload; allowed are {LONGEST_PAYLOAD}");
         return Err(Refusal::new(ErrorCode::TooLarge, "/content", detail));
@@ -118,11 +121,11 @@ fn losing(losses: &mut Vec<Loss>) -> impl FnMut(bool, Loss) {
     }
 }
 
-fn content_losses(content: &Content, losses: &mut Vec<Loss>) {
-    let raw = matches!(content.body, Body::Raw { .. });
+fn content_losses(content: &Content, whole: bool, losses: &mut Vec<Loss>) {
+    let raw = whole || matches!(content.body, Body::Raw { .. });
     let mut lost = losing(losses);
-    lost(matches!(content.body, Body::Markdown(_)), "content.type");
-    if let Body::Custom { data, kind: Some(kind) } = &content.body {
+    lost(!whole && matches!(content.body, Body::Markdown(_)), "content.type");
+    if let (false, Body::Custom { data, kind: Some(kind) }) = (whole, &content.body) {
         lost(!content::shows_kind(data, kind), "content.kind");
     }
     lost(content.mentions.is_some() && (raw || content::taken(&content.body, "mention")), "mentions");

@@ -13,9 +13,10 @@ use interline_core::shared::Shared;
 use std::ops::Range;
 
 use crate::dialect::Dialect;
+use crate::extensions::{self, Over};
 use crate::form::{Flags, Form};
 use crate::settings::Account;
-use crate::{SENDBATCH, content, extensions};
+use crate::{SENDBATCH, content};
 
 const JSON: &str = "application/json";
 const SEND_PATH: &str = "/message/send";
@@ -235,7 +236,12 @@ impl<'c> Body<'c> {
     fn payload(&mut self, message: &'c Message) -> Result<(), Error> {
         if let Some(over) = extensions::payload(message) {
             self.payload.clear();
-            content::write_over(&message.rendered(), over, &mut self.payload)?;
+            match over {
+                Over::Members(over) => {
+                    content::write_over(&message.rendered(), over, &mut self.payload)?;
+                }
+                Over::Whole(text) => self.payload.extend_from_slice(text.as_bytes()),
+            }
             return self.base64().map(drop);
         }
         if message.is_template() {

@@ -46,15 +46,34 @@ impl Extensions {
     }
 }
 
-/// Members of the payload that the content has no field for, or has otherwise: they stand over what the
-/// content becomes. Placeholders in them are left alone.
-pub(crate) fn payload(message: &Message) -> Option<&Object> {
-    message.extension(NAME)?.get("payload")?.as_object().filter(|over| !over.is_empty())
+/// What a message says of its payload beside the content. Placeholders in it are left alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Over<'m> {
+    /// Members that the content has no field for, or has otherwise: they stand over what it becomes.
+    Members(&'m Object),
+    /// All of it: what the content becomes is for other vendors.
+    Whole(&'m str),
 }
 
-/// What such members add to a payload, in bytes and at most.
-pub(crate) fn payload_length(over: &Object) -> usize {
-    serde_json::to_string(over).map_or(usize::MAX / 2, |text| text.len())
+impl Over<'_> {
+    /// How long the payload is with it, in bytes and at most, where the content alone has these many.
+    pub(crate) fn length(self, content: usize) -> usize {
+        match self {
+            Self::Members(members) => {
+                serde_json::to_string(members).map_or(usize::MAX / 2, |text| text.len()) + content
+            }
+            Self::Whole(text) => text.len(),
+        }
+    }
+}
+
+/// What a message says of its payload.
+pub(crate) fn payload(message: &Message) -> Option<Over<'_>> {
+    let own = message.extension(NAME)?.get("payload")?;
+    match own.as_str() {
+        Some(text) => Some(Over::Whole(text)),
+        None => own.as_object().filter(|members| !members.is_empty()).map(Over::Members),
+    }
 }
 
 fn read(mut fields: Fields<'_>, problems: &mut Problems) -> Extensions {
@@ -63,10 +82,24 @@ fn read(mut fields: Fields<'_>, problems: &mut Problems) -> Extensions {
         channel_type: fields.whole("channel_type", (1, form::LAST_CHANNEL_TYPE), problems),
         stream_no: text(&mut fields, "stream_no", problems),
         tag_key: text(&mut fields, "tag_key", problems),
-        over: fields.json_object("payload", problems).is_some_and(|over| !over.is_empty()),
+        over: over(&mut fields, problems),
     };
     fields.done(problems);
     extensions
+}
+
+fn over(fields: &mut Fields<'_>, problems: &mut Problems) -> bool {
+    match fields.json("payload") {
+        None => false,
+        Some(serde_json::Value::Object(members)) => !members.is_empty(),
+        Some(serde_json::Value::String(text)) if !text.is_empty() => true,
+        Some(_) => {
+            let detail =
+                "expected an object, whose members stand over the payload, or a text that is all of it";
+            fields.wrong("payload", detail, problems);
+            false
+        }
+    }
 }
 
 fn text(fields: &mut Fields<'_>, key: &'static str, problems: &mut Problems) -> Option<String> {

@@ -25,8 +25,9 @@ pub(crate) fn slot(dialect: Dialect, account: &Account, message: &Message, resul
         let vars: usize =
             if message.is_template() { message.vars.values().map(String::len).sum() } else { 0 };
         let ids = message.client_id.len() + message.to.id().len();
-        let over = extensions::payload(message).map_or(0, extensions::payload_length);
-        AROUND_ELEMENT + ids + (content::weight(&message.content) + vars + over) * 4 / 3
+        let payload = content::weight(&message.content) + vars;
+        let payload = extensions::payload(message).map_or(payload, |over| over.length(payload));
+        AROUND_ELEMENT + ids + payload * 4 / 3
     };
     match dialect {
         Dialect::Published => {

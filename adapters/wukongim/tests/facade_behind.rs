@@ -118,7 +118,10 @@ fn members_of_a_payload_count_and_are_not_put_over_raw_ones() {
     let raw = json!({"type": "raw", "vendor": "wukongim", "body": {}});
     assert_eq!(refusal(raw, json!({"x": 1})), (ErrorCode::InvalidMessage, path.clone()));
     let text = json!({"type": "text", "text": "hi"});
-    assert_eq!(refusal(text.clone(), json!([1])), (ErrorCode::InvalidMessage, path));
+    for wrong in [json!([1]), json!(""), json!(7)] {
+        assert_eq!(refusal(text.clone(), wrong), (ErrorCode::InvalidMessage, path.clone()));
+    }
+    assert_eq!(refusal(text.clone(), json!("x".repeat(33_000))).0, ErrorCode::TooLarge);
     let long = json!({"x": "x".repeat(33_000)});
     assert_eq!(refusal(text, long), (ErrorCode::TooLarge, "/content".to_owned()));
 }

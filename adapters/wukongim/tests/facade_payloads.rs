@@ -184,7 +184,7 @@ fn payloads_become_contents_and_stay_what_they_are() {
 #[test]
 fn what_is_no_object_is_passed_on_as_it_is() {
     let deep = format!("{{\"a\":{}1{}}}", "[".repeat(100), "]".repeat(100));
-    for payload in ["Hello Group 1", "[1,2]", "42", "null", "{\"type\":1", "\u{0}", &deep] {
+    for payload in ["[1,2]", " {\"type\":1", "a\u{0}b", " \n", &deep] {
         let batch = batch(payload.as_bytes());
         let content = &batch["messages"][0]["content"];
         assert_eq!((&content["type"], &content["vendor"]), (&json!("raw"), &json!("wukongim")), "{payload}");
@@ -192,6 +192,16 @@ fn what_is_no_object_is_passed_on_as_it_is() {
     }
     let bytes = [0xff, 0xfe];
     assert_eq!(delivered(&batch(&bytes)).0, bytes);
+}
+
+#[test]
+fn plain_words_are_a_text_to_others_and_the_same_payload_here() {
+    for payload in ["Hello Group 1", "两行\n字 $5", "42", "null", "\"quoted\""] {
+        let batch = batch(payload.as_bytes());
+        let message = &batch["messages"][0];
+        assert_eq!(message["content"], json!({"type": "text", "text": payload}));
+        assert_eq!(delivered(&batch), (payload.as_bytes().to_vec(), vec![]), "{payload}");
+    }
 }
 
 /// Whether two values are one. Readers of broken numbers may be a bit off, each time they read.

@@ -52,9 +52,7 @@ impl Flags {
         if self.sync_once != payload.is_command() {
             own.insert("sync_once".to_owned(), json!(u8::from(self.sync_once)));
         }
-        if !payload.over.is_empty() {
-            own.insert("payload".to_owned(), Value::Object(payload.over.clone()));
-        }
+        own.extend(payload.over.clone().map(|over| ("payload".to_owned(), over)));
         own
     }
 }

@@ -18,8 +18,8 @@ const DEEPEST: usize = 96;
 pub(super) struct Payload {
     /// The canonical content.
     pub(super) content: Object,
-    /// Members of the payload that the content does not say, or not as they were.
-    pub(super) over: Object,
+    /// Members of the payload that the content does not say, or not as they were; a text is all of it.
+    pub(super) over: Option<Value>,
 }
 
 impl Payload {
@@ -28,15 +28,22 @@ impl Payload {
             Ok(Value::Object(payload)) if payload.values().all(|value| is_within(value, DEEPEST)) => {
                 Self::of(payload)
             }
-            Ok(_) | Err(_) => Self {
-                content: object([
-                    ("type", json!("raw")),
-                    ("vendor", json!(NAME)),
-                    ("body_base64", json!(STANDARD.encode(bytes))),
-                ]),
-                over: Object::new(),
-            },
+            Ok(_) | Err(_) => Self::without_members(bytes),
         }
+    }
+
+    /// Plain words are a text to everybody else; the vendor gets the very payload.
+    fn without_members(bytes: &[u8]) -> Self {
+        if let Some(words) = words(bytes) {
+            let content = object([("type", json!("text")), ("text", json!(words))]);
+            return Self { content, over: Some(json!(words)) };
+        }
+        let content = object([
+            ("type", json!("raw")),
+            ("vendor", json!(NAME)),
+            ("body_base64", json!(STANDARD.encode(bytes))),
+        ]);
+        Self { content, over: None }
     }
 
     fn of(payload: Object) -> Self {
@@ -54,14 +61,14 @@ impl Payload {
                 if let Some((mentions, _)) = mentions {
                     content.insert("mentions".to_owned(), mentions);
                 }
-                Self { content, over: rest }
+                Self { content, over: (!rest.is_empty()).then_some(Value::Object(rest)) }
             }
             None => {
                 let mut content = custom(rest);
                 if let Some((mentions, true)) = mentions {
                     content.insert("mentions".to_owned(), mentions);
                 }
-                Self { content, over: Object::new() }
+                Self { content, over: None }
             }
         };
         if let Some(ext) = ext {
@@ -79,6 +86,14 @@ impl Payload {
 /// An object of these members.
 pub(super) fn object<const N: usize>(members: [(&str, Value); N]) -> Object {
     members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// A payload that somebody can read: no bytes, no piece of JSON that was meant to be more.
+fn words(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let unreadable = |char: char| char.is_control() && !char.is_whitespace();
+    let trimmed = text.trim_start();
+    (!trimmed.is_empty() && !trimmed.starts_with(['{', '[']) && !text.contains(unreadable)).then_some(text)
 }
 
 fn is_within(value: &Value, depth: usize) -> bool {
