@@ -197,9 +197,8 @@ fn a_type_of_the_main_line_that_is_not_known_there_asks_for_the_dialect() {
 }
 
 #[test]
-fn mapped_ids_are_sent_and_matched() {
-    let (adapter, mut call) = batch_call("main", &["u1", "u2"]);
-    call.messages[0].mapped = Some("v1".into());
+fn who_failed_is_matched_by_the_id_that_was_sent() {
+    let (adapter, call) = batch_call("main", &["v1", "u2"]);
     assert_eq!(encoded(&*adapter, &call).1["recvIDs"], json!(["v1", "u2"]));
     let data = json!({"results": null, "failedUserIDs": ["v1"]});
     let verdict = adapter.decode(&call, &build::reply(200, &json!({"errCode": 0, "data": data})));
