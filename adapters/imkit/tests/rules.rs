@@ -107,16 +107,6 @@ fn an_entry_names_a_receiver_or_a_room_and_never_both() {
 }
 
 #[test]
-fn mapped_ids_are_the_ones_that_are_sent() {
-    let adapter = adapter();
-    let mut call = build::call(&*adapter, &messages(&json!([to("user:u")])), Results::Fast);
-    call.messages[0].mapped = Some("kit-7".into());
-    let request = adapter.encode(&call, &build::seal()).unwrap();
-    let body: Value = serde_json::from_slice(&request.body).unwrap();
-    assert_eq!(body["paras"], json!([{"receiver": "kit-7"}]));
-}
-
-#[test]
 fn keys_of_values_keep_their_dollars_so_that_no_name_clashes() {
     let content = json!({"type": "text", "text": "$room$, $receiver$", "template": true});
     let body = json!({"to": "user:u", "content": content, "vars": {"room": "R", "receiver": "S"}});

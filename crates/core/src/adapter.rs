@@ -87,10 +87,8 @@ pub struct Call {
 /// A message in a call.
 #[derive(Debug, Clone)]
 pub struct CallMessage {
-    /// The message.
+    /// The message, by the ids that the provider knows.
     pub message: Arc<Message>,
-    /// The recipient's id at this provider, where ids are mapped.
-    pub mapped: Option<Box<str>>,
     /// Number of this attempt, from 1.
     pub attempt: u32,
     /// Whether an earlier attempt ended unknown: the vendor may hold the message already.
@@ -98,16 +96,16 @@ pub struct CallMessage {
 }
 
 impl CallMessage {
-    /// A first attempt, ids as they are.
+    /// A first attempt.
     #[must_use]
     pub const fn first(message: Arc<Message>) -> Self {
-        Self { message, mapped: None, attempt: 1, prior_unknown: false }
+        Self { message, attempt: 1, prior_unknown: false }
     }
 
     /// The recipient's id at the vendor.
     #[must_use]
     pub fn recipient_id(&self) -> &str {
-        self.mapped.as_deref().unwrap_or_else(|| self.message.to.id())
+        self.message.to.id()
     }
 }
 

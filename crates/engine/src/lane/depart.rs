@@ -256,7 +256,6 @@ impl Lane {
             leave_by_ms = leave_by_ms.min(entry.leave_by_ms(dedupe_window_ms));
             messages.push(CallMessage {
                 message: Arc::clone(&entry.there),
-                mapped: None,
                 attempt: entry.attempts + 1,
                 prior_unknown: entry.prior_unknown,
             });
