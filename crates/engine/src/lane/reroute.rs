@@ -115,7 +115,7 @@ impl Lane {
             entry.migration.as_ref().is_some_and(|migration| **migration.taker(&entry.message) != *own)
         };
         let mut refused = Vec::new();
-        if parcel.entries.iter().any(moved) {
+        if self.drains_to.is_some() || parcel.entries.iter().any(moved) {
             let book = self.around.book.now();
             refused = parcel.route_again(&[Status::Queued], (&book, &own), clock::now_ms());
         }
