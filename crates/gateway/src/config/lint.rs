@@ -23,7 +23,10 @@ pub(super) fn lint(config: &Config) -> Vec<String> {
     for (place, route) in config.routes.iter().enumerate() {
         let reach = Reach::of(config, place, route);
         if reach.kinds.is_empty() {
-            warnings.push(reach.nothing(config, route));
+            // A façade that names a route gives it everything, whatever its conditions are.
+            if !config.facades.iter().any(|facade| facade.route.as_deref() == Some(&*route.name)) {
+                warnings.push(reach.nothing(config, route));
+            }
             continue;
         }
         if let Target::Split(shares) = &route.target

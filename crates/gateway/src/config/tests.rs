@@ -329,6 +329,9 @@ fn a_route_behind_one_that_takes_everything_is_warned_of() {
     let text = working() + "[[routes]]\nname = \"late\"\nprovider = \"wk-main\"\n";
     let warnings = read_text(&text, &[]).unwrap().warnings();
     assert!(warnings.iter().any(|text| text.contains("late")), "{warnings:?}");
+    let forced = text + "[[facades]]\nname = \"f\"\nvendor = \"wukongim\"\nroute = \"late\"\n";
+    let warnings = read_text(&forced, &[]).unwrap().warnings();
+    assert!(!warnings.iter().any(|text| text.contains("late")), "{warnings:?}");
 }
 
 #[test]
