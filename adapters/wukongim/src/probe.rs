@@ -34,7 +34,7 @@ pub(crate) fn recognise(replies: &[Option<Reply>]) -> Option<&'static str> {
     let speaks = |index: usize, statuses: [u16; 2]| {
         reply(index).is_some_and(|reply| statuses.contains(&reply.status) && is_object(reply))
     };
-    if speaks(0, [200, 503]) {
+    if speaks(0, [200, 503]) && reply(0).is_some_and(is_readiness) {
         return Some("v3");
     }
     let health = speaks(1, [200, 500]);
@@ -55,6 +55,14 @@ pub(crate) fn recognise(replies: &[Option<Reply>]) -> Option<&'static str> {
         Some(version) if version.starts_with("2.") => Some("v2"),
         Some(_) | None => (complains && !health).then_some("v1"),
     }
+}
+
+/// Whether it is v3 that says whether it is ready: other servers have that path too, and with 503 an error of
+/// their own.
+fn is_readiness(reply: &Reply) -> bool {
+    let Ok(body) = serde_json::from_slice::<Value>(&reply.body) else { return false };
+    let says = |name: &str, fits: fn(&Value) -> bool| body.get(name).is_some_and(fits);
+    says("ready", Value::is_boolean) || says("status", Value::is_string)
 }
 
 fn is_object(reply: &Reply) -> bool {

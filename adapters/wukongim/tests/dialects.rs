@@ -44,7 +44,11 @@ fn probes_reach_nobody() {
 fn v3_is_known_by_its_readiness_ready_or_not() {
     assert_eq!(recognised(&[reply(200, r#"{"ready":true}"#)]), (Some("v3"), 1));
     assert_eq!(recognised(&[reply(503, r#"{"ready":false}"#)]), (Some("v3"), 1));
+    assert_eq!(recognised(&[reply(503, r#"{"status":"not_ready"}"#)]), (Some("v3"), 1));
     assert_eq!(recognised(&[reply(503, "<html>no backend</html>")]).0, None);
+    // Another server that has this path, and is stopping.
+    let other = r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"stopping"}"#;
+    assert_eq!(recognised(&[reply(503, other)]).0, None);
 }
 
 #[test]

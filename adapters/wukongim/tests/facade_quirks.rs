@@ -160,13 +160,13 @@ fn each_channel_type_has_a_recipient() {
 }
 
 #[test]
-fn a_repeat_is_one_sender_channel_number_and_payload() {
+fn a_repeat_is_one_sender_channel_number_payload_audience_and_terms() {
     let mark = |change: Value| asked(SEND, &single(&change)).marks[0].clone();
     let first = mark(json!({})).unwrap();
     assert!(first.key.starts_with("client_msg_no:") && first.lasts.as_secs() == 3600);
-    // What does not tell messages apart: flags, lifetimes, how the base64 is broken into lines.
+    // What does not tell messages apart: how the base64 is broken into lines, and flags that are not set.
     let broken = HI.replacen("eyJ0", "eyJ0\r\n", 1);
-    for same in [json!({"header": {"red_dot": 1}}), json!({"expire": 9}), json!({"payload": broken})] {
+    for same in [json!({"header": {"red_dot": 0}}), json!({"expire": 0}), json!({"payload": broken})] {
         assert_eq!(mark(same.clone()).as_ref(), Some(&first), "{same}");
     }
     for other in [
@@ -175,6 +175,12 @@ fn a_repeat_is_one_sender_channel_number_and_payload() {
         json!({"channel_id": "v"}),
         json!({"channel_type": 2}),
         json!({"payload": STANDARD.encode(r#"{"type":1,"content":"ho"}"#)}),
+        json!({"header": {"red_dot": 1}}),
+        json!({"header": {"no_persist": 1}}),
+        json!({"header": {"sync_once": 1}}),
+        json!({"expire": 9}),
+        json!({"stream_no": "s"}),
+        json!({"tag_key": "s"}),
     ] {
         assert_ne!(mark(other.clone()).as_ref(), Some(&first), "{other}");
     }
@@ -187,6 +193,12 @@ fn a_repeat_is_one_sender_channel_number_and_payload() {
     let array = asked(BATCH, &json!([single(&json!({}))]));
     assert_eq!(array.marks[0].as_ref(), Some(&first));
     assert_eq!(asked(BATCH, &object(&json!({}))).marks, []);
+    // Another audience of the same channel is another message.
+    let to = |users: Value| asked(BATCH, &json!([single(&json!({"subscribers": users}))])).marks[0].clone();
+    assert_eq!(to(json!(["u1"])), to(json!(["u1"])));
+    for other in [json!([]), json!(["u2"]), json!(["u1", "u2"]), json!(["u1u2"])] {
+        assert_ne!(to(json!(["u1"])), to(other));
+    }
 }
 
 #[test]

@@ -119,8 +119,8 @@ fn fan_out(body: &Value, nonce: &str) -> Bound<Served> {
     Ok(Served::Send(Box::new(Asked { batch, marks: Vec::new(), request_id, name: None, answer })))
 }
 
-/// Who failed and why, by position. Only where nothing at all was sent and all of it may be tried again it
-/// is an error: the vendor's own app server takes every 200 for success.
+/// Who failed and why, by position. Where nobody is known to have got it, and somebody may have or all of it may
+/// be tried again, it is an error: the vendor's own app server takes every 200 for success.
 fn fanned_out(report: &Report<'_>, subscribers: &[String], fits: fn(&String) -> bool) -> Answer {
     let all = match report.told {
         Err(failure) => return told::Why::of(failure).answer(),
@@ -128,7 +128,7 @@ fn fanned_out(report: &Report<'_>, subscribers: &[String], fits: fn(&String) -> 
     };
     let count = subscribers.iter().filter(|uid| fits(uid)).count();
     let sent = told::whys(all, count);
-    if let Some(why) = told::all_later(&sent) {
+    if let Some(why) = told::all_later(&sent).or_else(|| told::all_lost(&sent)) {
         return why.answer();
     }
     let mut sent = sent.into_iter();

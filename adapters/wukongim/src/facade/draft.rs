@@ -29,6 +29,11 @@ impl Flags {
         Ok(Self { no_persist: flag("no_persist")?, red_dot: flag("red_dot")?, sync_once: flag("sync_once")? })
     }
 
+    /// All three as one number.
+    const fn bits(self) -> u8 {
+        self.no_persist as u8 | (self.red_dot as u8) << 1 | (self.sync_once as u8) << 2
+    }
+
     /// Whether it is marked as a command.
     pub(super) const fn is_command(self) -> bool {
         self.sync_once
@@ -98,6 +103,19 @@ impl Draft {
     /// Whether the caller named the message; servers make a name up for the others.
     pub(super) fn is_named(&self) -> bool {
         !form::is_blank(&self.client_msg_no)
+    }
+
+    /// What tells it from a message of the same sender, channel, number and payload: who gets it, and how.
+    /// Lengths keep the parts apart.
+    pub(super) fn terms(&self, into: &mut Vec<u8>) {
+        into.push(self.flags.bits());
+        into.extend_from_slice(&self.expire.to_be_bytes());
+        into.extend_from_slice(&(self.subscribers.len() as u64).to_be_bytes());
+        let texts = self.subscribers.iter().chain([&self.stream_no, &self.tag_key]);
+        for text in texts {
+            into.extend_from_slice(&(text.len() as u64).to_be_bytes());
+            into.extend_from_slice(text.as_bytes());
+        }
     }
 
     /// The canonical message. Who is listed in the page's `subscribers` is the audience of a channel.

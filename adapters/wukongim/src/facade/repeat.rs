@@ -1,5 +1,6 @@
-//! How a repeat is recognised: as v3 does it, by sender, channel, `client_msg_no` and payload together. The
-//! number alone would not do: the published samples use the same few in every language.
+//! How a repeat is recognised: by sender, channel, `client_msg_no` and payload, as v3 does it, and by all else
+//! that says who gets the message and how. The number alone would not do: the published samples use the same
+//! few in every language.
 
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ const REMEMBERED: Duration = Duration::from_secs(60 * 60);
 /// What tells a request from another one with the same body. Commands that stand in no chat have the
 /// request's own `nonce`: nobody reads one twice, the vendor's app server never repeats a request and gives
 /// no numbers, and its second *typing* or *members changed* within a minute is another one.
-pub(super) fn request_id(flags: Flags, payload: &Payload, nonce: &str) -> Option<String> {
-    (flags.is_command() && payload.is_command()).then(|| nonce.to_owned())
+pub(super) fn request_id(flags: Flags, payload: &Payload, nonce: &str) -> Option<Mark> {
+    (flags.is_command() && payload.is_command()).then(|| Mark { key: nonce.to_owned(), lasts: A_MINUTE })
 }
 
 /// The mark of a message that its caller named.
@@ -32,6 +33,7 @@ pub(super) fn mark(draft: &Draft) -> Option<Mark> {
         scope.extend_from_slice(text.as_bytes());
     }
     scope.push(draft.channel_type);
+    draft.terms(&mut scope);
     scope.extend_from_slice(&draft.payload);
     let Digest(digest) = Digest::of(&scope);
     Some(Mark { key: format!("client_msg_no:{digest:032x}"), lasts: REMEMBERED })

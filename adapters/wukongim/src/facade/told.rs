@@ -137,6 +137,12 @@ pub(super) fn all_later(whys: &[Option<Why>]) -> Option<&Why> {
     whys.iter().all(later).then_some(first)
 }
 
+/// Whether no message is known to have been taken, and one may have been; then that one says why.
+pub(super) fn all_lost(whys: &[Option<Why>]) -> Option<&Why> {
+    let open = whys.iter().flatten().find(|why| why.status == 500)?;
+    whys.iter().all(Option::is_some).then_some(open)
+}
+
 /// `fail_uids` and `reason`: always both, and as long as each other.
 pub(super) fn failures(uids: &[String], whys: &[Option<Why>]) -> Map<String, Value> {
     let failed =
