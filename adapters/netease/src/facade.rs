@@ -1,6 +1,6 @@
-//! The vendor's own sending calls, served: two for rooms, two for users and teams. HTTP is 200 whatever
-//! happens, as client libraries of the vendor hide the body of anything else; the body's `code` decides. The
-//! README has the tables.
+//! The vendor's own sending calls, served: two for rooms, two for users and teams, and the question whether it
+//! is there. HTTP is 200 whatever happens, as client libraries of the vendor hide the body of anything else; the
+//! body's `code` decides. The README has the tables.
 
 mod admit;
 mod content;
@@ -34,6 +34,7 @@ pub static FACADE: Facade = Facade {
         Endpoint { method: "POST", path: "/chatroom/sendMsg.action", serve: room::single },
         Endpoint { method: "POST", path: "/msg/sendBatchMsg.action", serve: direct::users },
         Endpoint { method: "POST", path: "/msg/sendMsg.action", serve: direct::single },
+        Endpoint { method: "GET", path: admit::LIVENESS, serve: alive },
     ],
     check: admit::check,
     admit: admit::admit,
@@ -41,6 +42,11 @@ pub static FACADE: Facade = Facade {
     fail,
     absent,
 };
+
+/// What client libraries with several addresses ask each of them, to find one that works.
+fn alive(_: &Asking<'_>) -> Served {
+    Served::Answer(Answer::json(200, &json!({"code": 200})))
+}
 
 fn absent(words: &str) -> Answer {
     Answer { status: 404, ..Refused::new(404, words.to_owned()).answer() }

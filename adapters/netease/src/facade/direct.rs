@@ -167,17 +167,24 @@ impl Users {
     }
 }
 
-/// The answer to the whole request where the list of accounts that do not exist cannot give it. It can name
-/// who will never get the message; that somebody may get it later, or that nobody can tell, it cannot.
+/// The answer to the whole request where the list of accounts that do not exist cannot give it. Callers may act
+/// on that list for good, so that it names nobody else: not who was refused for another reason, nor who may get
+/// the message later, nor of whom nobody can tell.
 fn whole(words: &[Word]) -> Option<Refused> {
     let find = |of: fn(&Word) -> bool| words.iter().find(|word| of(word)).cloned();
     if let Some(open) = find(|word| matches!(word, Word::Open(_))) {
         return open.alone();
     }
     let later = find(|word| matches!(word, Word::Later(_)));
+    let exists = |word: &Word| *word != Word::Taken && word.unsent().is_none_or(|refused| refused.code != 404);
+    let other = later.or_else(|| find(exists));
     if words.contains(&Word::Taken) {
-        return later.map(|_| Refused::new(500, "some were sent the message and others not yet"));
+        let words = match &other {
+            Some(Word::Later(_)) => "some were sent the message and others not yet".to_owned(),
+            Some(Word::Refused(why)) => format!("some were sent the message and others not: {}", why.desc),
+            _ => "some were sent the message and others not".to_owned(),
+        };
+        return other.map(|_| Refused::new(500, words));
     }
-    let exists = |word: &Word| word.unsent().is_none_or(|refused| refused.code != 404);
-    later.or_else(|| find(exists))?.alone()
+    other?.alone()
 }

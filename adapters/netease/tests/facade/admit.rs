@@ -1,7 +1,7 @@
 //! Who may ask: the checksum vectors, and each way to be wrong.
 
 use interline_core::adapter::Settings;
-use interline_core::facade::{Asking, Incoming};
+use interline_core::facade::{Asking, Incoming, Served};
 use interline_netease::{FACADE, VENDOR};
 use interline_testkit::build;
 use serde_json::{Value, json};
@@ -88,6 +88,19 @@ fn credentials_for_other_paths_are_admitted() {
     let now_ms = build::seal().now_ms;
     let asking = Asking { settings: &settings(SECRET), request: &request, now_ms, nonce: "n" };
     assert!((FACADE.admit)(&asking).is_ok());
+}
+
+#[test]
+fn whether_it_is_there_may_be_asked_by_anybody_and_unsigned() {
+    let path = "/health/liveness.action";
+    let request = Incoming { path: path.to_owned(), method: "GET".to_owned(), ..Incoming::default() };
+    let settings = settings(SECRET);
+    let asking = Asking { settings: &settings, request: &request, now_ms: 1, nonce: "n" };
+    assert_eq!((FACADE.admit)(&asking), Ok(()));
+    let endpoint = FACADE.endpoints.iter().find(|own| own.path == path).unwrap();
+    assert_eq!(endpoint.method, "GET");
+    let Served::Answer(answer) = (endpoint.serve)(&asking) else { panic!("nothing is sent") };
+    assert_eq!((answer.status, shown(&answer)), (200, json!({"code": 200})));
 }
 
 #[test]
