@@ -21,6 +21,9 @@ use flags::{Flags, Object};
 use form::Refused;
 use words::{Place, Word};
 
+/// How long a request is known by the id that the client libraries give it.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The façade.
 pub static FACADE: Facade = Facade {
     vendor: VENDOR_NAME,
@@ -82,7 +85,7 @@ fn asked(asking: &Asking<'_>, batch: Object, marks: Vec<Option<Mark>>, answer: R
         .into_iter()
         .find_map(|name| asking.request.header(name))
         .filter(|id| !id.is_empty())
-        .map(str::to_owned);
+        .map(|id| Mark { key: id.to_owned(), lasts: A_DAY });
     Served::Send(Box::new(Asked { batch, marks, request_id, name: None, answer }))
 }
 

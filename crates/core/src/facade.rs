@@ -155,8 +155,9 @@ pub struct Asked {
     /// How a repeat of each message is recognised, in the messages' order; shorter where the rest has none.
     pub marks: Vec<Option<Mark>>,
     /// What tells this request from another one with the same body: the id that the caller's SDK gave the
-    /// request and gives its repeats. None leaves it to the body alone, for a minute.
-    pub request_id: Option<String>,
+    /// request and gives its repeats, and for how long both together are a repeat. None leaves it to the body
+    /// alone, for a minute.
+    pub request_id: Option<Mark>,
     /// What [`Find`] finds the first message by, beside its own mark: never a reason not to send. Of
     /// messages under one name the newest counts.
     pub name: Option<Mark>,
@@ -190,12 +191,13 @@ impl fmt::Debug for Find {
     }
 }
 
-/// How the repeat of a message is recognised: by what the vendor would recognise it by. A message whose
-/// earlier one was accepted, or may have been, or is under way, is not sent again: its report is the earlier
-/// one's, marked as repeated.
+/// How the repeat of a message, or of a request, is recognised: by what the vendor would recognise it by. A
+/// message whose earlier one was accepted, or may have been, or is under way, is not sent again: its report is
+/// the earlier one's, marked as repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
-    /// Unique for the message among all that one façade ever serves: kind of key, scope and id.
+    /// Unique for the message among all that one façade ever serves: kind of key, scope and id. Of a request it
+    /// is the bare id, which counts together with the path and the body.
     pub key: String,
     /// How long it is remembered.
     pub lasts: Duration,

@@ -18,8 +18,6 @@ use crate::engine::Engine;
 use crate::forward::Forward;
 use crate::results;
 
-/// How long a request is remembered that its caller gave an id.
-const WITH_ID_MS: i64 = 24 * 60 * 60 * 1000;
 /// How long one is remembered that is told from others by its body alone.
 const WITHOUT_ID_MS: i64 = 60 * 1000;
 /// Parcels that are read at once.
@@ -28,8 +26,8 @@ const PARCELS: usize = 16;
 /// What tells a request from others.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestKey<'a> {
-    /// The id that its caller gave it and gives its repeats.
-    pub id: Option<&'a str>,
+    /// The id that its caller gave it and gives its repeats, and how long they are known by it.
+    pub id: Option<&'a Mark>,
     /// Where it was sent.
     pub path: &'a str,
     /// What it says.
@@ -84,10 +82,10 @@ impl Memory {
     /// The marks of a request with so many messages.
     pub(crate) fn of(ask: &Forward<'_>, count: usize, now_ms: i64) -> Self {
         let Forward { scope, request, marks: given, name, .. } = ask;
-        let id = request.id.unwrap_or_default().as_bytes();
+        let id = request.id.map_or(&[][..], |id| id.key.as_bytes());
         let with = [u8::from(request.id.is_some())];
         let whole = digest(&[b"request", scope.as_bytes(), &with, id, request.path.as_bytes(), request.body]);
-        let lasts_ms = if request.id.is_some() { WITH_ID_MS } else { WITHOUT_ID_MS };
+        let lasts_ms = request.id.map_or(WITHOUT_ID_MS, millis);
         let mut memory = Self {
             marks: Vec::with_capacity(count),
             same: BTreeMap::new(),
@@ -112,7 +110,7 @@ impl Memory {
             // whose caller gave it an id wants its first answer, which may not be that to a repeated message.
             let own = digest(&[&whole, &(index as u64).to_le_bytes()]);
             if request.id.is_some() || longest_ms < lasts_ms {
-                marks.push((own, now_ms + lasts_ms));
+                marks.push((own, now_ms.saturating_add(lasts_ms)));
             }
             memory.marks.push(Marks { keys: marks, request: request.id.map(|_| own) });
         }

@@ -84,7 +84,7 @@ impl Bench {
             batch: &batch,
             marks: &request.marks,
             name: request.name.as_ref(),
-            request: RequestKey { id: request.id, path: "/send", body: batch.as_bytes() },
+            request: RequestKey { id: request.id.as_ref(), path: "/send", body: batch.as_bytes() },
             within: request.within,
             durable: request.durable,
         };
@@ -97,7 +97,7 @@ struct Request {
     texts: Vec<String>,
     marks: Vec<Option<Mark>>,
     name: Option<Mark>,
-    id: Option<&'static str>,
+    id: Option<Mark>,
     within: Duration,
     durable: bool,
 }
@@ -158,7 +158,7 @@ async fn a_repeat_is_answered_from_memory_also_after_a_restart() {
     }
     assert_eq!(bench.twin.total(), 2);
     // Another id makes another request of the same body.
-    let other = Request { id: Some("r-2"), ..request };
+    let other = Request { id: Some(mark("r-2")), ..request };
     assert_eq!(shape(&told(bench.forward(&other).await)), [NEW, NEW]);
 }
 
@@ -179,12 +179,23 @@ async fn a_marked_message_is_left_out_of_another_request() {
 async fn a_repeat_under_the_same_id_is_told_from_that_of_a_message() {
     let bench = Bench::new().await;
     let same = |told: &[Told]| told.iter().map(|told| told.same_request).collect::<Vec<_>>();
-    let request = Request { id: Some("r-1"), ..Request::of(&["m1", "x"]) };
+    let request = Request { id: Some(mark("r-1")), ..Request::of(&["m1", "x"]) };
     assert_eq!(same(&told(bench.forward(&request).await)), [false, false]);
     let again = told(bench.forward(&request).await);
     assert_eq!((shape(&again), same(&again)), (vec![AGAIN, AGAIN], vec![true, true]));
-    let other = told(bench.forward(&Request { id: Some("r-2"), ..request }).await);
+    let other = told(bench.forward(&Request { id: Some(mark("r-2")), ..request }).await);
     assert_eq!((shape(&other), same(&other)), (vec![AGAIN, NEW], vec![false, false]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_body_under_an_id_whose_time_is_over_is_another_request() {
+    let bench = Bench::new().await;
+    let trace = Mark { key: "never-changes".to_owned(), lasts: Duration::ZERO };
+    let request = Request { id: Some(trace), ..Request::of(&["again"]) };
+    for _ in 0..2 {
+        assert_eq!(shape(&told(bench.forward(&request).await)), [NEW]);
+    }
+    assert_eq!(bench.twin.total(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

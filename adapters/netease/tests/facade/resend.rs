@@ -83,10 +83,10 @@ fn a_request_is_told_by_the_id_that_client_libraries_give_it() {
         let Served::Send(asked) = serve(&Incoming { headers, ..request(SINGLE, &single()) }) else {
             panic!("a good request is refused");
         };
-        asked.request_id
+        asked.request_id.map(|id| (id.key, id.lasts.as_secs()))
     };
-    assert_eq!(named(&[("requestid", "r1")]).as_deref(), Some("r1"));
-    assert_eq!(named(&[("x-custom-traceid", "r2")]).as_deref(), Some("r2"));
+    assert_eq!(named(&[("requestid", "r1")]), Some(("r1".to_owned(), 86_400)));
+    assert_eq!(named(&[("x-custom-traceid", "r2")]), Some(("r2".to_owned(), 86_400)));
     assert_eq!(named(&[("requestid", "")]), None);
     assert_eq!(named(&[]), None);
 }

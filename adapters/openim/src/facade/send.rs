@@ -17,6 +17,8 @@ use crate::extensions::{PLAUSIBLE_MS, VENDOR};
 
 /// How long the server remembers under which trace id a message was sent.
 const REMEMBERED: Duration = Duration::from_secs(86_400);
+/// How long the same body under the same trace id is a repeat.
+const REPEATED: Duration = Duration::from_secs(60);
 
 /// `POST /msg/send_msg`.
 pub(super) fn single(asking: &Asking<'_>, operation_id: &str) -> Result<Served, Answer> {
@@ -37,7 +39,7 @@ pub(super) fn single(asking: &Asking<'_>, operation_id: &str) -> Result<Served, 
     Ok(Served::Send(Box::new(Asked {
         batch,
         marks: Vec::new(),
-        request_id: Some(operation_id.to_owned()),
+        request_id: Some(repeated(operation_id)),
         name: Some(named(operation_id)),
         answer: Box::new(move |report| told::single(report, send_time)),
     })))
@@ -83,7 +85,7 @@ pub(super) fn batch(asking: &Asking<'_>, operation_id: &str) -> Result<Served, A
     Ok(Served::Send(Box::new(Asked {
         batch,
         marks: Vec::new(),
-        request_id: Some(operation_id.to_owned()),
+        request_id: Some(repeated(operation_id)),
         name: None,
         answer: Box::new(move |report| match everyone {
             true => told::everyone(report, send_time),
@@ -115,7 +117,7 @@ pub(super) fn notification(asking: &Asking<'_>, operation_id: &str) -> Result<Se
     Ok(Served::Send(Box::new(Asked {
         batch,
         marks: Vec::new(),
-        request_id: Some(operation_id.to_owned()),
+        request_id: Some(repeated(operation_id)),
         name: None,
         answer: Box::new(|report| told::single(report, 0)),
     })))
@@ -136,6 +138,11 @@ pub(super) fn status(asking: &Asking<'_>, operation_id: &str) -> Result<Served, 
         success(&json!({"status": status}))
     };
     Ok(Served::Find(Box::new(Find { mark: named(operation_id), answer: Box::new(answer) })))
+}
+
+/// The trace id tells nothing by itself, for some callers never change it.
+fn repeated(operation_id: &str) -> Mark {
+    Mark { key: operation_id.to_owned(), lasts: REPEATED }
 }
 
 fn named(operation_id: &str) -> Mark {

@@ -13,6 +13,8 @@ use super::payload::Payload;
 /// How long a message is remembered. Receivers are expected to drop a number that they know, so that this takes
 /// nothing from anybody; callers that retry do so within minutes.
 const REMEMBERED: Duration = Duration::from_secs(60 * 60);
+/// How long a request of its own is: nothing ever repeats one.
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// What tells a request from another one with the same body. Commands that stand in no chat have the
 /// request's own `nonce`: nobody reads one twice, the vendor's app server never repeats a request and gives

@@ -34,7 +34,7 @@ pub(super) async fn send(
         batch: &text,
         marks: &marks,
         name: name.as_ref(),
-        request: RequestKey { id: request_id.as_deref(), path: &incoming.path, body: &incoming.body },
+        request: RequestKey { id: request_id.as_ref(), path: &incoming.path, body: &incoming.body },
         within: clock.left(front),
         durable: is_durable(front),
     };
