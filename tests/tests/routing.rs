@@ -273,3 +273,23 @@ fn what_cannot_be_expressed_where_the_routes_lead_now_is_refused() {
     assert_eq!(first["error"]["code"], "unsupported", "{first}");
     assert_eq!(stage.openim().total(), 0);
 }
+
+#[test]
+fn what_still_waits_when_a_time_is_over_goes_where_the_routes_lead_then() {
+    let stage = stage();
+    let providers = two(&stage, "", "");
+    let until = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(4);
+    let timed = format!(
+        "{providers}[[routes]]\nname = \"timed\"\nwhen = {{ between = \"2020-01-01T00:00:00Z/{until}\" }}\n\
+         provider = \"wk\"\n{}",
+        config::route("rest", "", "oim")
+    );
+    let place = Place::new(&timed);
+    let server = place.serve();
+    assert_eq!(server.post("/v1/send", &users(1)).of(200)["counts"]["accepted"], 1);
+    stage.wukongim().set_fault(Fault::new(FaultKind::Refuse).value(AWAY));
+    let id = server.post("/v1/batches", &users(300)).of(202)["id"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(planned(&server, &users(1))["user:u0"], "wk");
+    assert_eq!(server.settled(&id, SOON)["counts"]["accepted"], 300);
+    assert_eq!((stage.wukongim().total(), stage.openim().total()), (1, 300));
+}

@@ -137,10 +137,13 @@ impl Routes {
         &self.drains
     }
 
-    /// Whether what takes a message depends on the time.
+    /// Which of the times in all conditions hold, Unix milliseconds; none at all where nothing is timed. While
+    /// this stays the same, so does who takes a message.
     #[must_use]
-    pub fn are_timed(&self) -> bool {
-        self.routes.iter().any(|route| route.when.is_timed())
+    pub fn times(&self, now_ms: i64) -> Vec<bool> {
+        let mut times = Vec::new();
+        self.routes.iter().for_each(|route| route.when.times(now_ms, &mut times));
+        times
     }
 
     /// Who gets what a provider would get: itself, unless it goes away.

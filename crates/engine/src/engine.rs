@@ -87,6 +87,7 @@ impl Engine {
         let inner = Inner { book: shelf, ledger, lanes: peers, metrics, announce, direct_ids, room, shadow, changes };
         let inner = Arc::new(inner);
         tokio::spawn(migration::keep(Arc::downgrade(&inner)));
+        tokio::spawn(reload::follow_times(Arc::downgrade(&inner)));
         Ok(Self { inner })
     }
 

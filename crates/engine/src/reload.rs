@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use interline_core::error::{Error, ErrorKind};
+use interline_core::route::Routes;
 use interline_ledger::Ledger;
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::clock;
 use crate::engine::{Engine, Inner};
 use crate::lane::{Beginning, Event, Lane, Lanes, Surroundings};
 use crate::metrics::ProviderLabels;
@@ -22,6 +24,8 @@ use crate::steer::PAUSE;
 
 /// How often it is looked whether a lane that goes away may end.
 const LOOK: Duration = Duration::from_millis(100);
+/// How often it is looked whether the times of routes changed: they are told in minutes.
+const TIMES: Duration = Duration::from_secs(1);
 /// How long a lane that is idle may take to end.
 const ENDS: Duration = Duration::from_secs(10);
 /// How long the use of a contract is remembered whose provider is gone: longer than any period.
@@ -300,6 +304,25 @@ fn heir(book: &Book, name: &Arc<str>) -> Option<Arc<str>> {
     }
     let routed = book.routes.all().iter().flat_map(|route| route.target.providers());
     routed.chain(book.providers.keys()).map(|name| book.routes.end_of(name)).next().cloned()
+}
+
+/// Has what waits routed again whenever the time is over, or has come, that a route names.
+pub(crate) async fn follow_times(inner: Weak<Inner>) {
+    let mut last: Option<(Weak<Routes>, Vec<bool>)> = None;
+    loop {
+        tokio::time::sleep(TIMES).await;
+        let Some(inner) = inner.upgrade() else { return };
+        let routes = Arc::clone(&inner.book.now().routes);
+        let times = routes.times(clock::now_ms());
+        let changed = last.as_ref().is_some_and(|(of, before)| {
+            // Other routes were told of when they came into force.
+            of.as_ptr() == Arc::as_ptr(&routes) && *before != times
+        });
+        if changed {
+            (Engine { inner }).revise(|_| {}).await;
+        }
+        last = Some((Arc::downgrade(&routes), times));
+    }
 }
 
 /// Ends the lane of a provider that is gone, as soon as it may end.

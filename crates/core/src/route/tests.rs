@@ -47,7 +47,7 @@ fn a_route_takes_messages_only_in_its_time() {
     let when = When { between: Between(vec![night]), ..When::default() };
     let day = When { not: Some(Box::new(when.clone())), ..When::default() };
     let routes = Routes::new(vec![route("night", when, to("a")), route("day", day, to("b"))]);
-    assert!(routes.are_timed());
+    assert_eq!((routes.times(0), routes.times(12 * 3_600_000)), (vec![true, true], vec![false, false]));
     let at = |hour: i64| {
         let moment = Moment::at(hour * 3_600_000);
         routes.choose(&message("user:1"), "app", None, &moment).unwrap().provider.to_string()

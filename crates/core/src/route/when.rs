@@ -96,10 +96,14 @@ impl When {
         self.not.as_ref().filter(|not| not.holds(message, app, now_ms)).map(|_| Failing::Not)
     }
 
-    /// Whether it depends on the time.
-    #[must_use]
-    pub fn is_timed(&self) -> bool {
-        !self.between.0.is_empty() || self.not.as_ref().is_some_and(|not| not.is_timed())
+    /// Adds whether its times hold, where it has any.
+    pub(super) fn times(&self, now_ms: i64, times: &mut Vec<bool>) {
+        if !self.between.0.is_empty() {
+            times.push(self.between.holds(now_ms));
+        }
+        if let Some(not) = &self.not {
+            not.times(now_ms, times);
+        }
     }
 }
 
