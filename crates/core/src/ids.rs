@@ -98,8 +98,7 @@ impl Table {
         keeps: bool,
         rows: impl IntoIterator<Item = (u64, &'r str, &'r str)>,
     ) -> Result<Self, Vec<String>> {
-        let mut table =
-            Self { name: name.into(), there: HashMap::new(), back: HashMap::new(), keeps };
+        let mut table = Self { name: name.into(), there: HashMap::new(), back: HashMap::new(), keeps };
         let mut lines: HashMap<Box<str>, u64> = HashMap::new();
         let mut wrong = Vec::new();
         for (line, app, vendor) in rows {
@@ -113,7 +112,8 @@ impl Table {
             }
             match table.back.entry(vendor.into()) {
                 Entry::Occupied(other) => {
-                    let (first, other) = (lines.get(&**other.get()).copied().unwrap_or_default(), other.get());
+                    let (first, other) =
+                        (lines.get(&**other.get()).copied().unwrap_or_default(), other.get());
                     wrong.push(format!(
                         "line {line}: {vendor:?} is what {other:?} becomes in line {first}; two ids must not become one"
                     ));
@@ -243,7 +243,9 @@ impl Ids {
             };
             users.iter().enumerate().map(user).collect::<Result<Vec<String>, Refusal>>()
         };
-        if let Some(mentions) = message.content.mentions.as_ref().filter(|mentions| !mentions.users.is_empty()) {
+        if let Some(mentions) =
+            message.content.mentions.as_ref().filter(|mentions| !mentions.users.is_empty())
+        {
             let users = users(&mentions.users, "/content/mentions/users")?;
             let mentions = Some(Mentions { users, ..mentions.clone() });
             there.content = Shared::new(Content { mentions, ..Content::clone(&message.content) });
@@ -289,7 +291,10 @@ mod tests {
     #[test]
     fn tables_go_both_ways_and_say_what_they_lack() {
         let rejects = table(false, &[(2, "a", "1"), (3, "b", "2")]).unwrap();
-        assert_eq!((&*rejects.there("a").unwrap(), rejects.back("2"), rejects.back("a")), ("1", Some("b"), None));
+        assert_eq!(
+            (&*rejects.there("a").unwrap(), rejects.back("2"), rejects.back("a")),
+            ("1", Some("b"), None)
+        );
         assert!(rejects.there("c").unwrap_err().contains("users.csv"));
         let keeps = table(true, &[(2, "a", "b")]).unwrap();
         assert_eq!((&*keeps.there("c").unwrap(), keeps.back("c")), ("c", Some("c")));
@@ -314,7 +319,10 @@ mod tests {
         );
         let there = ids.map(&sent).unwrap();
         assert_eq!(there.to.as_str(), "group:g-1");
-        assert_eq!(there.from.as_ref().map(|from| (&*from.id, from.name.as_deref())), Some(("u-shop", Some("Shop"))));
+        assert_eq!(
+            there.from.as_ref().map(|from| (&*from.id, from.name.as_deref())),
+            Some(("u-shop", Some("Shop")))
+        );
         assert_eq!(there.options.audience.as_deref(), Some(&["u-a".to_owned()][..]));
         assert_eq!(there.content.mentions.as_ref().unwrap().users, ["u-b"]);
         assert_eq!((sent.to.as_str(), &sent.client_id), ("group:1", &there.client_id));

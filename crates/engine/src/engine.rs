@@ -84,7 +84,8 @@ impl Engine {
         let direct_ids = AtomicU64::new(0);
         let room = Arc::new(Room::of(&queues));
         let shadow = Shadow::start(Arc::clone(&shelf));
-        let inner = Inner { book: shelf, ledger, lanes: peers, metrics, announce, direct_ids, room, shadow, changes };
+        let inner =
+            Inner { book: shelf, ledger, lanes: peers, metrics, announce, direct_ids, room, shadow, changes };
         let inner = Arc::new(inner);
         tokio::spawn(migration::keep(Arc::downgrade(&inner)));
         tokio::spawn(reload::follow_times(Arc::downgrade(&inner)));
@@ -268,7 +269,11 @@ impl Engine {
 }
 
 /// Moves what waits for providers that are gone to where the configuration says.
-async fn drain_unknown(book: &Book, ledger: &Ledger, queues: &[QueueStatus]) -> Result<(), interline_ledger::Error> {
+async fn drain_unknown(
+    book: &Book,
+    ledger: &Ledger,
+    queues: &[QueueStatus],
+) -> Result<(), interline_ledger::Error> {
     for queue in queues.iter().filter(|queue| !book.providers.contains_key(&*queue.provider)) {
         let name = Arc::<str>::from(queue.provider.as_str());
         let to = book.routes.end_of(&name);

@@ -139,7 +139,11 @@ impl Metrics {
         registry.register("lanes", "Lanes that run, also those of providers that are gone", lanes.clone());
         registry.register("migration_percent", "Recipients that have moved", migration_percent.clone());
         registry.register("migration_phase", "1 for the phase of a migration", migration_phase.clone());
-        registry.register("migration_answers", "Answers of a migration's providers", migration_answers.clone());
+        registry.register(
+            "migration_answers",
+            "Answers of a migration's providers",
+            migration_answers.clone(),
+        );
         let shadowed = migration_shadowed.clone();
         registry.register("migration_shadowed_messages", "Messages that were only shown", shadowed);
         Self {
