@@ -147,7 +147,11 @@ fn a_contract_is_no_fresh_one_because_its_provider_was_away() {
     let stage = Stage::start(TwinsConfig::ephemeral().dialect(Vendor::WuKongIm, "published"));
     let ne = config::netease("ne", &stage.netease().url(), "[providers.ne.limits]\nin_flight = 64\n");
     let wk = provider(&stage, "wk", "");
-    let with = format!("{ne}{wk}{}{}", config::route("rooms", "to = \"room\"", "ne"), config::route("all", "", "wk"));
+    let with = format!(
+        "{ne}{wk}{}{}",
+        config::route("rooms", "to = \"room\"", "ne"),
+        config::route("all", "", "wk")
+    );
     let without = format!("{wk}{}", config::route("all", "", "wk"));
     let place = Place::new(&with);
     let server = place.serve();

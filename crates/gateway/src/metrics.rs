@@ -47,7 +47,11 @@ impl Metrics {
             requests.clone(),
         );
         let reloads = Family::default();
-        registry.register("interline_config_reloads", "Reloads of the configuration, by result", reloads.clone());
+        registry.register(
+            "interline_config_reloads",
+            "Reloads of the configuration, by result",
+            reloads.clone(),
+        );
         for result in [DONE, REFUSED] {
             // Counted from the start, so that the first one is a step and no beginning.
             drop(reloads.get_or_create(&Reload { result }));

@@ -193,9 +193,7 @@ impl From<Denied> for Problem {
             }
             Denied::Conflict(detail) => Self::new(StatusCode::CONFLICT, "conflict", detail),
             Denied::NoProvider(name) => Self::no_provider(&name),
-            Denied::NoMigration(_) => {
-                Self::new(StatusCode::NOT_FOUND, "not_found", format!("{denied}"))
-            }
+            Denied::NoMigration(_) => Self::new(StatusCode::NOT_FOUND, "not_found", format!("{denied}")),
             Denied::NotFound => Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such batch"),
             Denied::Ledger(error) => ledger(&error),
         }

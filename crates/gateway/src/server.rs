@@ -61,7 +61,10 @@ impl fmt::Display for ServeError {
             Self::Ledger(error) => write!(f, "cannot open the ledger that ledger.url names: {error}"),
             Self::Engine(error) => write!(f, "cannot start the engine: {error}"),
             Self::Listen(address, error) => {
-                write!(f, "cannot listen on {address}: {error}; free it, or change server.listen or the `listen` of a façade")
+                write!(
+                    f,
+                    "cannot listen on {address}: {error}; free it, or change server.listen or the `listen` of a façade"
+                )
             }
         }
     }
@@ -126,9 +129,8 @@ impl Server {
         let (closing, closes) = watch::channel(false);
         let gateway = Arc::new(Gateway::new(config, engine.clone(), closes));
         let router = api::router(Arc::clone(&gateway));
-        let door = |(listen, listener)| {
-            Door { listener, router: facades::router(Arc::clone(&gateway), listen) }
-        };
+        let door =
+            |(listen, listener)| Door { listener, router: facades::router(Arc::clone(&gateway), listen) };
         let others = doors.into_iter().map(door).collect();
         Ok(Self { listener, address, others, engine, ledger, router, gateway, closing })
     }
@@ -150,7 +152,10 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         tracing::info!(listen = %self.address, "serving");
         for Door { listener, .. } in &self.others {
-            tracing::info!(listen = listener.local_addr().ok().map(tracing::field::display), "serving façades");
+            tracing::info!(
+                listen = listener.local_addr().ok().map(tracing::field::display),
+                "serving façades"
+            );
         }
         let graceful = GracefulShutdown::new();
         let beside = [

@@ -228,7 +228,8 @@ impl<'s> Table<'s> {
                 let unsigned = number.to_u128().and_then(|whole| i128::try_from(whole).ok());
                 let whole = unsigned.or_else(|| number.to_i128());
                 // What is far out of every range is so to either side.
-                let whole = whole.map(|whole| f64::from(whole.clamp(i32::MIN.into(), i32::MAX.into()) as i32));
+                let whole =
+                    whole.map(|whole| f64::from(whole.clamp(i32::MIN.into(), i32::MAX.into()) as i32));
                 number.to_f64().or(whole)
             }
             Value::String(tag, text) if self.source.is_override(*tag) => text.parse().ok(),
