@@ -32,6 +32,11 @@ pub(crate) fn meaning(envelope: &Envelope<'_>, source: Source) -> (Failure, Sign
     (failure.vendor(envelope.code, words(envelope)), signal)
 }
 
+/// Whether a code says that the token is no good.
+pub(crate) const fn is_of_token(code: i64) -> bool {
+    matches!(code, 1501..=1507)
+}
+
 /// The vendor's own words: the short name, then the detail.
 pub(crate) fn words(envelope: &Envelope<'_>) -> String {
     match (&*envelope.message, &*envelope.detail) {
@@ -63,7 +68,7 @@ fn classify(envelope: &Envelope<'_>, source: Source) -> (Failure, Signal) {
         1303 => refused(Code::RecipientRefused, "the recipient is not a friend of the sender"),
         1402 => refused(Code::Muted, "the sender is muted in the group"),
         1403 => refused(Code::Muted, "the group is muted"),
-        1501..=1507 => bad_token(source),
+        code if is_of_token(code) => bad_token(source),
         // The hook that runs before a send is broken; the message was not queued.
         90004 | 90007 => {
             let failure = Failure::refused(Code::VendorUnavailable, "the server's own webhook failed");

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::check::{Way, way};
-use crate::codes::{Source, meaning, rate_limited, words};
+use crate::codes::{Source, is_of_token, meaning, rate_limited, words};
 use crate::dialect::Dialect;
 use crate::wire::{AdminToken, BatchSent, Envelope, SendStatus, Sent};
 
@@ -40,6 +40,11 @@ pub(crate) fn decode(call: &Call, reply: &Reply, dialect: Dialect, can_login: bo
         }
         (status, _) => by_status(call, status),
     }
+}
+
+/// Whether the server stopped at the token: it looks at that before it does anything.
+pub(crate) fn refuses_token(reply: &Reply) -> bool {
+    serde_json::from_slice::<Envelope<'_>>(&reply.body).is_ok_and(|envelope| is_of_token(envelope.code))
 }
 
 /// A reply that is not the API's own.

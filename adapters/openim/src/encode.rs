@@ -173,10 +173,10 @@ pub(crate) fn login(admin_user_id: &str, secret: &str, seal: &Seal<'_>) -> Optio
     Some(post("/auth/get_admin_token", body, &format!("login-{}", seal.nonce)))
 }
 
-/// The headers of any request. One that is passed on has a trace id of its own, which stays.
-pub(crate) fn credentials(token: &str, seal: &Seal<'_>) -> Vec<Header> {
-    let header = |name, value: &str, secret| Header { name, value: value.to_owned(), secret };
-    vec![header("operationID", seal.nonce, false), header("token", token, true)]
+/// The headers that a request is let in by. One that is passed on has a trace id of its own, which stays: it is
+/// what its caller looks for in the server's log.
+pub(crate) fn credentials(token: &str) -> Vec<Header> {
+    vec![Header { name: "token", value: token.to_owned(), secret: true }]
 }
 
 /// Asks whether a single send succeeded. The server remembers by the trace id alone, for a day, and

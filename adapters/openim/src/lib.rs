@@ -124,7 +124,11 @@ impl Adapter for OpenIm {
     }
 
     fn credentials(&self, seal: &Seal<'_>) -> Vec<Header> {
-        encode::credentials(self.token(seal), seal)
+        encode::credentials(self.token(seal))
+    }
+
+    fn refuses_token(&self, reply: &Reply) -> bool {
+        decode::refuses_token(reply)
     }
 
     fn lookup(&self, sent: &Sent<'_>, seal: &Seal<'_>) -> Option<Exchange<Finding>> {

@@ -49,6 +49,12 @@ pub trait Adapter: Send + Sync + fmt::Debug {
         Vec::new()
     }
 
+    /// Whether a reply to any request of the account says that its token is no good, which proves that nothing
+    /// was acted on.
+    fn refuses_token(&self, _reply: &Reply) -> bool {
+        false
+    }
+
     /// How the vendor can be asked for a message whose outcome is unknown.
     fn lookup(&self, _sent: &Sent<'_>, _seal: &Seal<'_>) -> Option<Exchange<Finding>> {
         None

@@ -41,7 +41,7 @@ pub(super) fn batch(report: &Report<'_>, entries: Vec<(String, bool)>, send_time
         Ok(told) => told,
         Err(failure) => return codes::answer(failure, None),
     };
-    if let Some(answer) = none_reached(told, &entries) {
+    if let Some(answer) = none_reached(told) {
         return answer;
     }
     let (mut results, mut failed) = (Vec::new(), Vec::new());
@@ -67,13 +67,23 @@ pub(super) fn nobody(entries: Vec<(String, bool)>) -> Answer {
     lists(Vec::new(), entries.into_iter().map(|(id, _)| id).collect())
 }
 
-/// Where all messages fared alike, and lists could not say how: nobody can tell of any, or all were
-/// withdrawn before they left.
-fn none_reached(told: &[Told], entries: &[(String, bool)]) -> Option<Answer> {
-    let first = told.first().filter(|_| entries.iter().all(|(_, sent)| *sent))?;
-    let all = |alike: fn(Status) -> bool| told.iter().all(|told| alike(told.result.status));
-    let withdrawn = |status| matches!(status, Status::Expired | Status::Cancelled);
-    (all(|status| status == Status::Unknown) || all(withdrawn)).then(|| codes::of(first))
+/// Where all messages fared alike, and lists could not say how: nobody can tell of any, or none left and each may
+/// another time. Callers take who stands in the list of failures for lost. Recipients to whom nothing was sent
+/// count as little as they do at the server.
+fn none_reached(told: &[Told]) -> Option<Answer> {
+    let first = told.first()?;
+    let all = |alike: fn(&Told) -> bool| told.iter().all(alike);
+    let lost = |told: &Told| told.result.status == Status::Unknown;
+    (all(lost) || all(is_withdrawn)).then(|| codes::of(first))
+}
+
+/// Whether it surely was not sent, and may be another time.
+fn is_withdrawn(told: &Told) -> bool {
+    match told.result.status {
+        Status::Expired | Status::Cancelled => true,
+        Status::Rejected => told.result.error.as_deref().is_some_and(|failure| failure.retryable),
+        Status::Queued | Status::Sending | Status::Accepted | Status::Unknown => false,
+    }
 }
 
 /// The server writes a list without entries as `null`.

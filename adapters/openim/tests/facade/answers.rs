@@ -90,6 +90,29 @@ fn a_batch_that_was_withdrawn_whole_is_busy_and_a_part_of_one_failed() {
 }
 
 #[test]
+fn a_batch_that_an_outage_stopped_is_busy_and_fails_nobody() {
+    for failure in [
+        Failure::not_sent(ErrorCode::VendorUnavailable, "no server"),
+        Failure::refused(ErrorCode::RateLimited, "slower").for_now(),
+    ] {
+        let down = || failed(1, Status::Rejected, failure.clone());
+        let (http, body) = post(BATCH, &two()).rendered(&[down(), down()]);
+        assert_eq!((http, &body["errCode"]), (429, &json!(429)), "{body}");
+        let (_, body) = post(BATCH, &two()).rendered(&[down(), told(2, Status::Accepted, "imkit")]);
+        assert_eq!(body["data"]["failedUserIDs"], json!(["u1"]));
+    }
+}
+
+#[test]
+fn who_was_not_sent_to_does_not_make_a_lost_batch_a_success() {
+    let body = with(two(), "recvIDs", json!(["", "u1"]));
+    let (_, answer) = post(BATCH, &body).rendered(&[failed(1, Status::Unknown, unknown())]);
+    assert_eq!(answer["errCode"], 500, "{answer}");
+    let (_, answer) = post(BATCH, &body).rendered(&[told(1, Status::Accepted, "imkit")]);
+    assert_eq!(answer["data"]["failedUserIDs"], json!([""]));
+}
+
+#[test]
 fn everyone_is_told_of_in_one_entry_without_a_name() {
     let body = with(two(), "isSendAll", json!(true));
     let mut at_home = told(1, Status::Accepted, "openim");

@@ -23,6 +23,20 @@ fn tokens_are_fetched_by_one_request_and_last_for_a_duration() {
     assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["userID"], "boss");
 }
 
+#[test]
+fn what_is_passed_on_keeps_its_trace_id_and_is_repeated_for_token_codes_alone() {
+    let adapter = adapter("main");
+    let credentials = adapter.credentials(&build::seal());
+    assert_eq!(credentials.iter().map(|header| header.name).collect::<Vec<_>>(), ["token"]);
+    for code in 1501..=1507 {
+        assert!(adapter.refuses_token(&error(code, "")), "{code}");
+    }
+    for code in [0, 500, 1001, 1002, 1500, 1508] {
+        assert!(!adapter.refuses_token(&error(code, "")), "{code}");
+    }
+    assert!(!adapter.refuses_token(&build::reply(502, &json!("no envelope"))));
+}
+
 // Trap 8.
 #[test]
 fn only_token_codes_ask_for_a_new_token_and_had_no_effect() {
