@@ -26,6 +26,7 @@ pub static FACADE: Facade = Facade {
         Endpoint { method: "POST", path: "/messages/batch", serve: request::batch },
         Endpoint { method: "POST", path: "/messages", serve: request::single },
     ],
+    broadcasts: &[],
     check,
     admit,
     is_ours,

@@ -39,6 +39,12 @@ pub static FACADE: Facade = Facade {
         Endpoint { method: "POST", path: "/msg/sendMsg.action", serve: direct::single },
         Endpoint { method: "GET", path: admit::LIVENESS, serve: alive },
     ],
+    broadcasts: &[
+        "/msg/broadcastMsg.action",
+        "/chatroom/broadcast.action",
+        "/im/v2/broadcast_notification",
+        "/im/v2.1/broadcast_notification",
+    ],
     check: admit::check,
     admit: admit::admit,
     is_ours: admit::is_ours,

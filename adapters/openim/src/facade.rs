@@ -33,6 +33,7 @@ pub static FACADE: Facade = Facade {
     answer_within: Duration::from_secs(8),
     queues: true,
     endpoints: &ENDPOINTS,
+    broadcasts: &[],
     check,
     admit,
     is_ours,

@@ -41,6 +41,7 @@ pub static FACADE: Facade = Facade {
         Endpoint { method: "POST", path: "/message/send", serve: single::serve },
         Endpoint { method: "GET", path: "/health", serve: health },
     ],
+    broadcasts: &[],
     check,
     admit,
     is_ours,

@@ -26,10 +26,14 @@ pub struct Facade {
     pub queues: bool,
     /// The paths, without the prefix.
     pub endpoints: &'static [Endpoint],
+    /// Further paths, not served, that reach everybody: passed on only for apps that may broadcast. Whatever
+    /// stands below one counts too.
+    pub broadcasts: &'static [&'static str],
     /// Everything that is wrong with the credentials; paths name the keys. None given at all is no error.
     pub check: fn(&Settings) -> Vec<FieldError>,
     /// Whether who asks may: compared in constant time, and anybody may where no credentials are configured.
-    /// The error is the answer to give.
+    /// The error is the answer to give. It is asked before there is a body too: one of more than a few KiB is
+    /// read for those alone who may without it.
     pub admit: fn(&Asking<'_>) -> Result<(), Answer>,
     /// Whether a request is one of this vendor's by what it carries (never by its secret's being right): how
     /// the owner of a path that is not served is found, on a listener that façades share.
@@ -77,7 +81,7 @@ pub struct Incoming {
     pub query: Option<String>,
     /// Names in lower case, in the order they came; a value that is no text is left out.
     pub headers: Vec<(String, String)>,
-    /// The body, at most `server.max_body_mb`, any content coding undone.
+    /// The body, at most `server.max_body_mb` and in no content coding.
     pub body: Vec<u8>,
 }
 

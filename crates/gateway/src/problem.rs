@@ -104,6 +104,13 @@ impl Problem {
         )
     }
 
+    pub(crate) fn foreign_to(facade: &str) -> Self {
+        Self::forbidden(format!(
+            "the façade {facade} has no credentials: only requests to localhost, 127.0.0.1 or [::1] that come from \
+             no other web page are answered; give it some for anything else"
+        ))
+    }
+
     pub(crate) fn no_path(method: &Method, path: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {method} {path}"))
     }

@@ -1,23 +1,30 @@
 //! From HTTP to what façades read, and from what they say to HTTP.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use interline_core::error::{ErrorCode, Failure};
 use interline_core::facade::{Answer, Incoming};
+use tokio::time::timeout;
 
 use crate::body::{self, Limits};
+use crate::problem::Problem;
 
 /// The providers that were used.
 pub(super) const PROVIDERS: HeaderName = HeaderName::from_static("interline-provider");
 /// Stands where all of an answer came from memory.
 pub(super) const REPEATED: HeaderName = HeaderName::from_static("interline-repeated");
+
+/// The most of a body that is read of whoever has not said who he is: a login fits.
+const LITTLE: usize = 8 << 10;
+/// And for how long.
+const LITTLE_WAIT: Duration = Duration::from_secs(5);
 
 /// What metrics call the endpoint: it travels with the response.
 #[derive(Debug, Clone)]
@@ -38,15 +45,37 @@ pub(super) async fn whole(body: Body, headers: &HeaderMap, limits: Limits) -> Re
         let detail = "a body in a content coding is not read: send it without Content-Encoding";
         return Err(Failure::not_sent(ErrorCode::InvalidMessage, detail).for_good());
     }
-    body::whole(body, headers, limits).await.map_err(|problem| {
-        let (status, detail) = problem.said();
-        let code = match status {
-            StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::TooLarge,
-            StatusCode::REQUEST_TIMEOUT => ErrorCode::Timeout,
-            _ => ErrorCode::InvalidMessage,
-        };
-        Failure::not_sent(code, detail).for_good()
-    })
+    body::whole(body, headers, limits).await.map_err(|problem| unread(&problem))
+}
+
+/// Why there is no whole body, for façades.
+pub(super) fn unread(problem: &Problem) -> Failure {
+    let (status, detail) = problem.said();
+    let code = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::TooLarge,
+        StatusCode::REQUEST_TIMEOUT => ErrorCode::Timeout,
+        _ => ErrorCode::InvalidMessage,
+    };
+    Failure::not_sent(code, detail).for_good()
+}
+
+/// A whole body of a few KiB that came at once; none of any other, which is not kept.
+pub(super) async fn little(mut body: Body) -> Option<Bytes> {
+    let read = async {
+        let mut all = BytesMut::new();
+        while let Some(piece) = body::next_piece(&mut body).await.ok()? {
+            if all.len() + piece.len() > LITTLE {
+                return None;
+            }
+            all.extend_from_slice(&piece);
+        }
+        Some(all.freeze())
+    };
+    let all = timeout(LITTLE_WAIT, read).await.ok().flatten();
+    if all.is_none() {
+        body::drain(body).await;
+    }
+    all
 }
 
 /// The request as façades read it, its path as it stands.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::request::Parts;
 use interline_core::adapter::Settings;
 use interline_core::error::{ErrorCode, Failure};
@@ -52,6 +53,12 @@ impl Front {
         self.facade.serves.endpoints.iter().find(same)
     }
 
+    /// Whether the request is one of this vendor's by what it carries.
+    fn owns(&self, incoming: &mut Incoming, path: &str) -> bool {
+        self.below(path).clone_into(&mut incoming.path);
+        (self.facade.serves.is_ours)(incoming)
+    }
+
     fn fail(&self, failure: &Failure) -> Answer {
         (self.facade.serves.fail)(failure)
     }
@@ -80,7 +87,7 @@ enum Refused {
 impl Refused {
     fn answer(self, front: &Front) -> Response {
         match self {
-            Self::Stranger => Problem::foreign_host().into_response(),
+            Self::Stranger => Problem::foreign_to(&front.facade.name).into_response(),
             Self::Answer(answer) => exchange::response(answer, &front.label),
         }
     }
@@ -138,6 +145,46 @@ impl Facades {
     fn on(&self, listen: Option<SocketAddr>) -> impl Iterator<Item = &Arc<Front>> {
         self.0.iter().filter(move |front| front.facade.listen == listen)
     }
+
+    /// Those that serve a path; first those whose request it is by what it carries.
+    fn serving(&self, listen: Option<SocketAddr>, incoming: &mut Incoming, path: &str) -> Vec<Arc<Front>> {
+        let named = |front: &&Arc<Front>| front.endpoint(&incoming.method, path).is_some();
+        let mut fronts: Vec<Arc<Front>> = self.on(listen).filter(named).map(Arc::clone).collect();
+        if fronts.len() > 1 {
+            fronts.sort_by_cached_key(|front| !front.owns(incoming, path));
+        }
+        fronts
+    }
+
+    /// Whether a request that none of these is to answer is another façade's, whose vendor has the path too.
+    fn is_of_another(
+        &self,
+        listen: Option<SocketAddr>,
+        fronts: &[Arc<Front>],
+        (incoming, path): (&mut Incoming, &str),
+    ) -> bool {
+        let other = |front: &&Arc<Front>| !fronts.iter().any(|known| Arc::ptr_eq(known, front));
+        !fronts.iter().any(|front| front.owns(incoming, path))
+            && self.on(listen).filter(other).any(|front| front.owns(incoming, path))
+    }
+}
+
+/// The first façade that lets a request in; else the answer of the first one that did not.
+fn admitted<'f>(
+    fronts: impl IntoIterator<Item = &'f Arc<Front>>,
+    (incoming, path): (&mut Incoming, &str),
+    clock: &Clock,
+    from_here: bool,
+) -> Result<&'f Arc<Front>, Option<Response>> {
+    let mut refused = None;
+    for front in fronts {
+        front.below(path).clone_into(&mut incoming.path);
+        match front.admit(incoming, clock, from_here) {
+            Ok(()) => return Ok(front),
+            Err(why) => drop(refused.get_or_insert_with(|| why.answer(front))),
+        }
+    }
+    Err(refused)
 }
 
 /// What is served on an address that is only façades'.
@@ -156,9 +203,10 @@ pub(crate) async fn main(State(gateway): State<Arc<Gateway>>, request: Request) 
 async fn serve(gateway: Arc<Gateway>, on: Option<SocketAddr>, request: Request) -> Response {
     let clock = Clock::now();
     let (parts, body) = request.into_parts();
+    let path = parts.uri.path();
+    let mut incoming = exchange::incoming(&parts, Bytes::new());
     let standing = gateway.standing();
-    let named = |front: &&Arc<Front>| front.endpoint(parts.method.as_str(), parts.uri.path()).is_some();
-    let fronts: Vec<Arc<Front>> = standing.facades.on(on).filter(named).map(Arc::clone).collect();
+    let fronts = standing.facades.serving(on, &mut incoming, path);
     let Some(first) = fronts.first() else {
         return pass::other(&gateway, on, (parts, body), &clock).await;
     };
@@ -166,22 +214,33 @@ async fn serve(gateway: Arc<Gateway>, on: Option<SocketAddr>, request: Request) 
         let failure = Failure::not_sent(ErrorCode::Cancelled, "Interline is stopping; send it again");
         return exchange::response(first.fail(&failure), &first.label);
     }
-    let body = match exchange::whole(body, &parts.headers, standing.limits).await {
-        Ok(body) => body,
-        Err(failure) => return exchange::response(first.fail(&failure), &first.label),
-    };
     let from_here = asks_this_machine(&parts.headers);
-    let mut incoming = exchange::incoming(&parts, body);
-    let mut refused = None;
-    for front in &fronts {
-        front.below(parts.uri.path()).clone_into(&mut incoming.path);
-        match front.admit(&incoming, &clock, from_here) {
-            Ok(()) => return answer(gateway, Arc::clone(front), (parts, incoming), clock).await,
-            Err(why) => drop(refused.get_or_insert(why)),
-        }
+    // Who may not by the headers alone is read a few KiB of, in case it is those that say who he is.
+    let known = admitted(&fronts, (&mut incoming, path), &clock, from_here);
+    if known.is_err() && standing.facades.is_of_another(on, &fronts, (&mut incoming, path)) {
+        return pass::other(&gateway, on, (parts, body), &clock).await;
     }
-    let refused = refused.unwrap_or(Refused::Stranger);
-    refused.answer(first)
+    let body = match known {
+        Ok(front) => exchange::whole(body, &parts.headers, standing.limits)
+            .await
+            .map_err(|failure| exchange::response(front.fail(&failure), &front.label)),
+        Err(refused) => exchange::little(body).await.ok_or_else(|| refused.unwrap_or_else(|| no_path(&parts))),
+    };
+    match body {
+        Ok(body) => incoming.body = body.into(),
+        Err(answer) => return answer,
+    }
+    // What is in force may be another since the first byte.
+    let standing = gateway.standing();
+    let fronts = standing.facades.serving(on, &mut incoming, path);
+    match admitted(&fronts, (&mut incoming, path), &clock, from_here) {
+        Ok(front) => answer(gateway, Arc::clone(front), (parts, incoming), clock).await,
+        Err(refused) => refused.unwrap_or_else(|| no_path(&parts)),
+    }
+}
+
+fn no_path(parts: &Parts) -> Response {
+    Problem::no_path(&parts.method, parts.uri.path()).into_response()
 }
 
 /// Answers a request that was admitted.
@@ -192,7 +251,7 @@ async fn answer(
     clock: Clock,
 ) -> Response {
     let Some(endpoint) = front.endpoint(parts.method.as_str(), parts.uri.path()) else {
-        return Problem::no_path(&parts.method, parts.uri.path()).into_response();
+        return no_path(&parts);
     };
     // A caller that goes away must not tear down a call under way.
     let serving = Arc::clone(&front);

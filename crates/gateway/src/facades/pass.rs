@@ -5,15 +5,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use interline_core::error::{ErrorCode, Failure};
+use interline_core::facade::{Endpoint, Incoming};
 use interline_engine::{Passed, Passing};
 use serde_json::Value;
 
 use super::exchange::{self, name_providers};
-use super::{Clock, Front};
+use super::{Clock, Facades, Front, admitted, no_path};
 use crate::api::Gateway;
 use crate::body;
 use crate::keys::asks_this_machine;
@@ -34,7 +36,10 @@ const OF_ONE_HOP: [&str; 11] = [
     "upgrade",
 ];
 
-/// Answers a path that no façade of the address serves.
+/// Methods that are for proxies and for those who look for them.
+const NOT_PASSED_ON: [&str; 2] = ["TRACE", "CONNECT"];
+
+/// Answers a path that no façade of the address serves to who asks.
 pub(super) async fn other(
     gateway: &Gateway,
     on: Option<SocketAddr>,
@@ -42,41 +47,114 @@ pub(super) async fn other(
     clock: &Clock,
 ) -> Response {
     let path = parts.uri.path();
-    let standing = gateway.standing();
-    let mut fronts: Vec<&Arc<Front>> = standing.facades.on(on).collect();
     let mut incoming = exchange::incoming(&parts, Bytes::new());
-    // A façade that has its address for itself owns all of it.
-    if on.is_none() || fronts.len() > 1 {
-        fronts.retain(|front| {
-            front.below(path).clone_into(&mut incoming.path);
-            (front.facade.serves.is_ours)(&incoming)
-        });
-    }
-    let Some(first) = fronts.first() else {
-        return Problem::no_path(&parts.method, path).into_response();
-    };
+    let standing = gateway.standing();
+    let fronts = owners(&standing.facades, on, (&mut incoming, path));
+    let Some(first) = fronts.first() else { return no_path(&parts) };
     // Where nothing is passed on, nobody has to say who he is to hear so.
     if fronts.iter().all(|front| front.facade.passthrough.is_none()) {
         return not_served(first, &parts);
     }
-    let bytes = match body::whole(body, &parts.headers, standing.limits).await {
+    let from_here = asks_this_machine(&parts.headers);
+    let known = admitted(&fronts, (&mut incoming, path), clock, from_here);
+    let body = match known {
+        Ok(front) => body::whole(body, &parts.headers, standing.limits).await.map_err(|problem| {
+            exchange::response(front.fail(&exchange::unread(&problem)), &front.label)
+        }),
+        Err(refused) => exchange::little(body).await.ok_or_else(|| refused.unwrap_or_else(|| no_path(&parts))),
+    };
+    let bytes = match body {
         Ok(bytes) => bytes,
-        Err(problem) => return problem.into_response(),
+        Err(answer) => return answer,
     };
     incoming.body = bytes.to_vec();
-    let from_here = asks_this_machine(&parts.headers);
-    let mut refused = None;
-    for front in &fronts {
-        front.below(path).clone_into(&mut incoming.path);
-        match front.admit(&incoming, clock, from_here) {
-            Ok(()) => return forward(gateway, front, &parts, bytes).await,
-            Err(why) => drop(refused.get_or_insert(why)),
+    let standing = gateway.standing();
+    let fronts = owners(&standing.facades, on, (&mut incoming, path));
+    match admitted(&fronts, (&mut incoming, path), clock, from_here) {
+        Ok(front) => forward(gateway, front, &parts, bytes).await,
+        Err(refused) => refused.unwrap_or_else(|| no_path(&parts)),
+    }
+}
+
+/// The façades whose request it is. One that has its address for itself owns all of it.
+fn owners(
+    facades: &Facades,
+    on: Option<SocketAddr>,
+    (incoming, path): (&mut Incoming, &str),
+) -> Vec<Arc<Front>> {
+    let mut fronts: Vec<Arc<Front>> = facades.on(on).map(Arc::clone).collect();
+    if on.is_none() || fronts.len() > 1 {
+        fronts.retain(|front| front.owns(incoming, path));
+    }
+    fronts
+}
+
+/// A path as any server may read it, in lower case: percent signs and parameters undone, empty segments left
+/// out. None where it leads up or says nothing plainly.
+fn plain(path: &str) -> Option<String> {
+    let decoded = percent_decoded(path.strip_prefix('/')?)?;
+    let mut plain = String::with_capacity(decoded.len() + 1);
+    for segment in decoded.split(['/', '\\']) {
+        let segment = segment.split_once(';').map_or(segment, |(segment, _)| segment);
+        match segment {
+            "" => {}
+            "." | ".." => return None,
+            segment => {
+                plain.push('/');
+                plain.push_str(&segment.to_ascii_lowercase());
+            }
         }
     }
-    match refused {
-        Some(refused) => refused.answer(first),
-        None => Problem::no_path(&parts.method, path).into_response(),
+    (!decoded.contains(char::is_control)).then_some(plain)
+}
+
+/// None where a percent sign stands for no byte, or where it takes more than one turn to get rid of all.
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(rest.next()?).to_digit(16);
+        let decoded = u8::try_from(digit()? * 16 + digit()?).ok()?;
+        if decoded == b'%' {
+            return None;
+        }
+        bytes.push(decoded);
     }
+    String::from_utf8(bytes).ok()
+}
+
+/// What a request to be passed on may not be.
+enum Barred {
+    /// It is nobody's business there.
+    Path,
+    /// It reaches everybody, and the app may not.
+    Broadcast,
+}
+
+/// Whether a request may be passed on: nothing that is served here goes round it, however it is spelt, and
+/// nothing that the app may not do.
+fn barred(front: &Front, method: &str, path: &str) -> Option<Barred> {
+    let Some(plain) = plain(front.below(path)).filter(|_| !NOT_PASSED_ON.contains(&method)) else {
+        return Some(Barred::Path);
+    };
+    let serves = front.facade.serves;
+    let below = plain.strip_prefix(serves.prefix).filter(|_| !serves.prefix.is_empty()).unwrap_or(&plain);
+    let is_served = |endpoint: &Endpoint| {
+        endpoint.method == method && [below, &*plain].iter().any(|path| endpoint.path.eq_ignore_ascii_case(path))
+    };
+    if serves.endpoints.iter().any(is_served) {
+        return Some(Barred::Path);
+    }
+    let reaches_all = |known: &&str| {
+        let rest = below.strip_prefix(known.to_ascii_lowercase().as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let broadcast = serves.broadcasts.iter().any(reaches_all) && !front.app.caller.broadcast;
+    broadcast.then_some(Barred::Broadcast)
 }
 
 fn not_served(front: &Front, parts: &Parts) -> Response {
@@ -85,9 +163,25 @@ fn not_served(front: &Front, parts: &Parts) -> Response {
     exchange::response((front.facade.serves.absent)(words), &front.label)
 }
 
+fn not_passed_on(front: &Front, parts: &Parts) -> Response {
+    let (method, path) = (&parts.method, parts.uri.path());
+    let words = format!("the façade {} does not pass {method} {path} on", front.facade.name);
+    exchange::response((front.facade.serves.absent)(&words), &front.label)
+}
+
 async fn forward(gateway: &Gateway, front: &Front, parts: &Parts, body: Bytes) -> Response {
     let path = parts.uri.path();
     let Some(provider) = &front.facade.passthrough else { return not_served(front, parts) };
+    match barred(front, parts.method.as_str(), path) {
+        None => {}
+        Some(Barred::Path) => return not_passed_on(front, parts),
+        Some(Barred::Broadcast) => {
+            let app = &front.app.caller.app;
+            let detail = format!("the app {app} may not do this: it needs the scope \"broadcast\"");
+            let failure = Failure::not_sent(ErrorCode::Forbidden, detail).for_good();
+            return exchange::response(front.fail(&failure), &front.label);
+        }
+    }
     let mut target = front.below(path).to_owned();
     if let Some(query) = parts.uri.query() {
         target.push('?');
@@ -96,7 +190,7 @@ async fn forward(gateway: &Gateway, front: &Front, parts: &Parts, body: Bytes) -
     let passing = Passing {
         method: parts.method.as_str(),
         path: &target,
-        headers: end_to_end(&parts.headers).filter(|(_, value)| !is_credential(front, value)).collect(),
+        headers: end_to_end(&parts.headers).filter(|header| !is_credential(front, *header)).collect(),
         body,
     };
     match gateway.engine.pass(provider, passing).await {
@@ -113,10 +207,10 @@ async fn forward(gateway: &Gateway, front: &Front, parts: &Parts, body: Bytes) -
     }
 }
 
-/// Whether a header holds what a caller is known by here: that is nobody else's business.
-fn is_credential(front: &Front, value: &[u8]) -> bool {
-    let known = front.credentials.values().filter_map(Value::as_str);
-    known.into_iter().any(|known| known.as_bytes() == value)
+/// Whether a header holds what a caller is known by here, or is for that: it is nobody else's business.
+fn is_credential(front: &Front, (name, value): (&str, &[u8])) -> bool {
+    let mut known = front.credentials.values().filter_map(Value::as_str);
+    front.facade.serves.credentials.contains(&name) || known.any(|known| known.as_bytes() == value)
 }
 
 fn end_to_end(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {

@@ -46,6 +46,14 @@ pub(super) async fn send(
             forwarded
         }
     };
+    let mut forwarded = forwarded;
+    if let (Err(failure), Some(route)) = (&mut forwarded.told, &front.facade.route)
+        && !gateway.engine.has_route(route)
+    {
+        // A reload took it away between the look at the façade and the one at the routes.
+        let detail = "the configuration changed meanwhile; send it again";
+        *failure = Failure::not_sent(ErrorCode::VendorUnavailable, detail);
+    }
     if let Err(failure) = &forwarded.told {
         tracing::debug!(facade = %front.facade.name, code = failure.code.as_str(), why = failure.message, "nothing was sent");
     }

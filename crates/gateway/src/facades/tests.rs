@@ -21,7 +21,7 @@ struct House {
     twins: Twins,
     stop: Option<oneshot::Sender<()>>,
     run: tokio::task::JoinHandle<()>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 struct Said {
@@ -65,7 +65,7 @@ impl House {
         let address = server.local_addr();
         let (stop, stopped) = oneshot::channel::<()>();
         let run = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { address, twins, stop: Some(stop), run, _folder: folder }
+        Self { address, twins, stop: Some(stop), run, folder }
     }
 
     async fn ask_at(
@@ -95,6 +95,16 @@ impl House {
 
     async fn send(&self, token: &str, to: &str, text: &str) -> Said {
         self.ask(("POST", "/message/send"), &[("token", token)], &message(to, text)).await
+    }
+
+    /// Puts the configuration in force with something else in it.
+    async fn reload(&self, from: &str, to: &str) {
+        let path = self.folder.path().join("config.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+        let said = self.ask(("POST", "/v1/config/reload"), &[], "{}").await;
+        assert_eq!(said.status, 200, "{}", said.text);
     }
 
     async fn close(mut self) {
@@ -255,5 +265,153 @@ async fn a_slow_vendor_is_not_waited_for_beyond_the_time() {
         again.text
     );
     assert_eq!(house.twins.wukongim().calls(), calls);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_large_body_of_whoever_may_not_ask_is_not_read() {
+    let house = House::open(&wukongim("one", "t-1", "")).await;
+    let large = house.send("t-9", "u1", &"x".repeat(2 << 20)).await;
+    assert_eq!(large.status, 401, "as for a small one: {}", large.text);
+    assert_eq!(house.send("t-9", "u1", "hi").await.status, 401);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_path_that_two_vendors_have_is_his_whose_request_it_is() {
+    let facades = "[[facades]]\nname = \"kit\"\nvendor = \"imkit\"\napi_key = \"k-1\"\n".to_owned()
+        + &wukongim("one", "t-1", "passthrough = \"wk\"");
+    let house = House::open(&facades).await;
+    let line = ("POST", "/messages");
+    let passed = house.ask(line, &[("token", "t-1")], "{}").await;
+    assert_eq!(passed.header("interline-provider"), "wk", "{} {}", passed.status, passed.text);
+    let kits = house.ask(line, &[("im-api-key", "k-9"), ("token", "t-1")], "{}").await;
+    assert!(kits.text.contains("INVALID_API_KEY"), "{}", kits.text);
+    let nobodys = house.ask(line, &[], "{}").await;
+    assert!(nobodys.status >= 400 && nobodys.header("interline-provider").is_empty(), "{}", nobodys.text);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_is_served_is_not_passed_on_by_another_spelling() {
+    let house = House::open(&wukongim("one", "t-1", "passthrough = \"wk\"")).await;
+    let token = [("token", "t-1")];
+    let body = message("u1", "hi");
+    for path in [
+        "/x/../message/send",
+        "/x/%2e%2E/message/send",
+        "/x%2f..%2fmessage/send",
+        "/./message/send",
+        "//message//send/",
+        "/message/%73end",
+        "/message/send;v=1",
+        "/message/%2573end",
+        "/Message/Send",
+    ] {
+        let said = house.ask(("POST", path), &token, &body).await;
+        assert_eq!((said.status, said.header("interline-provider")), (404, ""), "{path}: {}", said.text);
+        assert!(said.text.contains("does not pass"), "{}", said.text);
+    }
+    for method in ["TRACE", "CONNECT"] {
+        let said = house.ask((method, "/route"), &token, "").await;
+        assert_eq!((said.status, said.header("interline-provider")), (404, ""), "{method}: {}", said.text);
+    }
+    assert_eq!(house.twins.wukongim().total(), 0);
+    let passed = house.ask(("GET", "/route?uid=a%20b"), &token, "").await;
+    assert_eq!(passed.header("interline-provider"), "wk", "{} {}", passed.status, passed.text);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn broadcasts_are_passed_on_for_apps_alone_that_may() {
+    let facade = "[[facades]]\nname = \"ne\"\nvendor = \"netease\"\npassthrough = \"ne\"\n";
+    let provider = "[providers.ne]\nvendor = \"netease\"\nbase_url = \"http://127.0.0.1:1\"\napp_key = \"k\"\napp_secret = \"s\"\ndefault_sender = \"system\"\n";
+    for (app, refused) in [("app = \"slow\"\n", true), ("", false)] {
+        let house = House::open(&format!("{facade}{app}{provider}")).await;
+        for path in ["/nimserver/msg/broadcastMsg.action", "/msg/broadcastMsg.action"] {
+            let said = house.ask(("POST", path), &[], "body=x").await;
+            assert_eq!(said.json()["code"] == 403, refused, "{path}: {}", said.text);
+        }
+        let other = house.ask(("POST", "/nimserver/user/create.action"), &[], "accid=a").await;
+        assert_eq!(other.json()["code"], 503, "nobody is there: {}", other.text);
+        house.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_a_reload_overtakes_goes_by_what_is_in_force() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let house = House::open(&wukongim("one", "t-1", "route = \"rest\"")).await;
+    let body = message("u1", "hi");
+    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    let head = format!(
+        "POST /message/send HTTP/1.1\r\nhost: localhost\r\ntoken: t-1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&body.as_bytes()[..10]).await.unwrap();
+    // Only once somebody is answered has the other request been read so far.
+    assert_eq!(house.send("t-1", "u2", "hi").await.status, 200);
+    house.reload("\"rest\"", "\"others\"").await;
+    stream.write_all(&body.as_bytes()[10..]).await.unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.unwrap();
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    house.close().await;
+}
+
+/// A server that gives out tokens and knows the second one alone; what it was asked comes out.
+async fn forgetful() -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<String>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (asked, heard) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut tokens = 0;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut text = String::new();
+            while !text.contains("\r\n\r\n") {
+                let mut piece = [0; 4096];
+                let read = stream.read(&mut piece).await.unwrap();
+                text.push_str(&String::from_utf8_lossy(&piece[..read]));
+            }
+            let body = if text.starts_with("POST /auth/get_admin_token") {
+                tokens += 1;
+                json!({"errCode": 0, "data": {"token": format!("n{tokens}"), "expireTimeSeconds": 9_000}})
+            } else if text.contains("token: n2\r\n") {
+                json!({"errCode": 0, "data": {"ok": true}})
+            } else {
+                json!({"errCode": 1506, "errMsg": "TokenKickedError", "errDlt": ""})
+            };
+            drop(asked.send(text));
+            let body = body.to_string();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            drop(stream.write_all(answer.as_bytes()).await);
+        }
+    });
+    (address, heard)
+}
+
+#[tokio::test]
+async fn what_is_passed_on_under_a_token_that_is_no_good_is_repeated_under_another() {
+    let (address, mut heard) = forgetful().await;
+    let facades = format!(
+        "[[facades]]\nname = \"im\"\nvendor = \"openim\"\npassthrough = \"oim\"\n\
+         [providers.oim]\nvendor = \"openim\"\nbase_url = \"http://{address}\"\nsecret = \"s\"\n\
+         dialect = \"main\"\ndefault_sender = \"imAdmin\"\n"
+    );
+    let house = House::open(&facades).await;
+    let said = house.ask(("POST", "/user/get_users_info"), &[("operationid", "mine")], "{}").await;
+    assert_eq!(said.json()["data"]["ok"], true, "{} {}", said.status, said.text);
+    let mut asked = Vec::new();
+    while let Ok(text) = heard.try_recv() {
+        asked.push(text);
+    }
+    let passed: Vec<&String> = asked.iter().filter(|text| text.contains("/user/get_users_info")).collect();
+    assert_eq!((asked.len(), passed.len()), (4, 2), "{asked:?}");
+    assert!(passed.iter().all(|text| text.to_lowercase().contains("operationid: mine\r\n")), "{passed:?}");
     house.close().await;
 }
