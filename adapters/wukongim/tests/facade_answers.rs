@@ -70,8 +70,7 @@ fn what_may_have_arrived_is_neither_a_success_nor_a_no() {
     for code in ErrorCode::ALL {
         let unknown = [told(Status::Unknown, Some(Failure::unknown(code, "nobody can tell")))];
         let list = object(&json!({"subscribers": ["u"]}));
-        for (path, body) in
-            [(SEND, single(&json!({}))), (BATCH, json!([single(&json!({}))])), (BATCH, list)]
+        for (path, body) in [(SEND, single(&json!({}))), (BATCH, json!([single(&json!({}))])), (BATCH, list)]
         {
             let answer = (asked(path, &body).answer)(&Report { told: Ok(&unknown), now_ms: 1, batch_id: "" });
             assert_eq!(answer.status, 500, "{code}");

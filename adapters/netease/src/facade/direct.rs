@@ -176,7 +176,8 @@ fn whole(words: &[Word]) -> Option<Refused> {
         return open.alone();
     }
     let later = find(|word| matches!(word, Word::Later(_)));
-    let exists = |word: &Word| *word != Word::Taken && word.unsent().is_none_or(|refused| refused.code != 404);
+    let exists =
+        |word: &Word| *word != Word::Taken && word.unsent().is_none_or(|refused| refused.code != 404);
     let other = later.or_else(|| find(exists));
     if words.contains(&Word::Taken) {
         let words = match &other {

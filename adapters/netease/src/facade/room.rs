@@ -1,10 +1,12 @@
 //! Messages to one chat room: up to ten in `msgList`, or one flat. Results are told by `msgId`; the record of
-//! a message that was taken is made of strings throughout.
+//! a message that was taken is made of strings throughout. The canonical message's `id` is a digest of what it
+//! says, so that a resend which says something else is told from one that does not.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use interline_core::facade::{Answer, Asking, Mark, Report, Served, Told};
+use interline_core::shared::Digest;
 use serde_json::{Number, Value, json};
 
 use super::content::attached;
@@ -20,6 +22,11 @@ use crate::limits::{ACCID, ATTACH, ROOM_EXT, ROOM_MESSAGES};
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longest id that is a message's own client id at whatever vendor delivers it, in characters.
 const CLIENT_ID: usize = 64;
+
+/// What the ids of messages begin with that are made of what they say.
+const SAID: &str = "said-";
+/// The answer to a resend that says something else: the first message stands, and this one went nowhere.
+const OTHER: &str = "msgId is known with another content";
 
 /// `POST /chatroom/batchSendMsg.action`.
 pub(super) fn batch(asking: &Asking<'_>) -> Served {
@@ -117,7 +124,16 @@ impl Item {
         Ok(Self { id, kind, attach, ext, resend, extensions })
     }
 
-    fn message(&self, to: &str) -> Value {
+    /// The id of the message: a digest of all that a resend of it repeats.
+    fn said(&self, from: &str) -> String {
+        let mut extensions = self.extensions.clone();
+        extensions.remove("resendFlag");
+        let extensions = Value::Object(extensions).to_string();
+        let Digest(digest) = Digest::of(&(&self.id, from, self.kind, &self.attach, &self.ext, extensions));
+        format!("{SAID}{digest:032x}")
+    }
+
+    fn message(&self, from: &str, to: &str) -> Value {
         let mut parsed = attached(self.kind, &self.attach);
         if !self.ext.is_empty() {
             parsed.content.insert("ext".to_owned(), json!(self.ext));
@@ -126,7 +142,8 @@ impl Item {
         if let Some(kind) = parsed.msg_type {
             extensions.insert("msgType".to_owned(), kind.into());
         }
-        let mut message = members([("to", json!(to)), ("content", parsed.content.into())]);
+        let id = json!(self.said(from));
+        let mut message = members([("id", id), ("to", json!(to)), ("content", parsed.content.into())]);
         if self.id.chars().count() <= CLIENT_ID {
             message.insert("client_id".to_owned(), json!(self.id));
         }
@@ -184,15 +201,26 @@ impl Request {
 
     fn batch(&self, flags: Flags) -> Object {
         let to = format!("room:{}", self.room);
-        let messages: Vec<Value> = self.items.iter().map(|item| item.message(&to)).collect();
+        let messages: Vec<Value> = self.items.iter().map(|item| item.message(&self.from, &to)).collect();
         super::batch(&self.from, flags, messages)
     }
 
-    /// The word for each message. An id that the room holds already wants the flag of a resend.
-    fn word(item: &Item, told: Option<&Told>) -> Word {
+    /// The word for each message. An id that the room holds already wants the flag of a resend, and the first
+    /// content: what stands in the room is the first message.
+    fn word(&self, item: &Item, told: Option<&Told>) -> Word {
         let word = Word::of(told, Place::Room);
-        let known = told.is_some_and(|told| told.repeated && !told.same_request) && word == Word::Taken;
-        if known && !item.resend { Word::Failed(RESEND.to_owned()) } else { word }
+        let Some(known) = told.filter(|told| told.repeated && !told.same_request && word == Word::Taken)
+        else {
+            return word;
+        };
+        if !item.resend {
+            return Word::Failed(RESEND.to_owned());
+        }
+        let first = &*known.result.id;
+        if first.starts_with(SAID) && *first != *item.said(&self.from) {
+            return Word::Refused(Refused::parameter(OTHER));
+        }
+        word
     }
 
     fn render(&self, report: &Report<'_>) -> Answer {
@@ -201,7 +229,7 @@ impl Request {
             Err(failure) => return Word::whole(failure, Place::Room).answer(),
         };
         let words: Vec<Word> =
-            self.items.iter().enumerate().map(|(at, item)| Self::word(item, told.get(at))).collect();
+            self.items.iter().enumerate().map(|(at, item)| self.word(item, told.get(at))).collect();
         if let Some(whole) = none_taken(&words) {
             return whole.answer();
         }
@@ -225,7 +253,7 @@ impl Request {
             (Err(failure), _) => return Word::whole(failure, Place::Room).answer(),
             (Ok(_), None) => return invalid("msgId").answer(),
         };
-        if let Some(refused) = Self::word(item, told).alone() {
+        if let Some(refused) = self.word(item, told).alone() {
             return refused.answer();
         }
         let mut record = members([("fromAvator", json!("")), ("msgAbandonFlag", json!("0"))]);

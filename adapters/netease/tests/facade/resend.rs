@@ -61,6 +61,34 @@ fn a_known_id_with_the_flag_succeeds_with_the_first_record() {
 }
 
 #[test]
+fn a_known_id_with_the_flag_and_another_content_is_never_called_taken() {
+    let item = |change: Value| {
+        let mut item = json!({"msgId": "m1", "msgType": 0, "attach": "x", "ext": "e", "resendFlag": 1});
+        item.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        json!({"roomid": "72", "fromAccid": "yx2", "msgList": [item]})
+    };
+    let first = asked(BATCH, &item(json!({"resendFlag": 0}))).batch["messages"][0]["id"].clone();
+    let known = || {
+        let mut known = again(accepted());
+        known.result.id = first.as_str().unwrap().into();
+        known
+    };
+    let same = render(asked(BATCH, &item(json!({}))), Ok(&[known()]));
+    assert_eq!(same["success"][0]["m1"]["attach"], "x", "{same}");
+    for other in [json!({"attach": "y"}), json!({"ext": "f"}), json!({"msgType": 10}), json!({"subType": 1})]
+    {
+        let answer = render(asked(BATCH, &item(other.clone())), Ok(&[known()]));
+        assert_eq!(answer, json!({"code": 414, "desc": "msgId is known with another content"}), "{other}");
+    }
+    let mut flat = flagged(1);
+    flat["attach"] = json!("y");
+    assert_eq!(render(asked(ROOM, &flat), Ok(&[known()]))["code"], 414);
+    flat["attach"] = json!("x");
+    flat["ext"] = json!("e");
+    assert_eq!(render(asked(ROOM, &flat), Ok(&[known()]))["code"], 200, "flat or in a list is the same");
+}
+
+#[test]
 fn an_unknown_id_with_the_flag_is_accepted_and_passed_on_as_a_resend() {
     let asked = asked(BATCH, &batch(1));
     assert_eq!(asked.batch["messages"][0]["extensions"], json!({"netease": {"resendFlag": 1}}));

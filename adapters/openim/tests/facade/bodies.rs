@@ -299,5 +299,8 @@ fn a_send_can_be_asked_for_by_its_trace_id_alone() {
 #[test]
 fn another_trace_id_is_another_request() {
     let other = post(SEND, &single()).header("operationid", Some("op-2")).asked();
-    assert_eq!((other.request_id.unwrap().key, other.name.unwrap().key.as_str()), ("op-2".to_owned(), "op:op-2"));
+    assert_eq!(
+        (other.request_id.unwrap().key, other.name.unwrap().key.as_str()),
+        ("op-2".to_owned(), "op:op-2")
+    );
 }

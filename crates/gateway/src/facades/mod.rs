@@ -175,13 +175,13 @@ fn admitted<'f>(
     (incoming, path): (&mut Incoming, &str),
     clock: &Clock,
     from_here: bool,
-) -> Result<&'f Arc<Front>, Option<Response>> {
+) -> Result<&'f Arc<Front>, Option<Box<Response>>> {
     let mut refused = None;
     for front in fronts {
         front.below(path).clone_into(&mut incoming.path);
         match front.admit(incoming, clock, from_here) {
             Ok(()) => return Ok(front),
-            Err(why) => drop(refused.get_or_insert_with(|| why.answer(front))),
+            Err(why) => drop(refused.get_or_insert_with(|| Box::new(why.answer(front)))),
         }
     }
     Err(refused)
@@ -224,7 +224,9 @@ async fn serve(gateway: Arc<Gateway>, on: Option<SocketAddr>, request: Request) 
         Ok(front) => exchange::whole(body, &parts.headers, standing.limits)
             .await
             .map_err(|failure| exchange::response(front.fail(&failure), &front.label)),
-        Err(refused) => exchange::little(body).await.ok_or_else(|| refused.unwrap_or_else(|| no_path(&parts))),
+        Err(refused) => exchange::little(body)
+            .await
+            .ok_or_else(|| refused.map_or_else(|| no_path(&parts), |refused| *refused)),
     };
     match body {
         Ok(body) => incoming.body = body.into(),
@@ -235,7 +237,7 @@ async fn serve(gateway: Arc<Gateway>, on: Option<SocketAddr>, request: Request) 
     let fronts = standing.facades.serving(on, &mut incoming, path);
     match admitted(&fronts, (&mut incoming, path), &clock, from_here) {
         Ok(front) => answer(gateway, Arc::clone(front), (parts, incoming), clock).await,
-        Err(refused) => refused.unwrap_or_else(|| no_path(&parts)),
+        Err(refused) => refused.map_or_else(|| no_path(&parts), |refused| *refused),
     }
 }
 

@@ -58,10 +58,12 @@ pub(super) async fn other(
     let from_here = asks_this_machine(&parts.headers);
     let known = admitted(&fronts, (&mut incoming, path), clock, from_here);
     let body = match known {
-        Ok(front) => body::whole(body, &parts.headers, standing.limits).await.map_err(|problem| {
-            exchange::response(front.fail(&exchange::unread(&problem)), &front.label)
-        }),
-        Err(refused) => exchange::little(body).await.ok_or_else(|| refused.unwrap_or_else(|| no_path(&parts))),
+        Ok(front) => body::whole(body, &parts.headers, standing.limits)
+            .await
+            .map_err(|problem| exchange::response(front.fail(&exchange::unread(&problem)), &front.label)),
+        Err(refused) => exchange::little(body)
+            .await
+            .ok_or_else(|| refused.map_or_else(|| no_path(&parts), |refused| *refused)),
     };
     let bytes = match body {
         Ok(bytes) => bytes,
@@ -72,7 +74,7 @@ pub(super) async fn other(
     let fronts = owners(&standing.facades, on, (&mut incoming, path));
     match admitted(&fronts, (&mut incoming, path), clock, from_here) {
         Ok(front) => forward(gateway, front, &parts, bytes).await,
-        Err(refused) => refused.unwrap_or_else(|| no_path(&parts)),
+        Err(refused) => refused.map_or_else(|| no_path(&parts), |refused| *refused),
     }
 }
 
@@ -144,7 +146,8 @@ fn barred(front: &Front, method: &str, path: &str) -> Option<Barred> {
     let serves = front.facade.serves;
     let below = plain.strip_prefix(serves.prefix).filter(|_| !serves.prefix.is_empty()).unwrap_or(&plain);
     let is_served = |endpoint: &Endpoint| {
-        endpoint.method == method && [below, &*plain].iter().any(|path| endpoint.path.eq_ignore_ascii_case(path))
+        endpoint.method == method
+            && [below, &*plain].iter().any(|path| endpoint.path.eq_ignore_ascii_case(path))
     };
     if serves.endpoints.iter().any(is_served) {
         return Some(Barred::Path);

@@ -415,3 +415,26 @@ async fn what_is_passed_on_under_a_token_that_is_no_good_is_repeated_under_anoth
     assert!(passed.iter().all(|text| text.to_lowercase().contains("operationid: mine\r\n")), "{passed:?}");
     house.close().await;
 }
+
+#[tokio::test]
+async fn no_header_that_a_caller_is_known_by_is_passed_on() {
+    let (address, mut heard) = forgetful().await;
+    let facades = format!(
+        "[[facades]]\nname = \"k\"\nvendor = \"imkit\"\napi_key = \"k-1\"\npassthrough = \"ik\"\n\
+         [providers.ik]\nvendor = \"imkit\"\nbase_url = \"http://{address}\"\napi_key = \"theirs\"\n\
+         default_sender = \"system\"\n"
+    );
+    let house = House::open(&facades).await;
+    let keys = [("im-api-key", "k-1"), ("api_key", "another"), ("x-copy", "k-1"), ("x-more", "1")];
+    let said = house.ask(("GET", "/groups/7"), &keys, "").await;
+    assert_eq!(said.header("interline-provider"), "ik", "{} {}", said.status, said.text);
+    let mut asked = String::new();
+    while let Ok(text) = heard.try_recv() {
+        if text.starts_with("GET /groups/7") {
+            asked = text.to_lowercase();
+        }
+    }
+    assert!(asked.contains("im-api-key: theirs\r\n") && asked.contains("x-more: 1\r\n"), "{asked}");
+    assert!(!asked.contains("api_key") && !asked.contains("k-1"), "{asked}");
+    house.close().await;
+}
