@@ -130,7 +130,9 @@ fn the_laws_of_facades_hold() {
             level,
             carries: |_| Carries::default(),
         };
-        let carries = |class: &str| Carries { ids: class == "send", times: false, blurred: false };
+        // A fan-out that nobody is known to have got, and somebody may have, is an error as a whole.
+        let carries =
+            |class: &str| Carries { ids: class == "send", times: false, blurred: class == "sendbatch" };
         let listed = |_: &str| Carries { ids: true, times: false, blurred: false };
         let mirror = Mirror { carries: if dialect == "published" { listed } else { carries }, ..mirror };
         facade::calls_survive(&mirror);

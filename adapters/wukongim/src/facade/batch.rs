@@ -5,7 +5,9 @@ use interline_core::content::Object;
 use interline_core::facade::{Answer, Asked, Asking, Report, Served};
 use serde_json::{Map, Value, json};
 
-use super::answer::{ILLEGAL_CHANNEL, NO_CHANNEL, NO_PAYLOAD, NO_SENDER, NO_SUBSCRIBERS, bad_request};
+use super::answer::{
+    ILLEGAL_CHANNEL, NO_CHANNEL, NO_PAYLOAD, NO_SENDER, NO_SUBSCRIBERS, bad_request, refusal_with,
+};
 use super::bind::{self, Bound, Fields};
 use super::draft::{Draft, Flags, extensions, insert_filled};
 use super::payload::Payload;
@@ -128,13 +130,18 @@ fn fanned_out(report: &Report<'_>, subscribers: &[String], fits: fn(&String) -> 
     };
     let count = subscribers.iter().filter(|uid| fits(uid)).count();
     let sent = told::whys(all, count);
-    if let Some(why) = told::all_later(&sent).or_else(|| told::all_lost(&sent)) {
+    if let Some(why) = told::all_later(&sent) {
         return why.answer();
     }
+    let lost = told::all_lost(&sent).cloned();
     let mut sent = sent.into_iter();
     let why = |uid: &String| {
         if fits(uid) { sent.next().flatten() } else { Some(told::Why::refused(ILLEGAL_CHANNEL)) }
     };
     let whys: Vec<_> = subscribers.iter().map(why).collect();
-    Answer::json(200, &Value::Object(told::failures(subscribers, &whys)))
+    let failures = told::failures(subscribers, &whys);
+    match lost {
+        Some(why) => refusal_with(why.status, &why.msg, failures),
+        None => Answer::json(200, &Value::Object(failures)),
+    }
 }
