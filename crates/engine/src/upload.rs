@@ -6,7 +6,7 @@ use std::sync::Arc;
 use interline_core::message::Head;
 use interline_core::options::{Results, Validation};
 use interline_core::read::Path;
-use interline_ledger::{Accepted as Stored, IdempotencyKey};
+use interline_ledger::{Accepted as Stored, Along, IdempotencyKey};
 use sha2::{Digest as _, Sha256};
 
 use crate::accept::{Rows, bad_item, check_times, item, refused};
@@ -50,6 +50,8 @@ pub struct Upload {
     wrong_if_many: Vec<Bad>,
     lines: u64,
     taking: Taking,
+    /// The indexes of messages of an earlier batch.
+    again: Vec<u32>,
 }
 
 impl Engine {
@@ -88,6 +90,7 @@ impl Engine {
             book,
             caller: caller.clone(),
             taking,
+            again: Vec::new(),
             batch_id,
             rows: Rows::of(&head, now_ms),
             head,
@@ -150,7 +153,10 @@ impl Upload {
                 let (provider, item) = (&routed.provider.settings.name, item(text, &routed.message));
                 match again {
                     None => self.rows.good(provider, item),
-                    Some(may_be_duplicate) => self.rows.again(provider, item, may_be_duplicate),
+                    Some(may_be_duplicate) => {
+                        self.rows.again(provider, item, may_be_duplicate);
+                        self.again.extend(u32::try_from(index));
+                    }
                 }
             }
             Err(bad) if self.permissive() => self.rows.bad(bad_item(text, index), bad),
@@ -242,7 +248,8 @@ impl Upload {
             self.engine.refuse_repeats(copy, true).await?;
         }
         self.engine.refuse_when_crowded()?;
-        Ok(self.engine.inner.ledger.publish_all(&self.batch_id, copies, clock::now_ms(), key).await?)
+        let along = Along { copies, again: std::mem::take(&mut self.again) };
+        Ok(self.engine.inner.ledger.publish_all(&self.batch_id, along, clock::now_ms(), key).await?)
     }
 
     /// Forgets everything.

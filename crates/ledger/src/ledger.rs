@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Accepted, Amendment, BatchState, DirectResult, Fact, IdempotencyKey, MarkKey, Marked, NewBatch, NewParcel,
+    Accepted, Along, Amendment, BatchState, DirectResult, Fact, IdempotencyKey, MarkKey, Marked, NewBatch,
+    NewParcel,
 };
 use crate::{duplicates, sqlite};
 
@@ -99,20 +100,20 @@ impl Ledger {
         now_ms: i64,
         key: Option<IdempotencyKey>,
     ) -> Result<Accepted> {
-        self.publish_all(batch_id, Vec::new(), now_ms, key).await
+        self.publish_all(batch_id, Along::default(), now_ms, key).await
     }
 
-    /// The same together with other uploads: all of them end, or none.
+    /// The same with what else happens then.
     pub async fn publish_all(
         &self,
         batch_id: &str,
-        copies: Vec<String>,
+        along: Along,
         now_ms: i64,
         key: Option<IdempotencyKey>,
     ) -> Result<Accepted> {
         let batch_id = batch_id.to_owned();
         match &self.store {
-            Store::Sqlite(store) => store.write(sqlite::Publish { batch_id, copies, now_ms, key }).await,
+            Store::Sqlite(store) => store.write(sqlite::Publish { batch_id, along, now_ms, key }).await,
         }
     }
 

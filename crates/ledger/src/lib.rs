@@ -19,7 +19,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use interline_core::outcome::{Counts, Status};
 pub use ledger::Ledger;
 pub use model::{
-    Accepted, Amendment, BatchFilter, BatchHead, BatchState, Claim, ClaimRequest, ClaimedParcel,
+    Accepted, Along, Amendment, BatchFilter, BatchHead, BatchState, Claim, ClaimRequest, ClaimedParcel,
     DirectResult, Fact, Held, IdempotencyKey, LedgerStatus, MarkKey, Marked, NewBatch, NewCopy, NewMark,
     NewParcel, ParcelQuery, Place, QueueStatus, RecipientQuery, Revision, SendingRow, SendingStart, Settled,
     Settlement, StoredBatch, StoredParcel, TakenFrom,

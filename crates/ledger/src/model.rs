@@ -88,6 +88,16 @@ pub struct NewCopy {
     pub parcels: Vec<NewParcel>,
 }
 
+/// What happens in the transaction that ends an upload.
+#[derive(Debug, Clone, Default)]
+pub struct Along {
+    /// Uploads that end with it: all of them, or none.
+    pub copies: Vec<String>,
+    /// Messages that it took over, under the same indexes, from the batch that it is redriven from: their marks
+    /// are its own from then on.
+    pub again: Vec<u32>,
+}
+
 /// Where a message stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 
-use super::codec::narrow;
+use super::codec::{id_list, narrow};
 use super::failed;
 use super::script::Script;
 use super::writer::Work;
@@ -78,6 +78,44 @@ pub(super) fn write(script: &mut Script, marks: &[NewMark], batch_no: i64) {
     }
     let Some(until_ms) = marks.iter().map(|mark| mark.expires_ms).max() else { return };
     script.add("UPDATE batch SET marked_until_ms = ? WHERE no = ?").bind(until_ms).bind(batch_no);
+}
+
+/// Gives the marks of messages to the batch that sends them again, under the same indexes, in place of the one
+/// that it is redriven from.
+pub(super) async fn move_here(
+    conn: &mut SqliteConnection,
+    batch_no: i64,
+    again: &[u32],
+    now_ms: i64,
+) -> Result<()> {
+    if again.is_empty() {
+        return Ok(());
+    }
+    let failure = failed("cannot move marks");
+    let from: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT no, marked_until_ms FROM batch
+         WHERE id = (SELECT redriven_from FROM batch WHERE no = $1) AND marked_until_ms > $2",
+    )
+    .bind(batch_no)
+    .bind(now_ms)
+    .fetch_optional(&mut *conn)
+    .await
+    .map_err(&failure)?;
+    let Some((from, until_ms)) = from else { return Ok(()) };
+    let indexes: Vec<i64> = again.iter().map(|index| i64::from(*index)).collect();
+    // Looks through all marks: no index is worth its price to every message for what people seldom ask for.
+    sqlx::query(
+        "UPDATE mark SET batch_no = $1 WHERE batch_no = $2 AND idx IN (SELECT value FROM json_each($3));
+         UPDATE batch SET marked_until_ms = $4 WHERE no = $1",
+    )
+    .bind(batch_no)
+    .bind(from)
+    .bind(id_list(&indexes))
+    .bind(until_ms)
+    .execute(conn)
+    .await
+    .map(drop)
+    .map_err(failure)
 }
 
 /// Says which of these marks are taken.

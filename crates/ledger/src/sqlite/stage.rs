@@ -11,10 +11,10 @@ use super::round::join_round;
 use super::script::Script;
 use super::share::{Delta, apply};
 use super::writer::Work;
-use super::{Store, failed, keys};
+use super::{Store, failed, keys, marks};
 use crate::boundary::Around;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Accepted, BatchState, IdempotencyKey, NewBatch, NewParcel};
+use crate::model::{Accepted, Along, BatchState, IdempotencyKey, NewBatch, NewParcel};
 
 /// Begins an upload.
 #[derive(Debug)]
@@ -64,8 +64,7 @@ impl Work for StageParcels {
 #[derive(Debug)]
 pub(crate) struct Publish {
     pub(crate) batch_id: String,
-    /// Uploads that end with it.
-    pub(crate) copies: Vec<String>,
+    pub(crate) along: Along,
     pub(crate) now_ms: i64,
     pub(crate) key: Option<IdempotencyKey>,
 }
@@ -86,8 +85,9 @@ impl Work for Publish {
             keys::write(&mut script, key, &self.batch_id, false);
             script.run(conn, "cannot store idempotency key").await?;
         }
+        marks::move_here(conn, row.no, &self.along.again, self.now_ms).await?;
         self.show(conn, row).await?;
-        for copy in &self.copies {
+        for copy in &self.along.copies {
             let row = receiving(conn, copy).await?;
             self.show(conn, row).await?;
         }

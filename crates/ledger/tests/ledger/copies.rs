@@ -1,6 +1,6 @@
 //! Copies: batches that are stored together with another one, all of them or none.
 
-use interline_ledger::{Accepted, DirectResult, NewBatch, NewCopy, NewParcel, Status};
+use interline_ledger::{Accepted, Along, DirectResult, NewBatch, NewCopy, NewParcel, Status};
 
 use crate::builders::{Bench, batch, key, parcel};
 
@@ -50,6 +50,10 @@ async fn a_direct_send_is_begun_with_its_copy_and_recorded_without_another() {
     assert_eq!(bench.batch("copy").await.counts.total, 2);
 }
 
+fn with(copy: &str) -> Along {
+    Along { copies: vec![copy.to_owned()], again: Vec::new() }
+}
+
 #[tokio::test]
 async fn uploads_end_together_or_not_at_all() {
     let bench = Bench::new().await;
@@ -57,9 +61,9 @@ async fn uploads_end_together_or_not_at_all() {
         bench.ledger.stage(batch(id)).await.unwrap();
         bench.ledger.stage_parcels(id, vec![parcel(0, 1)]).await.unwrap();
     }
-    let missing = bench.ledger.publish_all("a", vec!["nobody".to_owned()], 5, None).await;
+    let missing = bench.ledger.publish_all("a", with("nobody"), 5, None).await;
     assert!(missing.is_err());
     assert!(bench.claim(99, 9).await.is_empty());
-    bench.ledger.publish_all("a", vec!["copy".to_owned()], 5, None).await.unwrap();
+    bench.ledger.publish_all("a", with("copy"), 5, None).await.unwrap();
     assert_eq!(bench.claim(99, 9).await.len(), 2);
 }

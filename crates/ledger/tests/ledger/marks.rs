@@ -2,7 +2,7 @@
 //! one message at a time.
 
 use interline_ledger::{
-    Accepted, DirectResult, Marked, NewBatch, NewMark, NewParcel, Place, Status, TakenFrom,
+    Accepted, Along, DirectResult, Marked, NewBatch, NewMark, NewParcel, Place, Status, TakenFrom,
 };
 
 use crate::builders::{Bench, batch, parcel};
@@ -124,4 +124,16 @@ async fn name_belongs_to_the_newest_message_and_keeps_nothing_from_being_stored(
         assert_eq!(begin(&bench, named).await, Accepted::Stored);
         assert_eq!(bench.ledger.marked(vec![[9; 16]], 5).await.unwrap(), [taken(9, id, 0)]);
     }
+}
+
+#[tokio::test]
+async fn marks_of_messages_that_are_sent_again_go_with_them() {
+    let bench = Bench::new().await;
+    begin(&bench, marked("a", &[1, 2])).await;
+    bench.ledger.stage(NewBatch { redriven_from: Some("a".to_owned()), ..batch("b") }).await.unwrap();
+    bench.ledger.stage_parcels("b", vec![parcel(0, 1)]).await.unwrap();
+    let along = Along { copies: Vec::new(), again: vec![1] };
+    assert_eq!(bench.ledger.publish_all("b", along, 6, None).await.unwrap(), Accepted::Stored);
+    let again = begin(&bench, marked("c", &[1, 2])).await;
+    assert_eq!(again, Accepted::Marked(vec![taken(1, "a", 0), taken(2, "b", 1)]));
 }
