@@ -8,6 +8,13 @@ pub fn batch_id(now_ms: i64, random: &[u8; 10]) -> String {
     format!("bat_{}", uuid.as_simple())
 }
 
+/// When a batch was made, by its id; none for what is no such id.
+#[must_use]
+pub fn made_ms(batch_id: &str) -> Option<i64> {
+    let digits = batch_id.strip_prefix("bat_")?.get(..12)?;
+    i64::from_str_radix(digits, 16).ok()
+}
+
 /// The stable hash of a caller's message id, as the ledger's index stores it.
 #[must_use]
 pub fn message_fingerprint(id: &str) -> u64 {
@@ -34,9 +41,17 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_id_tells_when_it_was_made() {
+        assert_eq!(made_ms(&batch_id(1_795_232_061_220, &[7; 10])), Some(1_795_232_061_220));
+        assert_eq!((made_ms("bat_1"), made_ms("an id of somebody else")), (None, None));
+    }
+
+    #[test]
     fn own_ids_are_positive_and_belong_to_one_message() {
-        let ids: std::collections::BTreeSet<i64> =
-            ["bat_1", "bat_2"].into_iter().flat_map(|batch| (0..500).map(move |n| own_id(batch, n))).collect();
+        let ids: std::collections::BTreeSet<i64> = ["bat_1", "bat_2"]
+            .into_iter()
+            .flat_map(|batch| (0..500).map(move |n| own_id(batch, n)))
+            .collect();
         assert!(ids.len() == 1_000 && ids.first().is_some_and(|first| *first > 0));
         assert_eq!(own_id("bat_1", 7), own_id("bat_1", 7));
     }

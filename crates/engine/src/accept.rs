@@ -272,7 +272,7 @@ impl Engine {
     }
 }
 
-fn check_count(count: u64, allowed: u64, wrong: &mut Wrong) -> Result<(), Denied> {
+pub(crate) fn check_count(count: u64, allowed: u64, wrong: &mut Wrong) -> Result<(), Denied> {
     if count == 0 {
         wrong.invalid().add(&Path::Root("/messages"), "required: an array with at least one message");
     }

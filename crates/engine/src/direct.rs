@@ -27,11 +27,19 @@ use crate::view::{Caller, Sent};
 /// Most messages of a direct send.
 pub(crate) const MOST: usize = 1_000;
 /// The pause before the ledger is offered again what it could not take.
-const OFFER_AGAIN: Duration = Duration::from_millis(500);
+pub(crate) const OFFER_AGAIN: Duration = Duration::from_millis(500);
 /// Messages that may wait in a lane before direct sends are turned away.
 const MOST_WAITING: usize = 200_000;
 /// How long the lanes may take to give a withdrawn parcel back.
 const WITHDRAWAL: Duration = Duration::from_secs(2);
+
+/// How a send that is over is recorded.
+pub(crate) struct Ending<'a> {
+    pub(crate) row: NewBatch,
+    pub(crate) key: Option<&'a str>,
+    /// When its caller is answered, recorded or not.
+    pub(crate) by: Option<tokio::time::Instant>,
+}
 
 /// The messages of one provider, under way.
 pub(crate) struct Share {
@@ -126,7 +134,7 @@ impl Engine {
             head: head.clone(),
         });
         let mut row = engine::new_batch(&batch_id, &caller.app, &batch.head, &head_text, now_ms);
-        let mut taking = self.taking(&prepared, &row);
+        let mut taking = self.taking(&prepared, &row, |_| None);
         row.copies = taking.whole();
         if let Some(key) = key {
             let key = engine::key_row(&caller.app, key, engine::body_hash("send", body), now_ms);
@@ -141,8 +149,9 @@ impl Engine {
         }
         self.heard(taking);
         let shares = self.depart(&batch, &prepared);
-        let ended = self.wait(shares, timeout).await;
-        let sent = self.conclude(&batch, prepared, ended, (row, key)).await?;
+        let until = tokio::time::Instant::now() + timeout;
+        let ended = self.wait(shares, until, WITHDRAWAL).await;
+        let sent = self.conclude(&batch, prepared, ended, Ending { row, key, by: None }).await?;
         Ok(sent)
     }
 
@@ -189,10 +198,15 @@ impl Engine {
         shares
     }
 
-    /// Waits for the lanes; at the timeout what is not final is withdrawn.
-    pub(crate) async fn wait(&self, shares: Vec<Share>, timeout: Duration) -> Vec<Ended> {
-        let until = tokio::time::Instant::now() + timeout;
+    /// Waits for the lanes; what is not final by then is withdrawn, which may take so long for all together.
+    pub(crate) async fn wait(
+        &self,
+        shares: Vec<Share>,
+        until: tokio::time::Instant,
+        withdrawal: Duration,
+    ) -> Vec<Ended> {
         let mut ended = Vec::with_capacity(shares.len());
+        let mut late = Vec::new();
         for share in shares {
             let Share { provider, members, id, done } = share;
             let Some(mut wait) = done else {
@@ -200,14 +214,20 @@ impl Engine {
                 ended.push((provider, members, done));
                 continue;
             };
-            let mut done = tokio::time::timeout_at(until, &mut wait).await.ok();
-            if done.is_none() {
+            let Ok(done) = tokio::time::timeout_at(until, &mut wait).await else {
                 if let Some(lane) = self.lanes().get(&provider.settings.name) {
                     drop(lane.events.send(Event::Withdraw(id)));
                 }
-                done = tokio::time::timeout(WITHDRAWAL, &mut wait).await.ok();
-            }
-            let done = done.and_then(Result::ok).unwrap_or_else(|| lost(&provider, members.len()));
+                late.push((provider, members, wait));
+                continue;
+            };
+            let done = done.unwrap_or_else(|_| lost(&provider, members.len()));
+            ended.push((provider, members, done));
+        }
+        let end = until + withdrawal;
+        for (provider, members, wait) in late {
+            let done = tokio::time::timeout_at(end, wait).await.ok().and_then(Result::ok);
+            let done = done.unwrap_or_else(|| lost(&provider, members.len()));
             ended.push((provider, members, done));
         }
         ended
@@ -219,7 +239,7 @@ impl Engine {
         batch: &BatchRef,
         prepared: Prepared<'_>,
         ended: Vec<Ended>,
-        (row, key): (NewBatch, Option<&str>),
+        Ending { row, key, by }: Ending<'_>,
     ) -> Result<Sent, Denied> {
         let at_first = |routed: &Result<_, _>| if routed.is_ok() { Status::Queued } else { Status::Rejected };
         let mut states: Vec<Status> = prepared.routed.iter().map(at_first).collect();
@@ -243,7 +263,7 @@ impl Engine {
         };
         // What repeats are recognised by was written down when it began.
         let begun = key.is_some() || !done.batch.marks.is_empty() || !done.batch.copies.is_empty();
-        self.record(&batch.id, done, begun).await;
+        self.record(done, begun, by).await;
         let messages = (0u64..).zip(prepared.routed.into_iter().zip(prepared.texts));
         let taken = messages.map(|(index, (routed, text))| match routed {
             Ok(routed) => Ok(routed.message),
@@ -254,28 +274,50 @@ impl Engine {
         Ok(Sent { id: batch.id.clone(), counts, told, providers, replayed: false })
     }
 
-    /// Has a send that is over recorded. What was begun, under a key or with marks, is offered until it is
-    /// taken: without that it would seem to be running until the next start.
-    async fn record(&self, batch_id: &str, done: DirectResult, begun: bool) {
-        let ledger = self.inner.ledger.clone();
-        if !begun {
-            if let Err(error) = ledger.post_direct(done).await {
-                tracing::error!(batch.id = batch_id, %error, "a direct send could not be recorded; its caller has the results");
+    /// Has a send that is over recorded. What was begun is waited for until it is recorded, or was offered in
+    /// vain once, but no longer than its caller's time lasts.
+    async fn record(&self, done: DirectResult, begun: bool, by: Option<tokio::time::Instant>) {
+        if begun {
+            let recorded = self.keep_recording(done);
+            match by {
+                None => drop(recorded.await),
+                Some(by) => drop(tokio::time::timeout_at(by, recorded).await),
             }
             return;
         }
-        let Err(error) = ledger.record_direct(done.clone()).await else { return };
-        tracing::error!(batch.id = batch_id, %error, "a direct send could not be recorded; offering it again where that may help");
-        let mut last = error.kind();
+        let batch_id = done.batch.id.clone();
+        if let Err(error) = self.inner.ledger.post_direct(done).await {
+            tracing::error!(batch.id = batch_id, %error, "a direct send could not be recorded; its caller has the results");
+        }
+    }
+
+    /// Offers what was begun, under a key or with marks, until it is recorded: without that it would seem to be
+    /// running until the next start. Answers once it was offered; goes on whether or not anybody waits.
+    pub(crate) fn keep_recording(&self, done: DirectResult) -> oneshot::Receiver<()> {
+        let (ledger, announce) = (self.inner.ledger.clone(), self.inner.announce.clone());
+        let (tell, offered) = oneshot::channel();
+        let mut tell = Some(tell);
         tokio::spawn(async move {
-            while !matches!(last, LedgerError::Invalid | LedgerError::Conflict | LedgerError::NotFound) {
-                tokio::time::sleep(OFFER_AGAIN).await;
-                match ledger.record_direct(done.clone()).await {
-                    Ok(()) => return,
-                    Err(error) => last = error.kind(),
+            let batch_id = done.batch.id.clone();
+            loop {
+                let recorded = ledger.record_direct(done.clone()).await;
+                if recorded.is_ok() {
+                    // Somebody may be waiting with a repeat.
+                    drop(announce.send(batch_id.clone()));
                 }
+                let first = tell.take().map(|tell| tell.send(())).is_some();
+                let Err(error) = recorded else { return };
+                if first {
+                    tracing::error!(batch.id = batch_id, %error, "a direct send could not be recorded; offering it again where that may help");
+                }
+                let for_good = [LedgerError::Invalid, LedgerError::Conflict, LedgerError::NotFound];
+                if for_good.contains(&error.kind()) {
+                    return;
+                }
+                tokio::time::sleep(OFFER_AGAIN).await;
             }
         });
+        offered
     }
 
     /// The answer to what is no new request; none for one that is.

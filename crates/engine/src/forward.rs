@@ -17,16 +17,21 @@ use tokio::time::Instant;
 use crate::accept::{self, Rows};
 use crate::clock;
 use crate::denied::{Denied, Errors};
-use crate::direct::{self, Prepared};
+use crate::direct::{self, Ending, Prepared};
 use crate::engine::{self, ASK_AGAIN, Engine};
 use crate::intake::{self, Intake, Wrong};
 use crate::lane::{BatchRef, deadline};
-use crate::marks::{Memory, Patience, RequestKey};
+use crate::marks::{Memory, Patience, RequestKey, Then};
 use crate::migration::Taking;
 use crate::view::Caller;
 
 /// How often the marks of a request may be found taken anew before its caller is asked to come again.
 const ROUNDS: usize = 8;
+/// Most messages of a request: their marks are written in one transaction.
+const MOST: u64 = 10_000;
+/// What its caller may wait for longer than asked for: the time to take back what has not left, and to write
+/// down what became of the rest.
+pub(crate) const GRACE: Duration = Duration::from_millis(250);
 
 /// What a façade hands over.
 #[derive(Debug, Clone, Copy)]
@@ -95,17 +100,22 @@ impl Engine {
         let until = Instant::now() + ask.within;
         match self.forward_new(&ask, until).await {
             Ok(forwarded) => forwarded,
-            Err(denied) => self.unless_remembered(ask, failure(&denied)).await,
+            Err(denied) => self.unless_remembered_by(until, ask, failure(&denied)).await,
         }
     }
 
     /// The answer to what is refused: where all of it was sent before, what became of it then. It may be refused
     /// now for no fault of its own: the configuration may be another since, or too much is asked for.
     pub async fn unless_remembered(&self, ask: Forward<'_>, failure: Failure) -> Forwarded {
-        let patience = patience(&ask, Instant::now() + ask.within);
+        self.unless_remembered_by(Instant::now() + ask.within, ask, failure).await
+    }
+
+    async fn unless_remembered_by(&self, until: Instant, ask: Forward<'_>, failure: Failure) -> Forwarded {
+        let patience = if ask.durable { Patience::None } else { Patience::Until(until) };
         let messages = read::read_document(ask.batch).ok().and_then(|document| document.messages);
         let memory = Memory::of(&ask, messages.map_or(0, |messages| messages.len()), clock::now_ms());
-        let told = self.recall(memory, patience).await.ok_or(failure);
+        let recalled = tokio::time::timeout_at(until + GRACE, self.recall(memory, patience)).await;
+        let told = recalled.ok().flatten().ok_or(failure);
         Forwarded { batch_id: String::new(), told }
     }
 
@@ -122,13 +132,7 @@ impl Engine {
         let mut wrong = Wrong::default();
         let head = intake::head(book, &batch_id, &head_text, Path::Root(""), &mut wrong);
         let texts = document.messages.unwrap_or_default();
-        if texts.is_empty() {
-            wrong.invalid().add(&Path::Root("/messages"), "required: an array with at least one message");
-        }
-        if texts.len() > direct::MOST && !ask.durable {
-            let most = direct::MOST;
-            return Err(Denied::TooLarge(format!("a request may hold {most} messages at most")));
-        }
+        accept::check_count(texts.len() as u64, book.max_batch_messages.min(MOST), &mut wrong)?;
         let Some(head) = head else { return Err(accept::refused(wrong)) };
         accept::check_times(&head, now_ms, &Path::Root(""), wrong.invalid());
         if head.send_at_ms.is_some() && !ask.durable {
@@ -166,19 +170,26 @@ impl Engine {
         batch: Arc<BatchRef>,
     ) -> Result<Forwarded, Denied> {
         let Opened { batch_id, mut row, mut prepared, until, .. } = opened;
+        let all = prepared.members.clone();
         let mut taking = Taking::again(batch_id);
         for round in 0.. {
+            prepared.members.clone_from(&all);
             prepared.leave_out(|index| memory.has(index));
             row.marks = memory.to_write(prepared.good());
-            taking = self.taking(&prepared, &row);
-            row.copies = taking.whole();
-            if row.marks.is_empty() && row.copies.is_empty() {
+            if row.marks.is_empty() {
+                if memory.is_waiting() {
+                    // What is new has to wait for nobody, and here nothing is.
+                    self.catch_up(&mut memory, until, Then::Send).await;
+                    continue;
+                }
                 break;
             }
-            match self.inner.ledger.begin_marked(row.clone(), direct::parcels(&prepared)).await? {
+            taking = self.taking(&prepared, &row, |index| memory.left_ms(index));
+            row.copies = taking.whole();
+            match self.begin_by(until, &row, direct::parcels(&prepared)).await? {
                 Stored::Stored => break,
                 Stored::Marked(marked) if round < ROUNDS => {
-                    self.remember(&mut memory, marked, Patience::Until(until)).await?;
+                    self.remember(&mut memory, marked, Patience::None).await?;
                 }
                 Stored::Marked(_) | Stored::Replay { .. } | Stored::Mismatch | Stored::InProgress => {
                     return Err(Denied::Busy { retry_after: ASK_AGAIN });
@@ -191,16 +202,16 @@ impl Engine {
         }
         self.heard(taking);
         let shares = self.depart(&batch, &prepared);
-        let ended = self.wait(shares, until.saturating_duration_since(Instant::now())).await;
-        let sent = self.conclude(&batch, prepared, ended, (row, None)).await?;
-        // Somebody may be waiting with a repeat.
-        drop(self.inner.announce.send(batch_id.to_owned()));
+        let ended = self.wait(shares, until, GRACE).await;
+        let ending = Ending { row, key: None, by: Some(until + GRACE) };
+        let sent = self.conclude(&batch, prepared, ended, ending).await?;
+        self.catch_up(&mut memory, until, Then::Tell).await;
         Ok(Forwarded { batch_id: batch_id.to_owned(), told: Ok(memory.told(batch_id, sent.results())) })
     }
 
     /// Stores what was not sent before; it is answered as queued.
     async fn store(&self, opened: Opened<'_>, mut memory: Memory) -> Result<Forwarded, Denied> {
-        let Opened { batch_id, head, mut row, mut prepared, .. } = opened;
+        let Opened { batch_id, head, mut row, mut prepared, until } = opened;
         for _ in 0..ROUNDS {
             prepared.leave_out(|index| memory.has(index));
             row.marks = memory.to_write(prepared.good());
@@ -208,10 +219,10 @@ impl Engine {
             if rows.messages == 0 {
                 break;
             }
-            let mut taking = self.taking(&prepared, &row);
+            let mut taking = self.taking(&prepared, &row, |index| memory.left_ms(index));
             row.copies = taking.whole();
             let parcels = std::mem::take(&mut rows.done);
-            match self.inner.ledger.accept(row.clone(), parcels, None).await? {
+            match self.store_by(until, &row, parcels).await? {
                 Stored::Marked(marked) => self.remember(&mut memory, marked, Patience::None).await?,
                 Stored::Stored => {
                     self.stored(&rows);
@@ -228,10 +239,6 @@ impl Engine {
         }
         Err(Denied::Busy { retry_after: ASK_AGAIN })
     }
-}
-
-const fn patience(ask: &Forward<'_>, until: Instant) -> Patience {
-    if ask.durable { Patience::None } else { Patience::Until(until) }
 }
 
 /// The rows of messages that wait for a lane.

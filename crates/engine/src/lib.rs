@@ -4,6 +4,7 @@
 #![warn(clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
 mod accept;
+mod begin;
 mod clock;
 mod denied;
 mod direct;

@@ -1,7 +1,7 @@
 //! Repeats of façade requests, message by message: what each is recognised by, and what became of the
 //! message that had the mark before. Whether a mark is free is decided in the ledger's transaction alone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use interline_core::error::{ErrorCode, Failure};
 use interline_core::facade::{Mark, Told};
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::clock;
 use crate::denied::Denied;
 use crate::engine::Engine;
-use crate::forward::Forward;
+use crate::forward::{Forward, GRACE};
 use crate::results;
 
 /// How long one is remembered that is told from others by its body alone.
@@ -72,6 +72,8 @@ pub(crate) struct Memory {
     /// Messages that have a mark of one before them in the same request.
     same: BTreeMap<usize, usize>,
     known: BTreeMap<usize, Told>,
+    /// The marks of known ones that were not final yet.
+    waiting: Vec<Marked>,
     /// Messages that surely did not arrive, by the mark that they leave.
     left: HashMap<MarkKey, Place>,
     /// What the first message is found by, and until when.
@@ -90,6 +92,7 @@ impl Memory {
             marks: Vec::with_capacity(count),
             same: BTreeMap::new(),
             known: BTreeMap::new(),
+            waiting: Vec::new(),
             left: HashMap::new(),
             name: name.map(|name| (key_of(scope, name), now_ms.saturating_add(millis(name)))),
         };
@@ -145,16 +148,41 @@ impl Memory {
         self.marks.iter().flat_map(|marks| marks.keys.iter().map(|(key, _)| *key)).collect()
     }
 
+    /// When the message was handed over whose mark this one takes over, if there is one.
+    pub(crate) fn left_ms(&self, index: usize) -> Option<i64> {
+        let marks = self.marks.get(index)?;
+        let place = marks.keys.iter().find_map(|(key, _)| self.left.get(key))?;
+        id::made_ms(&place.batch_id)
+    }
+
+    /// Whether it is open of any message what becomes of it.
+    pub(crate) const fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The marks of messages of which it is still open what becomes of them. They count as unknown to this from
+    /// now on.
+    fn take_waiting(&mut self) -> Vec<Marked> {
+        self.known.retain(|_, told| told.result.status.is_final());
+        std::mem::take(&mut self.waiting)
+    }
+
     /// Takes in what became of the messages that have the marks. Those that surely did not arrive leave
-    /// theirs.
-    fn learn(&mut self, marked: Vec<Marked>, results: &BTreeMap<Place, MessageResult>) {
+    /// theirs, unless that is to be told and no more.
+    fn learn(&mut self, marked: Vec<Marked>, results: &BTreeMap<Place, MessageResult>, then: Then) {
         let by_key: HashMap<MarkKey, Place> =
             marked.into_iter().map(|marked| (marked.key, marked.place)).collect();
         for (index, Marks { keys, request }) in self.marks.iter().enumerate() {
             let same = request.and_then(|key| by_key.get(&key));
             for place in keys.iter().filter_map(|(key, _)| by_key.get(key)) {
                 let result = results.get(place).cloned().unwrap_or_else(forgotten);
-                if !surely_not_sent(result.status) {
+                if !result.status.is_final() {
+                    self.waiting.extend(keys.iter().filter_map(|(key, _)| {
+                        let own = by_key.get(key).filter(|own| *own == place)?;
+                        Some(Marked { key: *key, place: own.clone() })
+                    }));
+                }
+                if then == Then::Tell || !surely_not_sent(result.status) {
                     let own_id = id::own_id(&place.batch_id, u64::from(place.index));
                     let told = Told { result, own_id, repeated: true, same_request: same == Some(place) };
                     self.known.entry(index).or_insert(told);
@@ -222,6 +250,15 @@ pub(crate) enum Patience {
     Until(Instant),
 }
 
+/// What follows for messages that surely did not arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// They are sent anew.
+    Send,
+    /// That is told.
+    Tell,
+}
+
 impl Engine {
     /// Finds out what became of the messages that have marks of this request.
     pub(crate) async fn remember(
@@ -230,9 +267,32 @@ impl Engine {
         marked: Vec<Marked>,
         patience: Patience,
     ) -> Result<(), Denied> {
-        let mut by_batch: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-        for Marked { place, .. } in &marked {
-            by_batch.entry(&place.batch_id).or_default().push(place.index);
+        let results = self.results_of(&marked, patience).await?;
+        memory.learn(marked, &results, Then::Send);
+        Ok(())
+    }
+
+    /// Waits for the earlier messages of which it was still open what becomes of them. What cannot be found out
+    /// in time is unknown.
+    pub(crate) async fn catch_up(&self, memory: &mut Memory, until: Instant, then: Then) {
+        let waiting = memory.take_waiting();
+        if waiting.is_empty() {
+            return;
+        }
+        let found = self.results_of(&waiting, Patience::Until(until));
+        let found = tokio::time::timeout_at(until + GRACE, found).await;
+        let results = found.ok().and_then(Result::ok).unwrap_or_default();
+        memory.learn(waiting, &results, then);
+    }
+
+    async fn results_of(
+        &self,
+        marked: &[Marked],
+        patience: Patience,
+    ) -> Result<BTreeMap<Place, MessageResult>, Denied> {
+        let mut by_batch: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+        for Marked { place, .. } in marked {
+            by_batch.entry(&place.batch_id).or_default().insert(place.index);
         }
         let mut results = BTreeMap::new();
         for (batch_id, indexes) in by_batch {
@@ -240,15 +300,14 @@ impl Engine {
                 results.insert(Place { batch_id: batch_id.to_owned(), index }, result);
             }
         }
-        memory.learn(marked, &results);
-        Ok(())
+        Ok(results)
     }
 
     /// The results of some messages of a batch, which is waited for as far as may be.
     async fn results_at(
         &self,
         batch_id: &str,
-        indexes: &[u32],
+        indexes: &BTreeSet<u32>,
         patience: Patience,
     ) -> Result<Vec<(u32, MessageResult)>, Denied> {
         let found = self.results_now(batch_id, indexes).await?;
@@ -271,7 +330,7 @@ impl Engine {
     async fn results_now(
         &self,
         batch_id: &str,
-        indexes: &[u32],
+        indexes: &BTreeSet<u32>,
     ) -> Result<Vec<(u32, MessageResult)>, Denied> {
         let mut found = Vec::with_capacity(indexes.len());
         let mut after_seq = None;
@@ -307,7 +366,7 @@ impl Engine {
         let key = key_of(scope, mark);
         let marked = self.inner.ledger.marked(vec![key], clock::now_ms()).await?;
         let Some(Marked { place, .. }) = marked.into_iter().next() else { return Ok(None) };
-        let found = self.results_now(&place.batch_id, &[place.index]).await?;
+        let found = self.results_now(&place.batch_id, &BTreeSet::from([place.index])).await?;
         let own_id = id::own_id(&place.batch_id, u64::from(place.index));
         let result = found.into_iter().next().map_or_else(forgotten, |(_, result)| result);
         Ok(Some(Told { result, own_id, repeated: true, same_request: false }))

@@ -7,16 +7,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use interline_core::error::ErrorCode;
 use interline_core::facade::{Mark, Told};
 use interline_core::ids::Ids;
+use interline_core::migration::{Gates, Order};
 use interline_core::outcome::Status;
 use interline_core::route::{Route, Routes, Target, When};
 use interline_engine::{
-    Caller, Delivery, Engine, EngineSettings, Forward, Forwarded, ProviderSettings, RequestKey,
+    Caller, Delivery, Engine, EngineSettings, Forward, Forwarded, MigrationSettings, ProviderSettings,
+    RequestKey,
 };
 use interline_ledger::Ledger;
 use interline_twins::{Fault, FaultKind, Twin, Vendor};
 use serde_json::json;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 
 const SECONDS: Duration = Duration::from_secs(10);
 
@@ -27,9 +32,9 @@ struct Bench {
     folder: tempfile::TempDir,
 }
 
-fn settings(url: &str) -> EngineSettings {
-    let provider = ProviderSettings {
-        name: "wk".into(),
+fn provider(name: &str, url: &str) -> ProviderSettings {
+    ProviderSettings {
+        name: name.into(),
         vendor: &interline_wukongim::VENDOR,
         base_url: url.to_owned(),
         dialect: Some("published".to_owned()),
@@ -38,6 +43,17 @@ fn settings(url: &str) -> EngineSettings {
         timeout: Some(Duration::from_secs(5)),
         limits: BTreeMap::new(),
         ids: Ids::default(),
+    }
+}
+
+fn settings(url: &str, new: Option<&str>) -> EngineSettings {
+    let migration = MigrationSettings {
+        name: "m".into(),
+        route: "all".into(),
+        from: "wk".into(),
+        to: "new".into(),
+        gates: Gates::default(),
+        cohort: None,
     };
     let route = Route {
         name: "all".into(),
@@ -48,18 +64,18 @@ fn settings(url: &str) -> EngineSettings {
         guarantee: None,
     };
     EngineSettings {
-        providers: vec![provider],
+        providers: [provider("wk", url)].into_iter().chain(new.map(|url| provider("new", url))).collect(),
         routes: Routes::new(vec![route]),
         delivery: Delivery::default(),
         vendors: vec![&interline_wukongim::VENDOR],
-        max_batch_messages: 1_000,
-        migrations: Vec::new(),
+        max_batch_messages: 2_000,
+        migrations: new.map(|_| migration).into_iter().collect(),
     }
 }
 
 async fn started(url: &str, folder: &tempfile::TempDir) -> Engine {
     let ledger = format!("sqlite:{}", folder.path().join("ledger.db").display());
-    Engine::start(settings(url), Ledger::open(&ledger).await.unwrap()).await.unwrap()
+    Engine::start(settings(url, None), Ledger::open(&ledger).await.unwrap()).await.unwrap()
 }
 
 impl Bench {
@@ -262,4 +278,117 @@ async fn a_stored_request_is_queued_once() {
     let named = bench.engine.find_marked("legacy", &mark("op-1")).await.unwrap().unwrap();
     assert_eq!(named.result.status, Status::Accepted);
     assert_eq!(bench.twin.total(), 2);
+}
+
+/// Refuses every message while it answers `request`.
+async fn refused(bench: &Bench, request: &Request) -> Forwarded {
+    bench.twin.set_fault(Fault::new(FaultKind::Status).value(404).undelivered());
+    let forwarded = bench.forward(&Request { within: Duration::from_millis(400), ..request.clone() }).await;
+    assert_eq!(forwarded.told.as_ref().unwrap()[0].result.status, Status::Expired);
+    bench.twin.clear_faults();
+    forwarded
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_message_that_is_asked_for_again_is_copied_once() {
+    let mut bench = Bench::new().await;
+    let new = Twin::start(Vendor::WuKongIm, "published", "127.0.0.1:0".parse().unwrap()).await.unwrap();
+    bench.engine.shutdown(SECONDS).await;
+    let ledger = Ledger::open(&format!("sqlite:{}", bench.folder.path().join("both.db").display())).await;
+    bench.engine =
+        Engine::start(settings(&bench.twin.url(), Some(&new.url())), ledger.unwrap()).await.unwrap();
+    let before = Request::of(&["m0"]);
+    refused(&bench, &before).await;
+    bench.engine.order_migration("m", Order::Start { both: true }).await.unwrap();
+    let request = Request::of(&["m1"]);
+    for durable in [false, false, true] {
+        refused(&bench, &request).await;
+        bench.forward(&Request { durable, ..before.clone() }).await;
+    }
+    assert_eq!(shape(&told(bench.forward(&request).await)), [NEW]);
+    let deadline = Instant::now() + SECONDS;
+    while new.total() < 2 && Instant::now() < deadline {
+        tokio::task::yield_now().await;
+    }
+    let copies = bench.engine.batches(None, None, Some("mirror_of"), (None, 50)).await.unwrap();
+    assert_eq!((copies.items.len(), new.total()), (2, 2), "one copy of each");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_new_does_not_wait_for_a_repeat_beside_it() {
+    let bench = Bench::new().await;
+    bench.twin.set_fault(Fault::new(FaultKind::Slow).value(1_500).times(1));
+    let first = Request::of(&["m1"]);
+    let both = Request { within: Duration::from_millis(600), ..Request::of(&["m1", "m2"]) };
+    let later = async {
+        while bench.twin.calls() == 0 {
+            tokio::task::yield_now().await;
+        }
+        bench.forward(&both).await
+    };
+    let (first, both) = tokio::join!(bench.forward(&first), later);
+    assert_eq!(shape(&told(first)), [NEW]);
+    assert_eq!(shape(&told(both)), [(Status::Unknown, true), NEW]);
+    assert_eq!(bench.twin.total(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_again_by_hand_is_known_to_a_repeat() {
+    let bench = Bench::new().await;
+    bench.twin.set_fault(Fault::new(FaultKind::CloseAfterRead).times(1));
+    let request = Request::of(&["m1"]);
+    let lost = bench.forward(&request).await;
+    let batch_id = lost.batch_id.clone();
+    assert_eq!(shape(&told(lost)), [(Status::Unknown, false)]);
+    let caller = Caller { app: Arc::from("shop"), broadcast: false };
+    let again = bench.engine.redrive(&caller, &batch_id, "", None).await.unwrap();
+    assert!(bench.engine.settled(&again.batch.id, SECONDS).await.unwrap());
+    let sent = bench.twin.total();
+    assert_eq!(shape(&told(bench.forward(&request).await)), [AGAIN]);
+    assert_eq!(bench.twin.total(), sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_holds_as_many_messages_as_a_batch() {
+    let bench = Bench::new().await;
+    let texts: Vec<String> = (0..2_001).map(|number| format!("m{number}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for durable in [false, true] {
+        let many = bench.forward(&Request { durable, ..Request::of(&texts) }).await;
+        assert_eq!(many.told.unwrap_err().code, ErrorCode::TooLarge, "durable: {durable}");
+    }
+    let request = Request { within: 3 * SECONDS, ..Request::of(&texts[..2_000]) };
+    assert!(
+        told(bench.forward(&request).await).iter().all(|told| shape(std::slice::from_ref(told)) == [NEW])
+    );
+    assert!(bench.forward(&request).await.repeated());
+    assert_eq!(bench.twin.total(), 2_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_comes_in_time_whatever_the_ledger_does() {
+    let bench = Bench::new().await;
+    let path = bench.folder.path().join("ledger.db");
+    let mut other = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let request = Request { within: Duration::from_millis(400), ..Request::of(&["m1"]) };
+    let began = Instant::now();
+    for durable in [false, true] {
+        let late = bench.forward(&Request { durable, ..request.clone() }).await;
+        assert_eq!(late.told.unwrap_err().code, ErrorCode::VendorUnavailable);
+    }
+    assert!(began.elapsed() < Duration::from_millis(1_700), "{:?}", began.elapsed());
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    // What was written too late is ended, and the message is free to be sent.
+    let deadline = Instant::now() + SECONDS;
+    loop {
+        let again = bench.forward(&Request { within: SECONDS, ..request.clone() }).await;
+        if let Ok(again) = again.told
+            && again[0].result.status == Status::Accepted
+        {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it is never sent");
+    }
+    assert_eq!(bench.twin.total(), 1);
 }

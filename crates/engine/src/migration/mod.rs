@@ -325,12 +325,25 @@ impl Migration {
         self.unwritten.store(true, Ordering::Relaxed);
     }
 
-    /// Tells that a message was taken for the new provider. While its server is not there no call is made that
-    /// could fail, so this is what the gates see then.
-    pub(crate) fn taken(&self, provider: &str) {
-        if *provider == *self.settings.to && self.unreachable.load(Ordering::Relaxed) {
-            self.counts().window.add(clock::now_ms(), Answered::Rejected, None);
+    /// Whether a message for this provider is one for the new provider, whose server is not there.
+    fn misses(&self, provider: &str) -> bool {
+        *provider == *self.settings.to && self.unreachable.load(Ordering::Relaxed)
+    }
+
+    /// Tells that messages were taken for the new provider, whose server is not there. No call is made then that
+    /// could fail, so this is what the gates see.
+    fn missed(&self, count: u32) {
+        let (now_ms, mut counts) = (clock::now_ms(), self.counts());
+        for _ in 0..count {
+            counts.window.add(now_ms, Answered::Rejected, None);
         }
+    }
+
+    /// Whether what was taken then was copied.
+    fn copied(&self, at_ms: i64) -> bool {
+        let state = self.state();
+        let step = state.history.iter().rev().find(|step| step.at_ms <= at_ms);
+        step.is_some_and(|step| step.phase == Phase::Both)
     }
 
     fn cohort(&self) -> Option<Arc<Cohort>> {

@@ -7,7 +7,7 @@ use interline_core::migration::Phase;
 use interline_core::options::Results;
 use interline_ledger::{Ledger, NewBatch, NewCopy};
 
-use super::{Copies, Shadow, Shown};
+use super::{Copies, Migration, Shadow, Shown};
 use crate::denied::Denied;
 use crate::direct::Prepared;
 use crate::engine::Engine;
@@ -26,6 +26,8 @@ pub(crate) struct Taking {
     original: Option<NewBatch>,
     /// By migration, which are one or two.
     pub(crate) copies: Vec<Copies>,
+    /// Messages for a new provider whose server was not there.
+    missed: Vec<(Arc<Migration>, u32)>,
 }
 
 impl Taking {
@@ -37,13 +39,35 @@ impl Taking {
 
     /// The same for messages that were handed over before: their copies were made then.
     pub(crate) fn again(batch_id: &str) -> Self {
-        Self { batch: batch_id.into(), shown: Vec::new(), original: None, copies: Vec::new() }
+        Self {
+            batch: batch_id.into(),
+            shown: Vec::new(),
+            original: None,
+            copies: Vec::new(),
+            missed: Vec::new(),
+        }
     }
 
     /// Hears of a message that can be sent; `results` is what the batch defaults to.
     pub(crate) fn hear(&mut self, book: &Book, routed: &Routed<'_>, text: &str, results: Results) {
+        self.hear_again(book, routed, text, (results, None));
+    }
+
+    /// The same for one that was handed over before, where it was then: if that was copied, this is not.
+    fn hear_again(
+        &mut self,
+        book: &Book,
+        routed: &Routed<'_>,
+        text: &str,
+        (results, before_ms): (Results, Option<i64>),
+    ) {
         let Some(migration) = routed.migration else { return };
-        migration.taken(&routed.provider.settings.name);
+        if migration.misses(&routed.provider.settings.name) {
+            match self.missed.iter_mut().find(|(known, _)| Arc::ptr_eq(known, migration)) {
+                Some((_, count)) => *count += 1,
+                None => self.missed.push((Arc::clone(migration), 1)),
+            }
+        }
         match migration.phase() {
             Phase::Shadow => self.shown.push(Shown {
                 migration: Arc::clone(migration),
@@ -52,6 +76,9 @@ impl Taking {
                 batch: Arc::clone(&self.batch),
             }),
             Phase::Both => {
+                if before_ms.is_some_and(|before_ms| migration.copied(before_ms)) {
+                    return;
+                }
                 let Some(original) = &self.original else { return };
                 let known = |copies: &Copies| Arc::ptr_eq(&copies.migration, migration);
                 if !self.copies.iter().any(known) {
@@ -120,16 +147,25 @@ impl Engine {
         for copies in &taking.copies {
             self.stored(&copies.rows);
         }
+        for (migration, count) in taking.missed {
+            migration.missed(count);
+        }
     }
 
-    /// What migrations hear of the messages of a send that are to leave.
-    pub(crate) fn taking(&self, prepared: &Prepared<'_>, batch: &NewBatch) -> Taking {
+    /// What migrations hear of the messages of a send that are to leave; `before_ms` tells when one was handed
+    /// over that did not arrive then.
+    pub(crate) fn taking(
+        &self,
+        prepared: &Prepared<'_>,
+        batch: &NewBatch,
+        before_ms: impl Fn(usize) -> Option<i64>,
+    ) -> Taking {
         let book = self.book();
         let mut taking = Taking::of(&book, batch);
         for index in prepared.members.iter().flat_map(|(_, members)| members) {
             if let (Some(Ok(routed)), Some(text)) = (prepared.routed.get(*index), prepared.texts.get(*index))
             {
-                taking.hear(&book, routed, text.get(), prepared.results);
+                taking.hear_again(&book, routed, text.get(), (prepared.results, before_ms(*index)));
             }
         }
         taking
