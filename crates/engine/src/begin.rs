@@ -37,6 +37,7 @@ impl Engine {
             let begun = engine.inner.ledger.begin_marked(row.clone(), parcels).await;
             let begun = engine.what_stands(&row.id, begun).await;
             if let Err(Ok(Stored::Stored)) = tell.send(begun) {
+                engine.has_come(Vec::new(), &row);
                 engine.take_back(row).await;
             }
         });
@@ -53,11 +54,23 @@ impl Engine {
         let (tell, told) = oneshot::channel();
         let (engine, row) = (self.clone(), row.clone());
         tokio::spawn(async move {
-            let id = row.id.clone();
-            let stored = engine.inner.ledger.accept(row, parcels, None).await;
-            drop(tell.send(engine.what_stands(&id, stored).await));
+            let waiting = parcels.iter().map(waiting).collect();
+            let stored = engine.inner.ledger.accept(row.clone(), parcels, None).await;
+            let stored = engine.what_stands(&row.id, stored).await;
+            if let Err(Ok(Stored::Stored)) = tell.send(stored) {
+                engine.has_come(waiting, &row);
+            }
         });
         answer_by(until, told).await
+    }
+
+    /// Tells the lanes of what was stored when nobody waited for it any more.
+    fn has_come(&self, own: Vec<(String, u64)>, row: &NewBatch) {
+        let copies = row.copies.iter().flat_map(|copy| &copy.parcels).map(waiting);
+        for (provider, messages) in own.into_iter().chain(copies) {
+            self.inner.room.fill(messages);
+            self.wake([provider]);
+        }
     }
 
     /// What the ledger has of a batch, whatever it said: a commit that failed may have happened.
@@ -108,6 +121,12 @@ async fn answer_by(
     // It may have been told in this moment.
     told.close();
     Ok(told.try_recv().map_err(|_| busy())??)
+}
+
+/// What of a parcel waits for whom.
+fn waiting(parcel: &NewParcel) -> (String, u64) {
+    let open = parcel.states.iter().filter(|state| !state.is_final()).count();
+    (parcel.provider.clone(), open as u64)
 }
 
 /// A parcel of which nothing was sent.

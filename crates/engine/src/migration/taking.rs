@@ -171,3 +171,90 @@ impl Engine {
         taking
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use interline_core::ids::Ids;
+    use interline_core::migration::{Gates, Order};
+    use interline_core::options::Validation;
+    use interline_core::read::{self, Path};
+    use interline_core::route::{Route, Routes, Target, When};
+
+    use super::super::MigrationSettings;
+    use super::*;
+    use crate::direct;
+    use crate::engine;
+    use crate::intake::{self, Intake, Wrong};
+    use crate::settings::{Delivery, EngineSettings, ProviderSettings};
+    use crate::view::Caller;
+
+    fn provider(name: &str) -> ProviderSettings {
+        ProviderSettings {
+            name: name.into(),
+            vendor: &interline_wukongim::VENDOR,
+            base_url: "http://127.0.0.1:9".to_owned(),
+            dialect: Some("published".to_owned()),
+            settings: serde_json::json!({"default_sender": "system"}).as_object().cloned().unwrap(),
+            in_flight: None,
+            timeout: None,
+            limits: std::collections::BTreeMap::new(),
+            ids: Ids::default(),
+        }
+    }
+
+    fn settings() -> EngineSettings {
+        let route = Route {
+            name: "all".into(),
+            when: When::default(),
+            target: Target::Provider("old".into()),
+            fallback: None,
+            on_loss: None,
+            guarantee: None,
+        };
+        let migration = MigrationSettings {
+            name: "m".into(),
+            route: "all".into(),
+            from: "old".into(),
+            to: "new".into(),
+            gates: Gates::default(),
+            cohort: None,
+        };
+        EngineSettings {
+            providers: vec![provider("old"), provider("new")],
+            routes: Routes::new(vec![route]),
+            migrations: vec![migration],
+            delivery: Delivery::default(),
+            vendors: vec![&interline_wukongim::VENDOR],
+            max_batch_messages: 10,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_stored_is_no_failure_of_the_new_provider() {
+        let ledger = Ledger::open("sqlite::memory:").await.unwrap();
+        let engine = Engine::start(settings(), ledger).await.unwrap();
+        engine.order_migration("m", Order::Start { both: false }).await.unwrap();
+        engine.order_migration("m", Order::Ramp(100)).await.unwrap();
+        let book = engine.book();
+        let migration = book.migrations.named("m").unwrap();
+        migration.unreachable.store(true, Ordering::Relaxed);
+        let body = r#"{"content":{"type":"text","text":"x"},"messages":[{"to":"user:a"},{"to":"user:b"}]}"#;
+        let document = read::read_document(body).unwrap();
+        let head_text = read::head_text(&document);
+        let (now_ms, mut wrong) = (crate::clock::now_ms(), Wrong::default());
+        let id = engine::new_batch_id(now_ms);
+        let head = intake::head(&book, &id, &head_text, Path::Root(""), &mut wrong).unwrap();
+        let caller = Caller { app: "shop".into(), broadcast: false };
+        let intake = Intake::new(&book, &caller, &id, &head);
+        let prepared =
+            direct::prepare(&intake, document.messages.unwrap(), Validation::Permissive, &mut wrong);
+        let row = engine::new_batch(&id, "shop", &head, &head_text, now_ms);
+        let rejected = || migration.counts().window.sum(now_ms).rejected;
+        let taking = engine.taking(&prepared, &row, |_| None);
+        assert_eq!(rejected(), 0, "its marks may be another message's");
+        engine.heard(taking);
+        assert_eq!(rejected(), 2);
+    }
+}
