@@ -159,15 +159,6 @@ impl<T> Drawer<T> {
         }
     }
 
-    /// Tells of a message that is on its way without having been drawn: what comes after it for its recipient
-    /// waits until it is settled.
-    pub fn away(&mut self, flow: u64, recipient: u64, ordered: bool) {
-        if ordered {
-            let chain = self.chains.entry((flow, recipient));
-            chain.or_insert_with(|| Chain { ahead: 0, behind: VecDeque::new() }).ahead += 1;
-        }
-    }
-
     /// Tells that a drawn message is final, so that the next one for its recipient may go.
     pub fn settled(&mut self, flow: u64, recipient: u64, ordered: bool) {
         if !ordered {

@@ -66,7 +66,7 @@ impl Engine {
         let shelf = Arc::new(Shelf::new(book));
         let book = shelf.now();
         let unreadable = |error| Error::new(ErrorKind::Config, "cannot read the ledger").because(error);
-        reload::recall_dialects(&book, &ledger).await.map_err(unreadable)?;
+        reload::recall_dialects(&book, None, &ledger).await.map_err(unreadable)?;
         let queues = ledger.status().await.map_err(unreadable)?.queues;
         drain_unknown(&book, &ledger, &queues).await.map_err(unreadable)?;
         let (announce, _) = broadcast::channel(1024);

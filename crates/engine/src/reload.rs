@@ -102,12 +102,17 @@ pub(crate) async fn paused(ledger: &Ledger) -> Result<Vec<String>, interline_led
     Ok(ledger.facts(PAUSE).await?.into_iter().map(|fact| fact.name).collect())
 }
 
-/// Speaks what servers were found to speak, where that is still to be found out.
-pub(crate) async fn recall_dialects(book: &Book, ledger: &Ledger) -> Result<(), interline_ledger::Error> {
-    for fact in ledger.facts("dialect").await? {
-        let unknown = |provider: &&Arc<crate::provider::Provider>| {
-            provider.is_auto() && provider.adapter().is_none() && !provider.is_moved()
-        };
+/// Speaks what the servers of new providers were found to speak, where that is to be found out. What a provider
+/// that was there before speaks, its lane finds out.
+pub(crate) async fn recall_dialects(
+    book: &Book,
+    before: Option<&Book>,
+    ledger: &Ledger,
+) -> Result<(), interline_ledger::Error> {
+    let known = |name: &str| before.is_some_and(|before| before.providers.contains_key(name));
+    for fact in ledger.facts("dialect").await?.into_iter().filter(|fact| !known(&fact.name)) {
+        let unknown =
+            |provider: &&Arc<crate::provider::Provider>| provider.is_auto() && provider.adapter().is_none();
         let Some(provider) = book.providers.get(fact.name.as_str()).filter(unknown) else { continue };
         let dialect = std::str::from_utf8(&fact.value).unwrap_or_default();
         if let Err(error) = provider.speak(dialect) {
@@ -134,7 +139,7 @@ impl Engine {
         let migrations = before.migrations.renewed(asked, ledger, &self.inner.metrics).await?;
         book.migrations = Arc::new(migrations);
         // A ledger that cannot be read now keeps nobody from anything: the servers are asked.
-        let recalled = recall_dialects(&book, ledger).await;
+        let recalled = recall_dialects(&book, Some(&before), ledger).await;
         let paused = paused(ledger).await;
         if let Err(error) = recalled.and(paused.as_ref().map(|_| ()).map_err(Clone::clone)) {
             tracing::warn!(error = %error, "what the ledger remembers of new providers could not be read");
@@ -224,9 +229,9 @@ impl Engine {
                 tell(name, Event::Provider(Arc::clone(provider)));
             }
         }
-        reloaded.added.iter().for_each(|name| tell(name, Event::Gone(None)));
+        reloaded.added.iter().for_each(|name| tell(name, Event::Gone(false)));
         for name in &reloaded.removed {
-            tell(name, Event::Gone(heir(&book, name)));
+            tell(name, Event::Gone(true));
         }
         self.tell_all();
         reloaded
@@ -257,9 +262,13 @@ impl Engine {
             let view = lane.view.lock().unwrap_or_else(PoisonError::into_inner);
             view.waiting > 0 || view.in_flight > 0
         });
-        // Also what is paused or not due yet.
+        // The dear question comes last.
+        if busy || !self.inner.ledger.next_due_ms(name).await.is_ok_and(|due| due.is_none()) {
+            return false;
+        }
+        // Also what is paused.
         let status = self.inner.ledger.status().await;
-        !busy && status.is_ok_and(|status| status.queues.iter().all(|queue| *queue.provider != *name))
+        status.is_ok_and(|status| status.queues.iter().all(|queue| *queue.provider != *name))
     }
 
     /// Ends the lane of a provider that is gone, if it may end; false to look again.
@@ -294,16 +303,6 @@ impl Engine {
         tracing::info!(provider = %name, "the provider is gone");
         true
     }
-}
-
-/// Who gets what waits for a provider that is gone.
-fn heir(book: &Book, name: &Arc<str>) -> Option<Arc<str>> {
-    let end = book.routes.end_of(name);
-    if end != name {
-        return Some(Arc::clone(end));
-    }
-    let routed = book.routes.all().iter().flat_map(|route| route.target.providers());
-    routed.chain(book.providers.keys()).map(|name| book.routes.end_of(name)).next().cloned()
 }
 
 /// Has what waits routed again whenever the time is over, or has come, that a route names.

@@ -4,42 +4,21 @@ use super::{Drawer, Waiting};
 use crate::adapter::Slot;
 
 impl<T> Drawer<T> {
-    /// Gives every waiting message another slot. Those without one are taken out and returned in their order,
-    /// as if they had been drawn: what comes after them for their recipient waits until they are settled.
-    pub fn sort_anew(&mut self, mut slot: impl FnMut(&Waiting<T>) -> Option<Slot>) -> Vec<Waiting<T>> {
+    /// Gives every waiting message another slot. Places stay, and so does who waits for whom.
+    pub fn sort_anew(&mut self, mut slot: impl FnMut(&Waiting<T>) -> Slot) {
         let groups = std::mem::take(&mut self.groups);
         self.turns.clear();
         self.drawable.clear();
         let shares = groups.into_values().flat_map(|group| group.shares);
         let mut drawable: Vec<Waiting<T>> = shares.flat_map(|share| share.queue).collect();
         drawable.sort_unstable_by_key(|waiting| waiting.order);
-        let mut taken = Vec::new();
         for mut waiting in drawable {
-            match slot(&waiting) {
-                Some(slot) => {
-                    waiting.slot = slot;
-                    self.enqueue(waiting, false);
-                }
-                None => taken.push(waiting),
-            }
+            waiting.slot = slot(&waiting);
+            self.enqueue(waiting, false);
         }
-        for chain in self.chains.values_mut() {
-            for mut waiting in std::mem::take(&mut chain.behind) {
-                match slot(&waiting) {
-                    Some(slot) => {
-                        waiting.slot = slot;
-                        chain.behind.push_back(waiting);
-                    }
-                    None => {
-                        chain.ahead += 1;
-                        taken.push(waiting);
-                    }
-                }
-            }
+        for waiting in self.chains.values_mut().flat_map(|chain| &mut chain.behind) {
+            waiting.slot = slot(waiting);
         }
-        self.waiting = self.waiting.saturating_sub(taken.len());
-        taken.sort_unstable_by_key(|waiting| waiting.order);
-        taken
     }
 }
 
@@ -79,7 +58,7 @@ mod tests {
         [(1, 10), (2, 10), (3, 20)].into_iter().for_each(|(ticket, to)| drawer.push(waiting(ticket, to)));
         let drawn = drawer.draw("old", CallLimits { messages: 1, bytes: 100 });
         assert_eq!(tickets(drawn), [1]);
-        assert!(drawer.sort_anew(|_| Some(slot("new"))).is_empty());
+        drawer.sort_anew(|_| slot("new"));
         assert_eq!((drawer.drawable("old"), drawer.drawable("new"), drawer.len()), (0, 1, 2));
         assert_eq!(tickets(drawer.draw("new", ALL)), [3]);
         drawer.settled(0, 10, true);
@@ -87,15 +66,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_out_goes_before_what_comes_after_it() {
+    fn what_goes_elsewhere_follows_each_other_and_what_is_under_way() {
         let mut drawer = Drawer::default();
-        [(1, 10), (2, 10), (3, 10)].into_iter().for_each(|(ticket, to)| drawer.push(waiting(ticket, to)));
-        let taken = drawer.sort_anew(|waiting| (waiting.ticket == 3).then(|| slot("new")));
-        assert_eq!(taken.iter().map(|waiting| waiting.ticket).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!((drawer.len(), tickets(drawer.draw("new", ALL)).len()), (1, 0));
+        let all = [(1, 10), (2, 10), (3, 10), (4, 10), (5, 20), (6, 20)];
+        all.into_iter().for_each(|(ticket, to)| drawer.push(waiting(ticket, to)));
+        assert_eq!(tickets(drawer.draw("old", CallLimits { messages: 1, bytes: 100 })), [1]);
+        drawer.sort_anew(|waiting| slot(if waiting.ticket == 4 { "old" } else { "new" }));
+        assert_eq!(tickets(drawer.draw("new", ALL)), [5, 6], "what is under way comes first");
         drawer.settled(0, 10, true);
-        assert!(drawer.draw("new", ALL).is_none(), "one of those before it is still under way");
+        assert_eq!(tickets(drawer.draw("new", ALL)), [2, 3]);
         drawer.settled(0, 10, true);
-        assert_eq!(tickets(drawer.draw("new", ALL)), [3]);
+        assert!(drawer.draw("old", ALL).is_none(), "one of those before it is still away");
+        drawer.settled(0, 10, true);
+        assert_eq!(tickets(drawer.draw("old", ALL)), [4]);
     }
 }

@@ -44,7 +44,16 @@ impl Lane {
             self.parcels.get(key).is_some_and(|parcel| matches!(parcel.origin, Origin::Stored(_)))
         };
         let written_down = arrival.sending.iter().any(own);
-        self.conclude(arrival);
+        // Judged as it was sent, it then waits as the provider and the routes are now.
+        let sent = arrival.waiting.iter().map(|waiting| waiting.ticket);
+        let stale = |ticket| self.entry(ticket).is_some_and(|entry| entry.stale);
+        if Arc::ptr_eq(&arrival.provider, &self.provider) && !sent.clone().any(stale) {
+            self.conclude(arrival);
+        } else {
+            let tickets: Vec<Ticket> = sent.collect();
+            self.conclude(arrival);
+            self.renew_waiting(&tickets);
+        }
         if written_down {
             // The settler outlives the lane.
             drop(self.settler.send(Write::Over));
@@ -54,11 +63,10 @@ impl Lane {
     }
 
     fn conclude(&mut self, arrival: Arrival) {
-        let Arrival { class, provider, mut waiting, end, sending, at_ms, took_ms } = arrival;
+        let Arrival { class, provider, waiting, end, sending, at_ms, took_ms } = arrival;
         let same = Arc::ptr_eq(&provider, &self.provider);
-        if !same {
-            self.refresh_all(&mut waiting);
-        }
+        // Another account recognises nothing of it and cannot be asked.
+        let known = same || provider.settings.is_account(&self.provider.settings);
         let mut touched: Vec<u32> = waiting.iter().map(|waiting| waiting.ticket.0).collect();
         touched.dedup();
         touched.sort_unstable();
@@ -87,12 +95,12 @@ impl Lane {
             self.tell_migrations(&waiting, &verdict.outcomes, took_ms);
         }
         let adapter = provider.assumed();
-        let dedupe_window_ms = adapter.profile().dedupe.window_ms(class);
+        let dedupe_window_ms = if known { adapter.profile().dedupe.window_ms(class) } else { 0 };
         let mut notes: Notes = Notes::default();
         // One throw for the whole call: what goes again may share a call again.
         let judge = Judgement {
             now_ms: clock::now_ms(),
-            ask: Some((&*adapter, class)),
+            ask: known.then_some((&*adapter, class)),
             provider: &Arc::clone(&self.provider.settings.name),
             elsewhere: halves.is_none() && moves(&verdict.signal),
             dedupe_window_ms,
@@ -278,6 +286,7 @@ impl Lane {
                 tracing::warn!(provider = %name, "the server does not speak the dialect");
                 self.trouble = Some("the server does not speak the dialect".to_owned());
                 self.provider.doubt();
+                self.forget_dialect();
                 self.give_all_back();
                 false
             }

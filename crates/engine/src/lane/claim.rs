@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use interline_core::adapter::Adapter;
 use interline_core::error::{ErrorCode, Failure};
 use interline_core::message::Head;
 use interline_core::options::Results;
@@ -30,6 +31,14 @@ pub(crate) struct Opened {
     pub(crate) asked: Vec<u16>,
     /// The provider that all of it goes to since it was routed again; none where some of it stays.
     pub(crate) moves_to: Option<Arc<str>>,
+}
+
+/// What was claimed at once, and by what it was opened.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    pub(crate) parcels: Vec<Opened>,
+    pub(crate) book: Arc<Book>,
+    pub(crate) provider: Arc<Provider>,
 }
 
 /// Opens a parcel. A stored form that cannot be read settles the parcel as rejected: nothing blocks.
@@ -164,18 +173,22 @@ fn interrupted(
     let mut again = Vec::new();
     for row in rows {
         let mut notes = Vec::new();
-        // It may have been lent: then that provider is the one that may have it.
-        let sender = book.providers.get(row.provider.as_str()).map_or(provider, |sender| &**sender);
-        let vendor: Arc<str> = sender.settings.vendor.name.into();
-        let adapter = sender.assumed();
+        // It may have been lent: then that provider is the one that may have it, also when it is gone.
+        let name = Arc::<str>::from(row.provider.as_str());
+        let own = (name == provider.settings.name).then_some(provider);
+        let sender = book.providers.get(&name).map(|sender| &**sender).or(own);
+        let vendor: Arc<str> = sender.map_or("", |sender| sender.settings.vendor.name).into();
+        let adapter = sender.map(Provider::assumed);
         let class = std::str::from_utf8(&row.blob).unwrap_or_default();
-        let class = adapter.profile().class(class).map_or("", |class| class.name);
+        let class_of = |adapter: &dyn Adapter| adapter.profile().class(class).map_or("", |class| class.name);
+        let ask = adapter.as_deref().map(|adapter| (adapter, class_of(adapter)));
         let judge = Judgement {
             now_ms: clock::now_ms(),
-            ask: Some((&*adapter, class)),
-            provider: &sender.settings.name,
+            ask,
+            provider: &name,
             elsewhere: false,
-            dedupe_window_ms: adapter.profile().dedupe.window_ms(class),
+            // Nobody else recognises what was sent to it.
+            dedupe_window_ms: ask.map_or(0, |(adapter, class)| adapter.profile().dedupe.window_ms(class)),
             free: false,
             chance: clock::chance(),
         };
@@ -189,7 +202,7 @@ fn interrupted(
             let outcome = Outcome::Unknown(Failure::unknown(ErrorCode::ConnectionLost, detail));
             let Some((note, after)) = opened.parcel.attempted(*position, outcome, judge) else { continue };
             if let Some(entry) = opened.parcel.entries.get_mut(usize::from(*position)) {
-                entry.pinned = Some(Arc::clone(&sender.settings.name));
+                entry.pinned = Some(Arc::clone(&name));
             }
             match after {
                 After::Again(at) => again.push((*position, at)),
@@ -198,7 +211,7 @@ fn interrupted(
             }
             notes.push(note);
         }
-        let record = CallRecord::call(row.provider.as_str().into(), Arc::clone(&vendor), row.at_ms, 0, notes);
+        let record = CallRecord::call(name, vendor, row.at_ms, 0, notes);
         let states = ledger_states(&opened.parcel);
         opened.settled.push(Settled {
             claim,

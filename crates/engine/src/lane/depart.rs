@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hashbrown::HashMap;
 use interline_core::adapter::{Adapter, Call, CallMessage};
-use interline_core::draw::{CallLimits, Drawer, Waiting};
+use interline_core::draw::{CallLimits, Waiting};
 use interline_core::options::Results;
 use interline_core::outcome::Status;
 use interline_ledger::SendingStart;
@@ -13,7 +12,7 @@ use interline_ledger::SendingStart;
 use super::call::{self, Departure};
 use super::parcel::{HeldParcel, Origin};
 use super::reroute::Freshened;
-use super::{Event, Lane, Ticket, lookup};
+use super::{Event, Lane, Ticket};
 use crate::clock;
 use crate::pace::{Opening, Permit};
 
@@ -38,62 +37,20 @@ impl Lane {
         } else {
             waiting
         };
-        let adapter = self.provider.adapter();
-        if let Some(adapter) = adapter {
-            let repeated = parcel.repeated_recipients();
-            let now_ms = clock::now_ms();
-            for (position, not_before_ms) in waiting {
-                let Some(mut waits) = parcel.waiting(key, *position, &*adapter) else { continue };
-                // A direct parcel is alone with its flow: who stands in it once waits for nobody.
-                waits.ordered &= repeated.as_ref().is_none_or(|repeated| repeated.contains(&waits.recipient));
-                self.push(waits, *not_before_ms, now_ms);
-            }
+        // While it is not known what the server speaks, the likeliest sorts what waits.
+        let adapter = self.provider.assumed();
+        let repeated = parcel.repeated_recipients();
+        let now_ms = clock::now_ms();
+        for (position, not_before_ms) in waiting {
+            let Some(mut waits) = parcel.waiting(key, *position, &*adapter) else { continue };
+            // A direct parcel is alone with its flow: who stands in it once waits for nobody.
+            waits.ordered &= repeated.as_ref().is_none_or(|repeated| repeated.contains(&waits.recipient));
+            self.push(waits, *not_before_ms, now_ms);
         }
         self.has_fallbacks |= parcel.entries.iter().any(|entry| entry.fallback.is_some());
-        let moves = parcel.entries.iter().any(|entry| entry.target.is_some());
         self.parcels.insert(key, parcel);
-        if moves {
-            self.resort();
-        }
         self.finish_if_done(key);
         key
-    }
-
-    /// Queues everything anew after the dialect became known: slots, limits and what can be expressed
-    /// depend on it. Nothing is under way then.
-    pub(super) fn start_over(&mut self) {
-        let Some(adapter) = self.provider.adapter() else { return };
-        self.renew_paces(&*adapter);
-        self.drawer = Drawer::default();
-        self.aside.clear();
-        // What is on its way elsewhere, or asked about, still goes before what comes after it.
-        let away = self.lent.values().chain(self.questions.values().map(lookup::Asking::waiting));
-        for waiting in away {
-            self.drawer.away(waiting.flow, waiting.recipient, waiting.ordered);
-        }
-        let now_ms = clock::now_ms();
-        let later = std::mem::take(&mut self.later);
-        let times: HashMap<Ticket, i64> =
-            later.into_iter().map(|((at, _), waiting)| (waiting.ticket, at)).collect();
-        let mut keys: Vec<u32> = self.parcels.keys().copied().collect();
-        keys.sort_unstable();
-        for key in keys {
-            let provider = Arc::clone(&self.provider);
-            let Some(parcel) = self.parcels.get_mut(&key) else { continue };
-            for (position, failure) in parcel.check(&*adapter, &provider) {
-                self.settle_one((key, position), Status::Rejected, failure);
-            }
-            let Some(parcel) = self.parcels.get(&key) else { continue };
-            let open = (0u16..).zip(&parcel.entries).filter(|(_, entry)| entry.state == Status::Queued);
-            let waiting: Vec<_> = open.filter_map(|(at, _)| parcel.waiting(key, at, &*adapter)).collect();
-            for waits in waiting {
-                let not_before_ms = times.get(&waits.ticket).copied().unwrap_or_default();
-                self.push(waits, not_before_ms, now_ms);
-            }
-        }
-        if self.moves() {
-            self.resort();
-        }
     }
 
     fn push(&mut self, waiting: Waiting<Ticket>, not_before_ms: i64, now_ms: i64) {

@@ -19,13 +19,12 @@ impl Lane {
     pub(super) fn put_back_due(&mut self, now_ms: i64) {
         let not_due = self.later.split_off(&(now_ms.saturating_add(1), 0));
         let due = std::mem::replace(&mut self.later, not_due);
-        let mut moves = false;
-        for waiting in due.into_values().rev() {
-            moves |= self.is_elsewhere(waiting.ticket);
+        for mut waiting in due.into_values().rev() {
+            if self.entry(waiting.ticket).is_some_and(|entry| entry.stale) {
+                self.freshen(waiting.ticket);
+                self.refresh(&mut waiting, &*self.provider.assumed());
+            }
             self.drawer.put_back(waiting);
-        }
-        if moves {
-            self.resort();
         }
     }
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use interline_core::adapter::{Loss, Seal, Sent};
+use interline_core::adapter::{Adapter, Loss, Seal, Sent, Slot};
 use interline_core::decide::Repeat;
 use interline_core::error::{ErrorCode, Failure};
 use interline_core::message::Message;
 use interline_core::options::{Guarantee, Results};
 use interline_core::outcome::Status;
 
+use super::loan::{self, ELSEWHERE};
 use super::parcel::Judgement;
 use crate::intake::{Fallback, Terms};
 use crate::migration::Migration;
@@ -67,6 +68,14 @@ impl Entry {
             may_be_duplicate: false,
             state: Status::Queued,
         }
+    }
+
+    /// Which calls it may stand in; none of this lane's where it goes to another one.
+    pub(crate) fn slot(&self, adapter: &dyn Adapter) -> Slot {
+        if self.target.is_some() && self.state == Status::Queued {
+            return loan::slot(ELSEWHERE);
+        }
+        adapter.slot(&self.there, self.results)
     }
 
     /// How the vendor would be asked for it.

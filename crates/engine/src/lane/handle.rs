@@ -24,7 +24,9 @@ pub(crate) enum Event {
     /// The ledger may have work.
     Wake,
     /// Parcels came from the ledger, opened; none when it could not be asked.
-    Claimed(Option<Vec<claim::Opened>>),
+    Claimed(Option<Box<claim::Claimed>>),
+    /// What the ledger held was given to whom the provider drains to.
+    Drained,
     /// Leases were renewed, or not.
     Renewed(Vec<(u32, Held)>),
     /// Batches were paused, resumed or cancelled: look at once.
@@ -58,8 +60,10 @@ pub(crate) enum Event {
     Provider(Arc<Provider>),
     /// The configuration or a migration changed: route again what has not left.
     Reroute,
-    /// The provider is gone from the configuration, and this one gets what waits; or it is back.
-    Gone(Option<Arc<str>>),
+    /// Another account stands under this provider's name now.
+    Replaced(Arc<str>),
+    /// Whether the provider is gone from the configuration.
+    Gone(bool),
     /// Claim nothing more, finish what is under way, then answer.
     Stop(oneshot::Sender<()>),
 }

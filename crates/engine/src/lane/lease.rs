@@ -4,10 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hashbrown::HashSet;
+use interline_core::outcome::Status;
 use interline_ledger::{Claim, ClaimRequest};
 
+use super::claim::{self, Claimed};
 use super::parcel::Origin;
-use super::{Event, Lane, POLL_MS, claim, settler};
+use super::settler::Write;
+use super::{Event, Lane, POLL_MS};
 use crate::clock;
 
 /// Messages that a lane holds at most from the ledger.
@@ -26,7 +30,7 @@ impl Lane {
     pub(super) fn ask_ledger(&mut self, now_ms: i64) -> i64 {
         let room = self.window.0 < WINDOW_MESSAGES && self.window.1 < WINDOW_BYTES;
         let sends = !self.paused && self.provider.adapter().is_some();
-        let able = room && (sends || self.looks_through);
+        let able = room && (sends || self.looks_through || self.gone);
         if self.claiming || self.renewing || (!able && self.drains_to.is_none()) {
             return now_ms + POLL_MS;
         }
@@ -48,29 +52,21 @@ impl Lane {
         };
         let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
         let (provider, shelf) = (Arc::clone(&self.provider), Arc::clone(&self.around.book));
-        let peers = Arc::clone(&self.around.peers);
         tokio::spawn(async move {
             let name = request.provider.clone();
             let parcels = ledger.claim(request).await;
             if let Err(error) = &parcels {
                 tracing::warn!(provider = name, error = %error, "the ledger cannot be asked for work; asking again");
             }
-            let book = shelf.now();
-            let open = |parcels: Vec<_>| {
-                parcels.into_iter().map(|claimed| claim::open(claimed, &book, &provider)).collect()
-            };
-            let opened: Option<Vec<claim::Opened>> = parcels.ok().map(open);
-            let empty = opened.as_ref().is_some_and(Vec::is_empty);
-            let mut stays = opened;
-            if let Some(opened) = &mut stays {
-                settler::hand_on(&ledger, opened, &peers).await;
-            }
-            let moved = !empty && stays.as_ref().is_some_and(Vec::is_empty);
+            let empty = parcels.as_ref().is_ok_and(Vec::is_empty);
+            let claimed = parcels.ok().map(|parcels| {
+                let book = shelf.now();
+                let parcels =
+                    parcels.into_iter().map(|claimed| claim::open(claimed, &book, &provider)).collect();
+                Box::new(Claimed { parcels, book, provider })
+            });
             // The lane may be gone by now; its leases run out.
-            drop(events.send(Event::Claimed(stays)));
-            if moved {
-                drop(events.send(Event::Wake));
-            }
+            drop(events.send(Event::Claimed(claimed)));
             if empty {
                 let due = ledger.next_due_ms(&name).await.ok().flatten();
                 drop(events.send(Event::NextDue(due)));
@@ -79,14 +75,29 @@ impl Lane {
         now_ms + POLL_MS
     }
 
-    pub(super) fn claimed(&mut self, parcels: Option<Vec<claim::Opened>>) {
+    pub(super) fn claimed(&mut self, claimed: Option<Claimed>) {
         self.claiming = false;
-        let Some(parcels) = parcels.filter(|parcels| !parcels.is_empty()) else {
+        let Some(claimed) = claimed.filter(|claimed| !claimed.parcels.is_empty()) else {
             // Whoever woke the lane meanwhile may have stored more than the claim saw.
             self.claim_at_ms = if self.woken { 0 } else { clock::now_ms() + POLL_MS };
             return;
         };
-        for opened in parcels {
+        let Claimed { mut parcels, book, provider } = claimed;
+        let refused = parcels.iter_mut().map(|opened| self.renew_opened(opened, (&book, &provider)));
+        let refused: Vec<_> = refused.collect();
+        // What is held of a batch goes before what follows for the same recipients.
+        let held = self.parcels.values().map(|parcel| &parcel.batch);
+        let staying = parcels.iter().filter(|opened| opened.moves_to.is_none());
+        let batches = held.chain(staying.map(|opened| &opened.parcel.batch));
+        let stays: HashSet<u64> =
+            batches.filter(|batch| batch.head.ordered).map(|batch| batch.flow).collect();
+        for (opened, refused) in parcels.into_iter().zip(refused) {
+            let to = opened.moves_to.filter(|_| !stays.contains(&opened.parcel.batch.flow));
+            if let (Some(to), Some(claim)) = (to, opened.parcel.claim()) {
+                // The settler outlives the lane.
+                drop(self.settler.send(Write::Reassigned(claim, to)));
+                continue;
+            }
             for settled in opened.settled {
                 self.write(settled);
             }
@@ -94,6 +105,9 @@ impl Lane {
             self.window.1 += opened.parcel.bytes;
             let key = self.hold(opened.parcel, &opened.waiting);
             self.ask_again(key, opened.asked);
+            for (position, failure) in refused {
+                self.settle_one((key, position), Status::Rejected, failure);
+            }
         }
     }
 

@@ -7,10 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use hashbrown::HashMap;
+use interline_core::adapter::{Adapter, Slot};
 use interline_core::draw::{CallLimits, Waiting};
 use interline_core::error::{ErrorCode, Failure};
 use interline_core::outcome::Status;
 use interline_core::record::{CallRecord, Note};
+use interline_core::shared::Digest;
 use interline_ledger::Claim;
 use tokio::sync::mpsc;
 
@@ -20,12 +23,25 @@ use super::reroute::Freshened;
 use super::{Event, Lane, LaneHandle, Ticket};
 use crate::clock;
 use crate::intake::forbidding;
+use crate::provider::Provider;
 
 /// A class that is frozen for longer than this lends what waits.
 pub(super) const LONG_FREEZE: Duration = Duration::from_secs(1);
 
 /// How often what was set aside is offered to the other providers again.
 const LOOK_AGAIN_MS: i64 = 500;
+
+/// The class of what goes to another provider.
+pub(super) const ELSEWHERE: &str = "(elsewhere)";
+/// The class of what finds a stand-in while it is not known what the server speaks.
+const UNREAD: &str = "(unread)";
+/// No limits at all.
+pub(super) const EVERYTHING: CallLimits = CallLimits { messages: usize::MAX, bytes: usize::MAX };
+
+/// Where a message waits that leaves in no call of this lane's: with everything of its class, in its order.
+pub(super) const fn slot(class: &'static str) -> Slot {
+    Slot { class, key: Digest(0), bytes: 0, max: usize::MAX, repeats: true }
+}
 
 /// The lanes by provider.
 pub(crate) type Lanes = BTreeMap<Arc<str>, LaneHandle>;
@@ -103,6 +119,8 @@ pub(crate) struct Back {
     pub(crate) position: u16,
     pub(crate) attempts: u32,
     pub(crate) tries: u32,
+    /// Whether it cannot be expressed there.
+    pub(crate) declined: bool,
 }
 
 impl Lane {
@@ -152,9 +170,8 @@ impl Lane {
             if now_ms >= self.aside_at_ms {
                 self.put_back_aside(class);
             }
-            let all = CallLimits { messages: usize::MAX, bytes: usize::MAX };
             let mut leaving = Vec::new();
-            while let Some(drawn) = self.drawer.draw(class, all) {
+            while let Some(drawn) = self.drawer.draw(class, EVERYTHING) {
                 for waiting in drawn {
                     let Some(waiting) = self.handed_back(waiting) else { continue };
                     match self.entry(waiting.ticket).and_then(|entry| self.elsewhere(entry)) {
@@ -201,27 +218,38 @@ impl Lane {
 
     /// While the dialect cannot even be asked for, what has a fallback goes there.
     pub(super) fn lend_unread(&mut self) {
-        if self.paused {
+        if self.paused || !self.has_fallbacks {
             return;
         }
-        let adapter = self.provider.assumed();
-        let mut leaving = Vec::new();
+        let mut next = HashMap::new();
         for (key, parcel) in &self.parcels {
             if parcel.stopped.is_some() || parcel.home().is_some() {
                 continue;
             }
-            for (position, entry) in (0u16..).zip(&parcel.entries) {
-                if entry.state != Status::Queued || entry.fallback.is_none() {
-                    continue;
+            let waits = |entry: &Entry| entry.state == Status::Queued && entry.target.is_none();
+            let open = (0u16..).zip(&parcel.entries).filter(|(_, entry)| waits(entry));
+            next.extend(open.filter_map(|(at, entry)| Some(((*key, at), self.elsewhere(entry)?))));
+        }
+        if next.is_empty() {
+            return;
+        }
+        let adapter = self.provider.assumed();
+        let mut drawer = std::mem::take(&mut self.drawer);
+        drawer.sort_anew(|waiting| match next.contains_key(&waiting.ticket) {
+            true => slot(UNREAD),
+            false => self.slot_of(waiting, &*adapter),
+        });
+        let mut leaving = Vec::new();
+        while let Some(drawn) = drawer.draw(UNREAD, EVERYTHING) {
+            for mut waiting in drawn {
+                self.refresh(&mut waiting, &*adapter);
+                match next.remove(&waiting.ticket) {
+                    Some((hop, to)) => leaving.push(Leaving { waiting, hop, to }),
+                    None => drawer.put_back(waiting),
                 }
-                let next = self.elsewhere(entry).zip(parcel.waiting(*key, position, &*adapter));
-                leaving.extend(next.map(|((hop, to), waiting)| Leaving { waiting, hop, to }));
             }
         }
-        for Leaving { waiting, .. } in &leaving {
-            // They were never in the drawer: the chains that wait for them are told.
-            self.drawer.away(waiting.flow, waiting.recipient, waiting.ordered);
-        }
+        self.drawer = drawer;
         self.note_diverted(&leaving, "the server cannot be reached", clock::now_ms());
         self.lend(leaving);
     }
@@ -266,10 +294,14 @@ impl Lane {
             self.lent.insert((key, position), waiting);
         }
         for ((key, name), loan) in loans {
+            let standing_in = loan.iter().filter(|(_, entry)| entry.hop > 0).count();
             let (positions, entries): (Vec<u16>, Vec<Entry>) = loan.into_iter().unzip();
             let Some(parcel) = self.parcels.get(&key) else { continue };
             let claim = parcel.claim();
-            self.around.metrics.fallback(&self.provider.settings.name, &name, entries.len());
+            // What was routed to another provider since, or goes back to whom may have it, counts for nobody.
+            if standing_in > 0 {
+                self.around.metrics.fallback(&self.provider.settings.name, &name, standing_in);
+            }
             let home = Home {
                 events: self.events.clone(),
                 provider: Arc::clone(&self.provider.settings.name),
@@ -307,7 +339,7 @@ impl Lane {
     fn as_lent(&self, key: u32, position: u16) -> Back {
         let entry = self.entry((key, position));
         let (attempts, tries) = entry.map_or((0, 0), |entry| (entry.attempts, entry.tries));
-        Back { position, attempts, tries }
+        Back { position, attempts, tries, declined: false }
     }
 
     /// Tells another lane; an error when it has stopped or never was.
@@ -330,13 +362,8 @@ impl Lane {
             (entry.target, entry.stale) = (None, false);
         }
         if let Some(adapter) = self.provider.adapter() {
-            for entry in &mut parcel.entries {
-                // The home lane saw to it that this succeeds, unless the dialect changed since.
-                let checked = self.provider.check(&*adapter, &entry.message, entry.results);
-                if let Ok(checked) = checked {
-                    (entry.there, entry.losses) = checked;
-                }
-            }
+            // The home lane saw to it that this succeeds, unless the dialect changed since.
+            parcel.decline(&*adapter, &self.provider);
         }
         self.hold(parcel, &[]);
     }
@@ -408,18 +435,20 @@ impl Lane {
         let mut leaving = Vec::new();
         for back in back {
             let ticket = (key, back.position);
-            let Some(waiting) = self.lent.remove(&ticket) else { continue };
+            let Some(mut waiting) = self.lent.remove(&ticket) else { continue };
             let Some(entry) = self.entry_mut(ticket) else {
                 self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
                 continue;
             };
             entry.state = Status::Queued;
             (entry.attempts, entry.tries) = (back.attempts, back.tries);
+            entry.stale |= back.declined;
             let next = match self.freshen(ticket) {
                 Freshened::AsItWas => self.entry(ticket).and_then(|entry| self.elsewhere(entry)),
                 Freshened::Anew => match self.entry(ticket).and_then(|entry| entry.target.clone()) {
                     Some(to) => Some((0, to)),
                     None => {
+                        self.refresh(&mut waiting, &*self.provider.assumed());
                         self.drawer.put_back(waiting);
                         continue;
                     }
@@ -439,7 +468,7 @@ impl Lane {
     }
 
     /// Nobody else could take it: this lane tries again, after a pause.
-    fn home_again(&mut self, waiting: Waiting<Ticket>) {
+    fn home_again(&mut self, mut waiting: Waiting<Ticket>) {
         let now_ms = clock::now_ms();
         let own = Arc::clone(&self.provider.settings.name);
         let tries = self.entry_mut(waiting.ticket).map_or(0, |entry| {
@@ -450,6 +479,7 @@ impl Lane {
             }
             entry.tries
         });
+        self.refresh(&mut waiting, &*self.provider.assumed());
         let pause = interline_core::decide::backoff_ms(tries + 1, clock::chance());
         let pause = Duration::from_millis(pause).as_millis();
         self.put_later(now_ms.saturating_add(i64::try_from(pause).unwrap_or(i64::MAX)), waiting);
@@ -486,10 +516,27 @@ impl Lane {
 
 /// Reports messages as not delivered.
 pub(super) fn give_back(home: &Home, parcel: &HeldParcel, positions: &[u16]) {
+    give(home, parcel, positions, false);
+}
+
+impl HeldParcel {
+    /// Gives back what cannot be expressed here; what was borrowed is refused by nobody but its home lane. What
+    /// may have arrived here already can be had by nobody else.
+    pub(super) fn decline(&mut self, adapter: &dyn Adapter, provider: &Provider) {
+        let Some(home) = self.home().cloned() else { return };
+        let mut declined: Vec<u16> = self.check(adapter, provider).into_iter().map(|(at, _)| at).collect();
+        let unseen = |entry: &Entry| !entry.prior_unknown;
+        declined.retain(|at| self.entries.get(usize::from(*at)).is_some_and(unseen));
+        give(&home, self, &declined, true);
+        declined.into_iter().for_each(|at| self.drop_entry(at));
+    }
+}
+
+fn give(home: &Home, parcel: &HeldParcel, positions: &[u16], declined: bool) {
     let back = positions.iter().filter_map(|at| {
         let entry = parcel.entries.get(usize::from(*at))?;
         let position = *home.positions.get(usize::from(*at))?;
-        Some(Back { position, attempts: entry.attempts, tries: entry.tries })
+        Some(Back { position, attempts: entry.attempts, tries: entry.tries, declined })
     });
     let back: Vec<Back> = back.collect();
     if !back.is_empty() {

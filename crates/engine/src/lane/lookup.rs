@@ -46,10 +46,6 @@ pub(crate) struct Asking {
 }
 
 impl Asking {
-    pub(super) const fn waiting(&self) -> &Waiting<Ticket> {
-        &self.waiting
-    }
-
     pub(super) const fn waiting_mut(&mut self) -> &mut Waiting<Ticket> {
         &mut self.waiting
     }

@@ -66,8 +66,8 @@ pub(crate) struct Lane {
     legacy: Arc<Mutex<Vec<Pace>>>,
     /// Who gets what waits, where the provider goes away.
     drains_to: Option<Arc<str>>,
-    /// Who gets it since the provider is gone from the configuration.
-    gone_to: Option<Arc<str>>,
+    /// Whether the provider is gone from the configuration: what waits is routed on, and nothing else is done.
+    gone: bool,
     /// The class that is served first next time.
     class_turn: usize,
     /// Messages that wait for their time.
@@ -142,7 +142,7 @@ impl Lane {
             kept_paces,
             legacy: Arc::clone(&legacy),
             drains_to: None,
-            gone_to: None,
+            gone: false,
             class_turn: 0,
             later: BTreeMap::new(),
             later_count: 0,
@@ -214,7 +214,8 @@ impl Lane {
                 self.claim_at_ms = 0;
                 self.woken = true;
             }
-            Event::Claimed(parcels) => self.claimed(parcels),
+            Event::Drained => self.claimed(None),
+            Event::Claimed(claimed) => self.claimed(claimed.map(|claimed| *claimed)),
             Event::NextDue(due) => {
                 let now_ms = clock::now_ms();
                 if !self.woken {
@@ -252,8 +253,10 @@ impl Lane {
                 self.woken = true;
                 self.reroute();
             }
-            Event::Gone(to) => {
-                self.gone_to = to;
+            Event::Replaced(name) => self.disown(&name),
+            Event::Gone(gone) => {
+                self.gone = gone;
+                (self.claim_at_ms, self.woken) = (0, true);
                 self.reroute();
             }
             Event::Stop(done) => {
@@ -290,6 +293,7 @@ impl Lane {
         if self.paused || self.breaker.refuses(now_ms) || self.provider.adapter().is_none() {
             self.sweep(now_ms);
         }
+        self.hand_over();
         if self.paused {
             return Duration::from_millis(u64::try_from(next_ms - now_ms).unwrap_or_default());
         }
@@ -341,7 +345,7 @@ impl Lane {
                 tracing::info!(provider = %self.provider.settings.name, dialect, "dialect recognised");
                 self.trouble = None;
                 self.remember_dialect(dialect);
-                self.start_over();
+                self.spoken();
             }
             Err(error) => {
                 self.probe_at_ms = clock::now_ms() + 10_000;
@@ -361,6 +365,19 @@ impl Lane {
             };
             if let Err(error) = ledger.remember(fact).await {
                 tracing::warn!(error = %error, "the dialect could not be remembered; it will be asked for again");
+            }
+        });
+    }
+
+    /// What was disproved is not recalled at the next start.
+    fn forget_dialect(&self) {
+        if !self.provider.is_auto() {
+            return;
+        }
+        let (ledger, name) = (self.around.ledger.clone(), self.provider.settings.name.to_string());
+        tokio::spawn(async move {
+            if let Err(error) = ledger.forget("dialect", &name).await {
+                tracing::warn!(provider = name, error = %error, "a dialect that is not spoken could not be forgotten");
             }
         });
     }
@@ -423,9 +440,10 @@ impl Lane {
         let now_ms = clock::now_ms();
         view.breaker = self.breaker.state(now_ms);
         view.paused = self.paused;
-        view.draining = self.drains_to.is_some();
+        view.draining = self.drains_to.is_some() || self.gone;
         view.willing = self.stopping.is_none()
             && self.drains_to.is_none()
+            && !self.gone
             && !self.paused
             && self.provider.adapter().is_some()
             && !self.breaker.refuses(now_ms);

@@ -57,7 +57,7 @@ pub(crate) enum Stop {
     Cancelled,
     /// Its home lane wants it back, or its caller stopped waiting.
     Recalled,
-    /// It was routed again and is given back to be claimed by whom it goes to.
+    /// Its provider goes away: it is given to the one that takes over.
     Moved,
 }
 
@@ -162,7 +162,7 @@ impl HeldParcel {
         let entry = self.entries.get(usize::from(position))?;
         Some(Waiting {
             ticket: (key, position),
-            slot: adapter.slot(&entry.there, entry.results),
+            slot: entry.slot(adapter),
             recipient: entry.message.to.fingerprint(),
             app: self.batch.app,
             flow: self.batch.flow,

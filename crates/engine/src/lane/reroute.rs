@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashSet;
-use interline_core::adapter::Adapter;
+use interline_core::adapter::{Adapter, Slot};
 use interline_core::draw::Waiting;
 use interline_core::error::{ErrorCode, Failure};
+use interline_core::options::Guarantee;
 use interline_core::outcome::Status;
 
+use super::claim::Opened;
 use super::entry::Entry;
-use super::loan::Leaving;
+use super::loan::{ELSEWHERE, EVERYTHING, Leaving};
 use super::parcel::{BatchRef, HeldParcel, Origin, Stop, refused_by};
 use super::{Event, Lane, Ticket, lookup};
 use crate::clock;
@@ -55,6 +56,10 @@ pub(super) fn route_again(
     }
     entry.hop = 0;
     if entry.pinned.is_some() || entry.prior_unknown {
+        if entry.pinned.as_ref().unwrap_or(own) == own && !book.providers.contains_key(own) {
+            let detail = format!("it may have arrived at {own}, which the configuration no longer has");
+            return Err(Failure::unknown(ErrorCode::Internal, detail));
+        }
         return Ok(());
     }
     let to = match choice {
@@ -95,15 +100,52 @@ impl Lane {
         if Arc::ptr_eq(&provider, &self.provider) {
             return;
         }
-        self.provider = provider;
+        let before = std::mem::replace(&mut self.provider, provider);
         self.probe_at_ms = 0;
-        if let Some(adapter) = self.provider.adapter() {
-            self.renew_paces(&*adapter);
-            self.check_again(&*adapter);
-            self.resort();
+        if !before.settings.is_account(&self.provider.settings) {
+            let name = &self.provider.settings.name;
+            for lane in self.around.peers.now().values() {
+                // A lane that has stopped sends nothing any more.
+                drop(lane.events.send(Event::Replaced(Arc::clone(name))));
+            }
+            self.disown(&Arc::clone(name));
+        }
+        if self.provider.adapter().is_some() {
+            self.spoken();
         } else {
             // Once it is known what the server speaks, everything is sorted anew.
             self.give_all_back();
+            self.resort();
+        }
+    }
+
+    /// Sorts everything by what the server was found to speak: slots, limits and what can be expressed depend
+    /// on it.
+    pub(super) fn spoken(&mut self) {
+        let Some(adapter) = self.provider.adapter() else { return };
+        self.renew_paces(&*adapter);
+        self.check_again(&*adapter);
+        self.resort();
+    }
+
+    /// Another account stands under this name: it does not recognise what the one before may have got.
+    pub(super) fn disown(&mut self, name: &Arc<str>) {
+        let mut settled = Vec::new();
+        for (key, parcel) in &mut self.parcels {
+            for (position, entry) in (0u16..).zip(&mut parcel.entries) {
+                if entry.state != Status::Queued || entry.pinned.as_ref() != Some(name) {
+                    continue;
+                }
+                // No window reaches back that far.
+                (entry.first_sent_ms, entry.may_be_duplicate) = (1, true);
+                if entry.terms.guarantee == Guarantee::AtMostOnce {
+                    settled.push((*key, position));
+                }
+            }
+        }
+        for ticket in settled {
+            let detail = format!("it may have arrived at the account that {name} was before");
+            self.settle_one(ticket, Status::Unknown, Failure::unknown(ErrorCode::Internal, detail));
         }
     }
 
@@ -130,10 +172,10 @@ impl Lane {
         let book = self.around.book.now();
         let own = Arc::clone(&self.provider.settings.name);
         let end = book.routes.end_of(&own);
-        self.drains_to = if *end == own { self.gone_to.clone() } else { Some(Arc::clone(end)) };
+        self.drains_to = (*end != own).then(|| Arc::clone(end));
         // What is lent comes back first: its lane is the one that decides.
         self.recall(None, false);
-        if self.drains_to.is_some() {
+        if self.drains_to.is_some() || self.gone {
             self.give_all_back();
         }
         let now_ms = clock::now_ms();
@@ -146,22 +188,22 @@ impl Lane {
                 continue;
             }
             parcel.outdate();
+            moved |= parcel.goes();
             let refused = parcel.route_again(&[Status::Queued], (&book, &own), now_ms);
-            let goes = parcel.entries.iter().any(|entry| entry.target.is_some());
             match parcel.origin {
-                // Claimed again, by whom it goes to or by this lane, it is read as it stands then.
-                Origin::Stored(_) if goes || !refused.is_empty() || self.drains_to.is_some() => {
+                // Claimed by whom it goes to, it is read as it stands then.
+                Origin::Stored(_) if self.drains_to.is_some() => {
                     self.stop_parcel(key, Stop::Moved);
                     self.claim_at_ms = 0;
                     self.woken = true;
                 }
-                Origin::Direct(_) => {
-                    moved |= goes;
+                Origin::Direct(_) | Origin::Stored(_) => {
+                    moved |= parcel.goes();
                     for (position, failure) in refused {
                         self.settle_one((key, position), Status::Rejected, failure);
                     }
                 }
-                Origin::Stored(_) | Origin::Lent(_) => {}
+                Origin::Lent(_) => {}
             }
         }
         self.has_fallbacks |=
@@ -171,31 +213,23 @@ impl Lane {
         }
     }
 
-    /// Sorts what waits anew, by the adapter that is spoken now, and lends what is another provider's.
+    /// Sorts what waits anew: by the adapter that is spoken now, and what is another provider's by itself.
     pub(super) fn resort(&mut self) {
-        let spoken = self.provider.adapter();
         let adapter = self.provider.assumed();
         let aside = std::mem::take(&mut self.aside);
         aside.into_iter().rev().for_each(|waiting| self.drawer.put_back(waiting));
-        let mut taken = Vec::new();
         let later = std::mem::take(&mut self.later);
         for (at, mut waiting) in later {
-            if self.is_elsewhere(waiting.ticket) {
-                taken.push(waiting);
-                continue;
-            }
             self.refresh(&mut waiting, &*adapter);
-            self.later.insert(at, waiting);
+            // Whoever gets it has reason to try at once.
+            if self.is_elsewhere(waiting.ticket) {
+                self.drawer.put_back(waiting);
+            } else {
+                self.later.insert(at, waiting);
+            }
         }
         let mut drawer = std::mem::take(&mut self.drawer);
-        taken.extend(drawer.sort_anew(|waiting| {
-            let entry = self.entry(waiting.ticket);
-            match entry {
-                Some(entry) if entry.target.is_some() && entry.state == Status::Queued => None,
-                Some(entry) => Some(adapter.slot(&entry.there, entry.results)),
-                None => Some(waiting.slot.clone()),
-            }
-        }));
+        drawer.sort_anew(|waiting| self.slot_of(waiting, &*adapter));
         self.drawer = drawer;
         let mut lent = std::mem::take(&mut self.lent);
         lent.values_mut().for_each(|waiting| self.refresh(waiting, &*adapter));
@@ -204,11 +238,6 @@ impl Lane {
         let asked = questions.values_mut().map(lookup::Asking::waiting_mut);
         asked.for_each(|waiting| self.refresh(waiting, &*adapter));
         self.questions = questions;
-        self.hand_over(taken);
-        // Where the dialect is not known what waits is in no drawer.
-        if spoken.is_none() {
-            self.lend_unsorted(&*adapter);
-        }
     }
 
     /// Refuses what cannot be sent as the provider is now.
@@ -217,6 +246,11 @@ impl Lane {
         let keys: Vec<u32> = self.parcels.keys().copied().collect();
         for key in keys {
             let Some(parcel) = self.parcels.get_mut(&key) else { continue };
+            if parcel.home().is_some() {
+                parcel.decline(adapter, &provider);
+                self.finish_if_done(key);
+                continue;
+            }
             for (position, failure) in parcel.check(adapter, &provider) {
                 self.settle_one((key, position), Status::Rejected, failure);
             }
@@ -237,26 +271,44 @@ impl Lane {
         self.kept_paces = before;
     }
 
-    /// What a call that was made as the provider was before takes back waits as it is now.
-    pub(super) fn refresh_all(&mut self, waiting: &mut [Waiting<Ticket>]) {
+    /// What a call brought back that was made as provider or routes were before waits as they are now.
+    pub(super) fn renew_waiting(&mut self, tickets: &[Ticket]) {
         let provider = Arc::clone(&self.provider);
-        let adapter = provider.assumed();
-        for waiting in waiting {
-            // What may have arrived is known there by the ids that it was sent with.
-            if let Some(entry) = self.entry_mut(waiting.ticket).filter(|entry| !entry.prior_unknown)
-                && let Ok(there) = provider.settings.ids.map(&entry.message)
+        let mut refused = Vec::new();
+        for ticket in tickets {
+            let lent = self.parcels.get(&ticket.0).is_some_and(|parcel| parcel.home().is_some());
+            if !self.entry(*ticket).is_some_and(|entry| entry.state == Status::Queued)
+                || self.freshen(*ticket) == Freshened::Refused
             {
-                entry.there = there;
+                continue;
             }
-            self.refresh(waiting, &*adapter);
+            // What may have arrived is known there by the ids that it was sent with.
+            let unseen = |entry: &&mut Entry| !entry.prior_unknown;
+            let Some(entry) = self.entry_mut(*ticket).filter(unseen) else { continue };
+            match provider.settings.ids.map(&entry.message) {
+                Ok(there) => entry.there = there,
+                Err(refusal) if !lent => {
+                    refused.push((*ticket, refused_by(&provider.settings.name, &refusal)))
+                }
+                Err(_) => {}
+            }
         }
+        for (ticket, failure) in refused {
+            self.settle_one(ticket, Status::Rejected, failure);
+        }
+        self.resort();
     }
 
     /// Gives a message that is not in the drawer the slot that it has now.
     pub(super) fn refresh(&self, waiting: &mut Waiting<Ticket>, adapter: &dyn Adapter) {
         if let Some(entry) = self.entry(waiting.ticket) {
-            waiting.slot = adapter.slot(&entry.there, entry.results);
+            waiting.slot = entry.slot(adapter);
         }
+    }
+
+    /// The slot of a message that waits.
+    pub(super) fn slot_of(&self, waiting: &Waiting<Ticket>, adapter: &dyn Adapter) -> Slot {
+        self.entry(waiting.ticket).map_or_else(|| waiting.slot.clone(), |entry| entry.slot(adapter))
     }
 
     /// Routes a message again that was on its way when the routes changed.
@@ -280,41 +332,54 @@ impl Lane {
         self.entry(ticket).is_some_and(|entry| entry.target.is_some() && entry.state == Status::Queued)
     }
 
-    /// Lends messages, drawn or never in the drawer, to whom they go.
-    pub(super) fn hand_over(&mut self, taken: Vec<Waiting<Ticket>>) {
-        let mut leaving = Vec::with_capacity(taken.len());
-        for waiting in taken {
-            let to = self.entry(waiting.ticket).and_then(|entry| entry.target.clone());
-            match to.filter(|_| !self.is_stopped(waiting.ticket.0)) {
-                Some(to) => leaving.push(Leaving { waiting, hop: 0, to }),
-                None => self.drawer.put_back(waiting),
+    /// Lends what goes to other providers, as soon as nothing before it is on its way.
+    pub(super) fn hand_over(&mut self) {
+        if self.drawer.drawable(ELSEWHERE) == 0 {
+            return;
+        }
+        let adapter = self.provider.assumed();
+        let mut leaving = Vec::new();
+        while let Some(drawn) = self.drawer.draw(ELSEWHERE, EVERYTHING) {
+            for mut waiting in drawn {
+                let queued = self.entry(waiting.ticket).filter(|entry| entry.state == Status::Queued);
+                let Some(entry) = queued.filter(|_| !self.is_stopped(waiting.ticket.0)) else {
+                    self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+                    continue;
+                };
+                match entry.target.clone() {
+                    Some(to) => leaving.push(Leaving { waiting, hop: 0, to }),
+                    None => {
+                        self.refresh(&mut waiting, &*adapter);
+                        self.drawer.put_back(waiting);
+                    }
+                }
             }
         }
         self.lend(leaving);
     }
 
-    /// Whether anything that waits is another provider's.
-    pub(super) fn moves(&self) -> bool {
-        let mut entries = self.parcels.values().flat_map(|parcel| &parcel.entries);
-        entries.any(|entry| entry.target.is_some() && entry.state == Status::Queued)
-    }
-
-    fn lend_unsorted(&mut self, adapter: &dyn Adapter) {
-        let keys: HashSet<u32> = self.parcels.keys().copied().collect();
-        let mut taken = Vec::new();
-        for key in keys {
-            let Some(parcel) = self.parcels.get(&key).filter(|parcel| parcel.stopped.is_none()) else {
-                continue;
-            };
-            let goes = (0u16..)
-                .zip(&parcel.entries)
-                .filter(|(_, entry)| entry.target.is_some() && entry.state == Status::Queued);
-            taken.extend(goes.filter_map(|(at, _)| parcel.waiting(key, at, adapter)));
+    /// Routes again what was opened by a book, or for a provider, that is not in force any more; returns what
+    /// nobody can have.
+    pub(super) fn renew_opened(
+        &self,
+        opened: &mut Opened,
+        (book, provider): (&Arc<Book>, &Arc<Provider>),
+    ) -> Vec<(u16, Failure)> {
+        let now = self.around.book.now();
+        let same = Arc::ptr_eq(provider, &self.provider);
+        if same && Arc::ptr_eq(book, &now) {
+            return Vec::new();
         }
-        for waiting in &taken {
-            self.drawer.away(waiting.flow, waiting.recipient, waiting.ordered);
+        let own = &self.provider.settings.name;
+        let parcel = &mut opened.parcel;
+        let mut refused = parcel.route_again(&[Status::Queued], (&now, own), clock::now_ms());
+        parcel.outdate();
+        if let Some(adapter) = self.provider.adapter().filter(|_| !same) {
+            refused.extend(parcel.check(&*adapter, &self.provider));
         }
-        self.hand_over(taken);
+        let whole = opened.settled.is_empty() && opened.asked.is_empty() && refused.is_empty();
+        opened.moves_to = if whole { common_target(parcel) } else { None };
+        refused
     }
 }
 
@@ -335,7 +400,7 @@ impl Lane {
                 }
             }
             // The lane may be gone by now.
-            drop(events.send(Event::Claimed(Some(Vec::new()))));
+            drop(events.send(Event::Drained));
         });
     }
 }
@@ -355,6 +420,11 @@ impl HeldParcel {
             Some((at, failure))
         });
         refused.collect()
+    }
+
+    /// Whether anything of it is another provider's.
+    fn goes(&self) -> bool {
+        self.entries.iter().any(|entry| entry.target.is_some())
     }
 
     /// Has what is on its way routed again when it is to be tried again.

@@ -7,7 +7,6 @@ use std::time::Duration;
 use interline_ledger::{Claim, ErrorKind, Ledger, Settled};
 use tokio::sync::{broadcast, mpsc};
 
-use super::claim::Opened;
 use super::{Event, Lanes};
 use crate::clock;
 use crate::shelf::Shelf;
@@ -70,33 +69,15 @@ pub(crate) async fn run(
     }
 }
 
-/// Gives those parcels on of which everything goes to another provider; the others stay.
-pub(super) async fn hand_on(ledger: &Ledger, opened: &mut Vec<Opened>, peers: &Shelf<Lanes>) {
-    let mut stays = Vec::with_capacity(opened.len());
-    for parcel in opened.drain(..) {
-        let claim = parcel.parcel.claim().zip(parcel.moves_to.as_ref());
-        let moved = match claim {
-            Some((claim, to)) => reassign(ledger, claim, to, peers).await,
-            None => false,
-        };
-        if !moved {
-            stays.push(parcel);
-        }
-    }
-    *opened = stays;
-}
-
 /// Gives a parcel to another provider, and wakes its lane.
-async fn reassign(ledger: &Ledger, claim: Claim, to: &str, peers: &Shelf<Lanes>) -> bool {
-    let done = ledger.reassign(claim, to, 0).await;
-    if let Err(error) = &done {
+async fn reassign(ledger: &Ledger, claim: Claim, to: &str, peers: &Shelf<Lanes>) {
+    if let Err(error) = ledger.reassign(claim, to, 0).await {
         tracing::warn!(provider = to, error = %error, "a parcel could not be handed over; its lease will run out");
     }
     if let Some(lane) = peers.now().get(to) {
         // A lane that has stopped leaves the work to the next start.
         drop(lane.events.send(Event::Wake));
     }
-    done.unwrap_or(false)
 }
 
 /// Offers results until the ledger takes them; false when it never will.

@@ -10,7 +10,7 @@ use interline_ledger::{Held, Settled};
 
 use super::Lane;
 use super::claim::ledger_states;
-use super::parcel::{Origin, Stop};
+use super::parcel::{HeldParcel, Origin, Stop};
 use super::settler::Write;
 use crate::clock;
 
@@ -76,7 +76,8 @@ impl Lane {
                 self.settle_unsent(key, Status::Expired, &failure.for_good());
             }
             (Some(Stop::Recalled), false) => self.return_unsent(key),
-            (Some(Stop::Paused | Stop::Moved), true | false) => self.release(key),
+            (Some(Stop::Paused), true | false) => self.release(key),
+            (Some(Stop::Moved), true | false) => self.release_batch(key),
         }
     }
 
@@ -97,14 +98,32 @@ impl Lane {
         self.write_record(key, CallRecord::decision(name, vendor, clock::now_ms(), notes), Vec::new(), 0);
     }
 
+    /// Gives parcels of a batch that go to another provider back, all together: what one of them has under way
+    /// comes before what another one has for the same recipient.
+    fn release_batch(&mut self, key: u32) {
+        let Some(flow) = self.parcels.get(&key).map(|parcel| parcel.batch.flow) else { return };
+        let of_batch = |parcel: &HeldParcel| parcel.stopped == Some(Stop::Moved) && parcel.batch.flow == flow;
+        let mut keys: Vec<u32> =
+            self.parcels.iter().filter(|(_, parcel)| of_batch(parcel)).map(|(key, _)| *key).collect();
+        keys.sort_unstable();
+        if keys.iter().all(|key| self.is_idle(*key)) {
+            keys.into_iter().for_each(|key| self.release(key));
+        }
+    }
+
+    /// Whether nothing of a parcel is on its way.
+    fn is_idle(&self, key: u32) -> bool {
+        let lent = self.lent.keys().any(|(of, _)| *of == key);
+        !lent && self.parcels.get(&key).is_some_and(|parcel| parcel.under_way == 0 && parcel.asking == 0)
+    }
+
     /// Gives a parcel back to the ledger when nothing of it is on its way.
     fn release(&mut self, key: u32) {
-        let lent = self.lent.keys().any(|(of, _)| *of == key);
-        let Some(parcel) = self.parcels.get(&key) else { return };
-        let Origin::Stored(claim) = parcel.origin else { return };
-        if lent || parcel.under_way > 0 || parcel.asking > 0 {
+        if !self.is_idle(key) {
             return;
         }
+        let Some(parcel) = self.parcels.get(&key) else { return };
+        let Origin::Stored(claim) = parcel.origin else { return };
         self.write(Settled {
             claim,
             sending: Vec::new(),
