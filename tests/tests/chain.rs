@@ -1,8 +1,6 @@
 //! Interline in front of Interline: the outer one sends as to a vendor's server, the inner one serves that
 //! vendor's wire format and delivers to another vendor. Whatever is said at either end is what arrived.
 
-#![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
-
 use std::time::Duration;
 
 use interline_tests::{Place, Server, Troupe, arrived_once, config};
