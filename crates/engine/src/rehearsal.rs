@@ -122,6 +122,18 @@ impl Rehearsal {
     /// # Errors
     /// The batch as a whole would be refused, or a provider's dialect is no dialect.
     pub fn play(&self, scene: &Scene) -> Result<Played, Denied> {
+        let played = self.spoken(scene).and_then(|()| self.played(scene));
+        // What one scene says is nothing to the next, also where it could not be played.
+        for name in scene.dialects.keys() {
+            if let Some(provider) = self.book.providers.get(name) {
+                provider.doubt();
+            }
+        }
+        played
+    }
+
+    /// Has the servers speak what the scene says.
+    fn spoken(&self, scene: &Scene) -> Result<(), Denied> {
         for (name, dialect) in &scene.dialects {
             let Some(provider) = self.book.providers.get(name) else { continue };
             if !provider.is_auto() {
@@ -131,13 +143,7 @@ impl Rehearsal {
             }
             provider.speak(dialect).map_err(|error| Denied::Conflict(error.to_string()))?;
         }
-        let played = self.played(scene);
-        for name in scene.dialects.keys() {
-            if let Some(provider) = self.book.providers.get(name) {
-                provider.doubt();
-            }
-        }
-        played
+        Ok(())
     }
 
     fn played(&self, scene: &Scene) -> Result<Played, Denied> {

@@ -60,15 +60,18 @@ fn rehearsal() -> Rehearsal {
 }
 
 fn played(body: &Value, faults: &[(&str, Fault)], answers_in: Duration) -> Played {
-    let scene = Scene {
+    rehearsal().play(&scene(body, faults, answers_in)).unwrap()
+}
+
+fn scene(body: &Value, faults: &[(&str, Fault)], answers_in: Duration) -> Scene {
+    Scene {
         caller: Caller { app: "default".into(), broadcast: true },
         body: body.to_string(),
         at_ms: 1_767_268_800_000,
         answers_in,
         faults: faults.iter().map(|(name, fault)| (Arc::from(*name), *fault)).collect(),
         dialects: BTreeMap::new(),
-    };
-    rehearsal().play(&scene).unwrap()
+    }
 }
 
 /// Messages to users in turn, so many to each.
@@ -76,6 +79,37 @@ fn texts(users: usize, each: usize) -> Value {
     let messages: Vec<Value> =
         (0..users * each).map(|number| json!({"to": format!("user:u{}", number % users)})).collect();
     json!({"content": {"type": "text", "text": "hi"}, "messages": messages})
+}
+
+#[test]
+fn a_scene_that_cannot_be_played_leaves_no_dialect_behind() {
+    let route = Route {
+        name: "all".into(),
+        when: When::default(),
+        target: Target::Provider("a".into()),
+        fallback: None,
+        on_loss: None,
+        guarantee: None,
+    };
+    let auto = |name| ProviderSettings { dialect: None, limits: BTreeMap::new(), ..provider(name) };
+    let rehearsal = Rehearsal::new(EngineSettings {
+        providers: vec![auto("a"), auto("b")],
+        routes: Routes::new(vec![route]),
+        migrations: Vec::new(),
+        delivery: Delivery::default(),
+        vendors: vec![&interline_wukongim::VENDOR],
+        max_batch_messages: 1_000,
+    })
+    .unwrap();
+    let mut scene = scene(&texts(3, 1), &[], Duration::ZERO);
+    let calls = |scene: &Scene| rehearsal.play(scene).unwrap().calls;
+    let likeliest = calls(&scene);
+    scene.dialects.insert("a".into(), "published".to_owned());
+    assert_ne!(calls(&scene), likeliest, "the dialects differ in nothing that is seen");
+    scene.dialects.insert("b".into(), "klingon".to_owned());
+    assert!(rehearsal.play(&scene).is_err());
+    scene.dialects.clear();
+    assert_eq!(calls(&scene), likeliest);
 }
 
 #[test]
