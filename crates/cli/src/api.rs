@@ -249,9 +249,10 @@ pub(crate) struct ShadowAnswer {
 pub(crate) struct CauseAnswer {
     pub(crate) code: String,
     pub(crate) path: String,
-    pub(crate) detail: String,
+    /// For those who may see all apps, as the sample.
+    pub(crate) detail: Option<String>,
     pub(crate) count: u64,
-    pub(crate) sample: SampleAnswer,
+    pub(crate) sample: Option<SampleAnswer>,
 }
 
 /// A message that shows a cause.

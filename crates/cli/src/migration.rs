@@ -275,8 +275,11 @@ fn write_shadow(report: &ReportAnswer) {
                 Cell::new(grouped(cause.count)),
                 Cell::new(&cause.code),
                 Cell::new(&cause.path),
-                Cell::new(clipped(&cause.detail, DETAIL)),
-                faint_cell(format!("{} in {}", cause.sample.message, cause.sample.batch)),
+                Cell::new(clipped(cause.detail.as_deref().unwrap_or("for admins"), DETAIL)),
+                cause.sample.as_ref().map_or_else(
+                    || faint_cell("for admins"),
+                    |sample| faint_cell(format!("{} in {}", sample.message, sample.batch)),
+                ),
             ]);
         }
         show(&rows);

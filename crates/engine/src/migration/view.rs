@@ -79,9 +79,10 @@ pub struct ShadowView {
 pub struct CauseView {
     pub code: &'static str,
     pub path: String,
-    pub detail: String,
+    /// What the sample's app was told, and the sample: for those who may see all apps.
+    pub detail: Option<String>,
     pub count: u64,
-    pub sample: Sample,
+    pub sample: Option<Sample>,
 }
 
 /// Who loses a field, or would.
@@ -198,10 +199,21 @@ impl MigrationReport {
     }
 }
 
+impl MigrationReport {
+    /// The same for those who may not see what other apps send.
+    #[must_use]
+    pub fn without_samples(mut self) -> Self {
+        for cause in &mut self.shadow.causes {
+            (cause.detail, cause.sample) = (None, None);
+        }
+        self
+    }
+}
+
 impl CauseView {
     fn of(cause: Cause) -> Self {
         let Cause { code, path, detail, count, sample } = cause;
-        Self { code: code.as_str(), path, detail, count, sample }
+        Self { code: code.as_str(), path, detail: Some(detail), count, sample: Some(sample) }
     }
 }
 

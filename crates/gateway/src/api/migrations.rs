@@ -14,11 +14,13 @@ use super::query::Query;
 use super::{Gateway, Named, Shared, json};
 use crate::body::{text, whole};
 use crate::config::Scope;
+use crate::keys::Known;
 use crate::problem::Problem;
 
-fn by_readers(gateway: &Gateway, request: &Request) -> Result<(), Problem> {
-    gateway.authorise(request.headers(), Scope::Read)?;
-    Query::of(request.uri().query(), &[]).map(drop)
+fn by_readers(gateway: &Gateway, request: &Request) -> Result<Arc<Known>, Problem> {
+    let app = gateway.authorise(request.headers(), Scope::Read)?;
+    Query::of(request.uri().query(), &[])?;
+    Ok(app)
 }
 
 pub(super) async fn list(State(gateway): Shared, request: Request) -> Result<Response, Problem> {
@@ -40,8 +42,10 @@ pub(super) async fn report(
     Named(name): Named,
     request: Request,
 ) -> Result<Response, Problem> {
-    by_readers(&gateway, &request)?;
-    json(StatusCode::OK, &gateway.engine.migration_report(&name)?)
+    let app = by_readers(&gateway, &request)?;
+    let report = gateway.engine.migration_report(&name)?;
+    // Causes are shown by messages of any app.
+    json(StatusCode::OK, &if app.reads_all() { report } else { report.without_samples() })
 }
 
 /// What a request asks for in its body.

@@ -376,6 +376,42 @@ async fn an_app_sees_its_own_batches_and_an_admin_all() {
 }
 
 #[tokio::test]
+async fn samples_of_a_migration_are_for_those_who_may_see_all_apps() {
+    let [shop, news, boss] = ["shop", "news", "boss"].map(|name| keys::new(name).unwrap());
+    let may = |key: &keys::NewKey, may: &str| {
+        format!("{}\n", key.config.replace("[\"send\", \"read\"]", &format!("[{may}]")))
+    };
+    let rest = [may(&shop, "\"send\""), may(&news, "\"read\""), may(&boss, "\"read\", \"admin\"")].concat();
+    let house = House::with(&[("AUTH", "keys")], &format!("\n{rest}")).await;
+    let [shop, news, boss] = [shop, news, boss].map(|key| format!("Bearer {}", key.key));
+    let path = |verb: &str| format!("/v1/migrations/wk-to-oim/{verb}");
+    let started = house.post(&path("start"), &[("authorization", &boss)], &json!({})).await;
+    assert_eq!(started.status, 200, "{}", started.text);
+    let raw = json!({ "type": "raw", "vendor": "wukongim", "body": { "type": 1, "content": "secret" } });
+    let body = json!({ "from": "system", "content": raw, "messages": [{ "id": "order-7", "to": "user:a" }] });
+    assert_eq!(house.post("/v1/send", &[("authorization", &shop)], &body).await.status, 200);
+    let report = async |who: &str| house.ask("GET", &path("report"), &[("authorization", who)], "").await;
+    let mut seen = json!({});
+    for _ in 0..200 {
+        seen = report(&boss).await.json();
+        if seen["shadow"]["messages"] == 1 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let cause = &seen["shadow"]["causes"][0];
+    assert_eq!(cause["sample"]["message"], "order-7", "{seen}");
+    let seen = report(&news).await;
+    assert!(seen.status == 200 && !seen.text.contains("order-7"), "{}", seen.text);
+    let cause = &seen.json()["shadow"]["causes"][0];
+    assert_eq!(
+        (&cause["count"], &cause["detail"], &cause["sample"]),
+        (&json!(1), &json!(null), &json!(null))
+    );
+    house.close().await;
+}
+
+#[tokio::test]
 async fn an_app_over_its_rate_is_told_when_to_come_back() {
     let key = keys::new("shop").unwrap();
     let house =

@@ -2,7 +2,7 @@
 //! names must exist and fit together.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use interline_core::migration::{Cohort, Gates};
@@ -37,7 +37,7 @@ pub(super) fn migrations(root: &Table<'_>, routes: &[Route], providers: &[&str])
             );
         }
         let gates = gates(&table);
-        let cohort = table.string("cohort").map(PathBuf::from);
+        let cohort = table.string("cohort").map(|name| beside(&table, &name));
         table.done();
         if let (Some(route), Some(from), Some(to)) = (route, from, to) {
             found.push(MigrationSettings {
@@ -51,6 +51,11 @@ pub(super) fn migrations(root: &Table<'_>, routes: &[Route], providers: &[&str])
         }
     }
     found
+}
+
+/// A file that the configuration names, beside it where it is named relatively.
+fn beside(table: &Table<'_>, name: &str) -> PathBuf {
+    Path::new(table.source().file()).parent().unwrap_or(Path::new("")).join(name)
 }
 
 type Ends<'t> = (Option<&'t str>, Option<&'t str>, Option<&'t str>);
@@ -105,7 +110,7 @@ pub(super) fn odd(migrations: &[MigrationSettings]) -> Vec<String> {
         let path = migration.cohort.as_ref()?;
         let why = read(path)?;
         Some(format!(
-            "migrations.{}.cohort: {}, from the working directory: {why}; a server does not start without it",
+            "migrations.{}.cohort: {}: {why}; a server does not start without it",
             migration.name,
             path.display()
         ))

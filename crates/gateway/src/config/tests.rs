@@ -407,6 +407,12 @@ fn a_migration_leads_from_a_target_of_its_route_to_another_provider() {
         let key = format!("migrations.m.gates.{}", gate.split(' ').next().unwrap());
         wrong(&migrating(&format!("gates = {{ {gate} }}\n")), &key, &[says]);
     }
+    let read = read_text(&migrating("cohort = \"moved.csv\"\n"), &[]).unwrap();
+    let cohort = read.migrations[0].cohort.clone().unwrap();
+    assert!(
+        cohort.is_absolute() && cohort.ends_with("moved.csv"),
+        "it is beside the configuration: {cohort:?}"
+    );
     let lost = read_text(&migrating("cohort = \"/nowhere/at-all.csv\"\n"), &[]).unwrap().warnings();
     assert!(lost.iter().any(|warning| warning.contains("/nowhere/at-all.csv")), "{lost:?}");
 }
