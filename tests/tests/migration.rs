@@ -2,7 +2,9 @@
 //! back, copies for both, and what a killed server still knows.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use interline_tests::{Place, Server, Troupe, config, eventually, holds_within};
 use interline_twins::{Fault, FaultKind, Vendor};
@@ -361,4 +363,177 @@ fn the_command_orders_and_reports() {
     assert_eq!(reported["phase"], "rolled_back");
     let refused = run("migration set move 5");
     assert!(refused.code == 2 && refused.err.contains("start it first"), "{}", refused.said());
+}
+
+/// The batch of copies of a batch.
+fn copies(server: &Server, of: &str) -> String {
+    let found = server.get(&format!("/v1/batches?label=mirror_of%3D{of}")).of(200);
+    found["batches"][0]["id"].as_str().map(str::to_owned).unwrap_or_default()
+}
+
+/// Both providers hold still, or go on.
+fn both(server: &Server, verb: &str) {
+    for provider in ["old", "new"] {
+        server.post(&format!("/v1/providers/{provider}/{verb}"), &json!({})).of(200);
+    }
+}
+
+#[test]
+fn what_went_to_both_is_not_turned_when_everybody_moves() {
+    let (troupe, place) = stage("");
+    let server = place.serve();
+    order(&server, "start", &json!({"phase": "both"}));
+    both(&server, "pause");
+    let id = stored(&server, &batch(0..100, "both"));
+    let client = server.client().clone();
+    let direct =
+        std::thread::spawn(move || client.post("/v1/send?timeout=20", &batch(0..20, "direct")).of(200));
+    eventually("the direct send was taken", SOON, || {
+        (server.get("/v1/batches?label=mirror_of").of(200)["batches"].as_array().map(Vec::len) == Some(2))
+            .then_some(())
+    });
+    order(&server, "set", &json!({"percent": 100}));
+    both(&server, "resume");
+    assert_eq!(direct.join().expect("the direct send ends")["counts"]["accepted"], 20);
+    let copied = copies(&server, &id);
+    for id in [&id, &copied] {
+        assert_eq!(server.settled(id, Duration::from_secs(20))["counts"]["accepted"], 100);
+    }
+    both(&server, "pause");
+    order(&server, "set", &json!({"phase": "both"}));
+    let later = stored(&server, &batch(0..100, "later"));
+    order(&server, "finish", &json!({}));
+    // It is in force at once, and a second later it is known when it was.
+    assert!(!holds_within(Duration::from_millis(1_500), || false));
+    server.kill();
+    let server = place.serve();
+    both(&server, "resume");
+    for id in [&later, &copies(&server, &later)] {
+        assert_eq!(server.settled(id, Duration::from_secs(20))["counts"]["accepted"], 100);
+    }
+    for (text, count) in [("both", 100), ("direct", 20), ("later", 100)] {
+        let counted = ["old", "new"].map(|twin| how_many(&troupe, twin, text));
+        assert_eq!(counted, [count, count], "{text}");
+    }
+    server.post("/v1/send", &batch(0..20, "after")).of(200);
+    assert_eq!(["old", "new"].map(|twin| how_many(&troupe, twin, "after")), [0, 20]);
+}
+
+#[test]
+fn copies_go_to_nobody_else_when_their_provider_goes() {
+    let (troupe, place) = stage("");
+    let server = place.serve();
+    order(&server, "start", &json!({"phase": "both"}));
+    server.post("/v1/providers/new/pause", &json!({})).of(200);
+    let id = stored(&server, &batch(0..100, "both"));
+    server.settled(&id, SOON);
+    order(&server, "rollback", &json!({}));
+    let copied = copies(&server, &id);
+    let text = std::fs::read_to_string(place.path("config.toml")).unwrap_or_default();
+    let (before, rest) = text.split_once("[providers.new]").unwrap_or_default();
+    let (_, routes) = rest.split_once("[[routes]]").unwrap_or_default();
+    let (routes, _) = routes.split_once("[migrations.").unwrap_or_default();
+    let gone = "[providers.new]\ndrain_to = \"old\"\n";
+    place.write("config.toml", format!("{before}{gone}[[routes]]{routes}").as_bytes());
+    server.post("/v1/config/reload", &json!({})).of(200);
+    let settled = server.settled(&copied, SOON);
+    assert_eq!(settled["counts"]["rejected"], 100, "{settled}");
+    assert_eq!(["old", "new"].map(|twin| how_many(&troupe, twin, "both")), [100, 0]);
+    let refused = server.post(&format!("/v1/batches/{copied}/redrive"), &json!({})).of(400);
+    assert!(refused.to_string().contains("no provider any more"), "{refused}");
+}
+
+#[test]
+fn copies_are_sent_again_where_they_were_made_for() {
+    let (troupe, place) = stage("");
+    let server = place.serve();
+    order(&server, "start", &json!({"phase": "both"}));
+    troupe.twin("new").set_fault(Fault::new(FaultKind::Code).value(1004));
+    let id = stored(&server, &batch(0..5, "both"));
+    server.settled(&id, SOON);
+    let copied = copies(&server, &id);
+    assert_eq!(server.settled(&copied, SOON)["counts"]["rejected"], 5);
+    troupe.clear_faults();
+    order(&server, "rollback", &json!({}));
+    let path = format!("/v1/batches/{copied}/redrive");
+    let refused = server.post(&path, &json!({"patch": {"route": "all"}})).of(409);
+    assert!(refused["detail"].as_str().unwrap_or_default().contains("copies made for new"), "{refused}");
+    let forced = json!({"route": "mirror:move:new", "content": {"type": "text", "text": "x"}, "messages": [{"to": "user:a"}]});
+    server.post("/v1/batches", &forced).of(400);
+    let again = server.post(&path, &json!({})).of(202);
+    let again = server.settled(again["id"].as_str().unwrap_or_default(), SOON);
+    assert_eq!(again["counts"]["accepted"], 5, "{again}");
+    assert_eq!(["old", "new"].map(|twin| how_many(&troupe, twin, "both")), [5, 5]);
+}
+
+#[test]
+fn going_back_does_not_wait_for_a_ledger_that_stands_still() {
+    let (troupe, place) = stage("");
+    let server = place.serve();
+    ramp(&server, 100);
+    let mut shell = Command::new("sqlite3")
+        .arg(place.path("interline.db"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("sqlite3 is there");
+    let (mut lines, mut said) = shell.stdin.take().zip(shell.stdout.take()).expect("it reads and writes");
+    lines.write_all(b".timeout 5000\nBEGIN IMMEDIATE;\nSELECT 1;\n").expect("it takes lines");
+    said.read_exact(&mut [0]).expect("it holds the ledger");
+    server.post("/v1/send", &batch(0..5, "counted")).of(200);
+    // By now the counts are being written.
+    assert!(!holds_within(Duration::from_millis(1_500), || false));
+    let began = Instant::now();
+    let client = server.client().clone();
+    let back = std::thread::spawn(move || client.post("/v1/migrations/move/rollback", &json!({})).of(200));
+    eventually("new messages go back", BACK, || {
+        (server.get("/v1/migrations/move").of(200)["phase"] == "rolled_back").then_some(())
+    });
+    server.post("/v1/send", &batch(0..5, "after")).of(200);
+    assert_eq!(["old", "new"].map(|twin| how_many(&troupe, twin, "after")), [5, 0]);
+    assert_eq!(back.join().expect("it is answered")["phase"], "rolled_back");
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    drop(lines);
+    shell.wait().expect("it ends");
+    eventually("it is written down", SOON, || {
+        let history = report(&server)["history"].take();
+        (history[0]["phase"] == "rolled_back").then_some(())
+    });
+    assert!(!holds_within(Duration::from_millis(1_500), || false));
+    server.kill();
+    assert_eq!(report(&place.serve())["phase"], "rolled_back");
+}
+
+#[test]
+fn a_migration_that_is_done_is_not_forgotten_while_its_route_leads_back() {
+    let (_troupe, place) = stage("");
+    let server = place.serve();
+    ramp(&server, 100);
+    order(&server, "finish", &json!({}));
+    server.kill();
+    let text = std::fs::read_to_string(place.path("config.toml")).unwrap_or_default();
+    let (without, _) = text.split_once("[migrations.move]").unwrap_or_default();
+    place.write("config.toml", without.as_bytes());
+    let server = place.serve();
+    assert!(server.log().contains("no longer in the configuration"), "{}", server.log());
+    server.kill();
+    place.write("config.toml", text.as_bytes());
+    assert_eq!(report(&place.serve())["phase"], "done");
+}
+
+#[test]
+fn losses_that_forbid_sending_are_refusals_in_shadow() {
+    let (_troupe, place) = stage("");
+    let server = place.serve();
+    order(&server, "start", &json!({}));
+    let mut strict = batch(0..3, "x");
+    strict["on_loss"] = json!("reject");
+    strict["options"] = json!({"badge": false});
+    strict["validation"] = json!("permissive");
+    server.post("/v1/send", &strict).of(200);
+    let shadow = eventually("all is looked at", SOON, || {
+        let shadow = report(&server)["shadow"].take();
+        (shadow["messages"] == 3).then_some(shadow)
+    });
+    assert_eq!((&shadow["refused"], &shadow["with_losses"]), (&json!(3), &json!(0)), "{shadow}");
 }

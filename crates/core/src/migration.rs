@@ -20,6 +20,8 @@ use crate::recipient::{Recipient, RecipientKind};
 const POINTS: u64 = 10_000;
 /// Changes that are remembered.
 const HISTORY: usize = 50;
+/// How long a request may take from its batch's time until its messages are copied, milliseconds.
+const READING: i64 = 60_000;
 
 /// Where a migration stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -142,6 +144,25 @@ impl State {
         history.drain(..excess);
         history.push(Step { at_ms: now_ms, phase, percent, why: why.map(str::to_owned) });
         Ok(Self { phase, percent, since_ms: now_ms, history })
+    }
+
+    /// The same state, from this time on: the last change counts from when it is in force.
+    #[must_use]
+    pub fn from_now(mut self, now_ms: i64) -> Self {
+        self.since_ms = now_ms;
+        if let Some(step) = self.history.last_mut() {
+            step.at_ms = now_ms;
+        }
+        self
+    }
+
+    /// Whether what was taken then may be on its way to both. It holds for a little before as well: a body
+    /// may have been read for a while when everything began to go to both.
+    #[must_use]
+    pub fn was_both(&self, at_ms: i64) -> bool {
+        let ends = self.history.iter().skip(1).map(|step| step.at_ms).chain([i64::MAX]);
+        let mut both = self.history.iter().zip(ends).filter(|(step, _)| step.phase == Phase::Both);
+        both.any(|(step, end)| (step.at_ms.saturating_sub(READING)..=end).contains(&at_ms))
     }
 
     fn next(&self, order: Order) -> Result<(Phase, u8), String> {

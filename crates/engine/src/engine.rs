@@ -62,7 +62,7 @@ impl Engine {
         let migrations = std::mem::take(&mut settings.migrations);
         let mut book = Book::new(settings, None)?;
         book.migrations = Arc::new(Migrations::load(migrations, &ledger, &metrics).await?);
-        book.migrations.look_for_lost(&ledger).await;
+        book.migrations.look_for_lost(&book.routes, &ledger).await;
         let shelf = Arc::new(Shelf::new(book));
         let book = shelf.now();
         let unreadable = |error| Error::new(ErrorKind::Config, "cannot read the ledger").because(error);

@@ -9,6 +9,7 @@ use hashbrown::HashSet;
 use interline_core::adapter::{Adapter, Loss};
 use interline_core::error::{ErrorCode, Failure, FieldError};
 use interline_core::message::{FAST_ABOVE, Head, Message, default_results};
+use interline_core::migration::Phase;
 use interline_core::options::{Guarantee, OnLoss, Results, Sender};
 use interline_core::read::{self, Identity, MessageText, Path, Problems};
 use interline_core::recipient::RecipientKind;
@@ -17,7 +18,7 @@ use interline_core::shared::Shared;
 
 use crate::clock;
 use crate::denied::{Denied, Errors};
-use crate::migration::Migration;
+use crate::migration::{Migration, made_for};
 use crate::provider::{Book, Provider};
 use crate::settings::Delivery;
 use crate::view::Caller;
@@ -251,6 +252,24 @@ pub(crate) fn head(
     Some(head)
 }
 
+/// The same for copies that are sent again: they go where they were made for, as long as that is there.
+pub(crate) fn head_of_copies(
+    book: &Book,
+    batch_id: &str,
+    text: &str,
+    path: Path<'_>,
+    wrong: &mut Wrong,
+) -> Option<Head> {
+    let identity = Identity { batch_id, vendors: &book.vendor_names };
+    let head = read::read_head(text, &identity, path, &mut wrong.invalid)?;
+    let to = head.route.as_deref().and_then(made_for).unwrap_or_default();
+    if !book.providers.contains_key(to) {
+        let detail = format!("these are copies made for {to:?}, which is no provider any more");
+        wrong.invalid.add(&Path::Key(&path, "route"), detail);
+    }
+    Some(head)
+}
+
 impl<'a> Intake<'a> {
     pub(crate) fn new(book: &'a Book, caller: &'a Caller, batch_id: &'a str, head: &'a Head) -> Self {
         // What is scheduled is routed for the time when it begins.
@@ -294,12 +313,14 @@ impl<'a> Intake<'a> {
             return Err(Bad::one(ErrorCode::Forbidden, &at, "`everyone` needs the scope `broadcast`"));
         }
         let forced = self.head.route.as_deref();
-        let Some(choice) = self.book.routes.choose(&message, &self.caller.app, forced, &self.moment) else {
+        let choice = self.book.routes.choose(&message, &self.caller.app, forced, &self.moment);
+        let copies = forced.and_then(|name| Some((name, made_for(name)?)));
+        let chosen = choice.map(|choice| (&*choice.route.name, &**choice.provider));
+        let Some((route, to)) = chosen.or(copies) else {
             return Err(Bad::one(ErrorCode::NotRoutable, &at, "no route takes this message"));
         };
-        let Some(spoken) = self.provider(choice.provider) else {
-            let detail =
-                format!("the route {} names the unknown provider {}", choice.route.name, choice.provider);
+        let Some(spoken) = self.provider(to) else {
+            let detail = format!("the route {route} names the unknown provider {to}");
             return Err(Bad::one(ErrorCode::NotRoutable, &at, detail));
         };
         let (provider, adapter) = &*spoken;
@@ -320,13 +341,16 @@ impl<'a> Intake<'a> {
                 return Err(Bad::new(refusal.code, problems));
             }
         };
-        let terms = Terms::of(&message, Some(choice.route), &self.book.delivery);
+        let terms = Terms::of(&message, choice.map(|choice| choice.route), &self.book.delivery);
         if let Some(detail) = forbidding(&losses, terms.on_loss, &provider.settings.name) {
             return Err(Bad::one(ErrorCode::Unsupported, &path, detail));
         }
-        let route = &*choice.route.name;
-        let fallback = fallback(choice, &message);
-        let migration = self.book.migrations.of_choice(route, choice.picked);
+        let mut fallback = choice.and_then(|choice| fallback(choice, &message));
+        let migration =
+            choice.and_then(|choice| self.book.migrations.of_choice(&choice.route.name, choice.picked));
+        if let Some(migration) = migration.filter(|migration| migration.phase() == Phase::Both) {
+            fallback = migration.beside_copy(fallback);
+        }
         Ok(Routed { message, there, route, provider, losses, terms, fallback, migration })
     }
 

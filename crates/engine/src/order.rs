@@ -13,6 +13,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use crate::denied::{Denied, Errors};
+use crate::migration::made_for;
 
 /// Fields that may stand in the head and in messages.
 const SHARED: [&str; 9] =
@@ -247,6 +248,26 @@ impl Order {
             return Err(Denied::Invalid(Errors { listed, total }));
         }
         Ok(Self { statuses, ids, patch })
+    }
+
+    /// Whether it is of a batch of copies, by the head of that.
+    ///
+    /// # Errors
+    /// They are to go elsewhere, where the messages that they are copies of went.
+    pub(crate) fn is_of_copies(&self, head: &str) -> Result<bool, Denied> {
+        let head = Members::stored(head);
+        let route: Option<String> = head.get("route").and_then(|name| serde_json::from_str(name.get()).ok());
+        let copies = route.as_deref().and_then(made_for);
+        if let Some(to) = copies
+            && self.patch.0.iter().any(|(name, _)| *name == "route")
+        {
+            let detail = format!(
+                "the batch holds copies made for {to}; they are sent again to {to} alone, and by a route the batch \
+                 that its label mirror_of names"
+            );
+            return Err(Denied::Conflict(detail));
+        }
+        Ok(copies.is_some())
     }
 }
 

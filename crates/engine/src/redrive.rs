@@ -45,10 +45,11 @@ impl Engine {
         if old.head.state == BatchState::Receiving {
             return Err(Denied::Conflict("the batch's upload is still under way".to_owned()));
         }
+        let copies = order.is_of_copies(std::str::from_utf8(&old.head.head).unwrap_or("{}"))?;
         let head = order.patch.head(std::str::from_utf8(&old.head.head).unwrap_or("{}"), now_ms);
         // What is whose does not change by who sends it again.
         let caller = Caller { app: old.head.app.as_str().into(), broadcast: caller.broadcast };
-        let begin = Begin { head: &head, path: "/patch", redriven_from: Some(batch_id.to_owned()) };
+        let begin = Begin { head: &head, path: "/patch", redriven_from: Some(batch_id.to_owned()), copies };
         let mut upload = self.begin(&caller, begin).await?;
         if let Err(denied) = self.copy(batch_id, &order, &mut upload, now_ms).await {
             upload.discard().await;

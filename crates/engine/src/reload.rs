@@ -246,7 +246,8 @@ impl Engine {
         book
     }
 
-    fn tell_all(&self) {
+    /// Has every lane route again what it holds.
+    pub(crate) fn tell_all(&self) {
         for lane in self.lanes().values() {
             // A lane that has stopped has nothing to route any more.
             drop(lane.events.send(Event::Reroute));

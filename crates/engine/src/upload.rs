@@ -28,6 +28,8 @@ pub(crate) struct Begin<'t> {
     /// Where errors in the head stand.
     pub(crate) path: &'static str,
     pub(crate) redriven_from: Option<String>,
+    /// Whether these are copies, which no route takes.
+    pub(crate) copies: bool,
 }
 
 /// A batch under way into the ledger. It is invisible until it is finished; one that is dropped has to be
@@ -60,7 +62,7 @@ impl Engine {
     /// # Errors
     /// The head is wrong, or the ledger cannot take it.
     pub async fn upload(&self, caller: &Caller, head: &str, key: Option<&str>) -> Result<Upload, Denied> {
-        let begin = Begin { head, path: "line 1 ", redriven_from: None };
+        let begin = Begin { head, path: "line 1 ", redriven_from: None, copies: false };
         let mut upload = self.begin(caller, begin).await?;
         upload.key = key.map(str::to_owned);
         Ok(upload)
@@ -73,7 +75,8 @@ impl Engine {
         let mut wrong = Wrong::default();
         let path = Path::Root(begin.path);
         let book = self.book();
-        let head = intake::head(&book, &batch_id, begin.head, path, &mut wrong);
+        let read = if begin.copies { intake::head_of_copies } else { intake::head };
+        let head = read(&book, &batch_id, begin.head, path, &mut wrong);
         let Some(head) = head else { return Err(refused(wrong)) };
         check_times(&head, now_ms, &path, wrong.invalid());
         wrong.verdict()?;

@@ -126,6 +126,24 @@ fn what_changes_nothing_leaves_no_trace() {
 }
 
 #[test]
+fn what_was_taken_for_both_is_known_by_its_time() {
+    let mut state = State::default();
+    for (order, at_ms) in
+        [(Order::Start { both: false }, 100_000), (Order::Both, 200_000), (Order::Ramp(100), 300_000)]
+    {
+        state = state.after(order, None, at_ms).unwrap();
+    }
+    let both = |at_ms| state.was_both(at_ms);
+    assert!(both(200_000) && both(250_000) && both(300_000));
+    assert!(both(199_000), "its body was being read when both began");
+    assert!(!both(100_000) && !both(300_001));
+    let late = state.clone().from_now(300_500);
+    assert!(late.was_both(300_500) && late.since_ms == 300_500);
+    let again = state.after(Order::Both, None, 400_000).unwrap();
+    assert!(again.was_both(i64::MAX - 1) && !again.was_both(320_000));
+}
+
+#[test]
 fn everyone_stays_until_all_is_done() {
     let everyone = Recipient::new(RecipientKind::Everyone, "");
     let of = |phase, percent| side((phase, percent), seed("m"), &everyone, None);

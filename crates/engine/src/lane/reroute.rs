@@ -40,11 +40,13 @@ pub(super) fn route_again(
     (book, own): (&Book, &Arc<str>),
     now_ms: i64,
 ) -> Result<(), Failure> {
-    let moment = book.moment(now_ms);
     let forced = batch.head.route.as_deref();
-    let choice = book.routes.choose(&entry.message, &batch.app_name, forced, &moment);
+    let choice = book.choose_again(&entry.message, (&batch.id, &batch.app_name, forced), now_ms);
     entry.terms = Terms::of(&entry.message, choice.map(|choice| choice.route), &book.delivery);
     entry.fallback = choice.and_then(|choice| intake::fallback(choice, &entry.message));
+    if let Some(migration) = book.copied(&batch.id, choice.as_ref()) {
+        entry.fallback = migration.beside_copy(entry.fallback.take());
+    }
     entry.migration = match choice {
         Some(choice) => book.migrations.of_choice(&choice.route.name, choice.picked).cloned(),
         None => forced.and_then(|forced| book.migrations.of_copy(forced)).cloned(),
@@ -67,6 +69,9 @@ pub(super) fn route_again(
         // What was taken once stays where it is, as long as that is there.
         None => book.routes.end_of(own),
     };
+    if let Some(failure) = book.twice((&batch.id, forced), choice.as_ref(), to) {
+        return Err(failure);
+    }
     if to == own {
         if book.providers.contains_key(own) {
             return Ok(());

@@ -13,7 +13,8 @@ use interline_core::route::Route;
 use interline_ledger::{NewBatch, NewCopy};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{COPIES, Migration};
+use super::Migration;
+use super::copied::name_of;
 use crate::accept::{Rows, bad_item, item};
 use crate::engine;
 use crate::intake::{Bad, Routed, forbidding};
@@ -38,7 +39,7 @@ impl Copies {
     pub(super) fn of(migration: &Arc<Migration>, book: &Book, original: &NewBatch) -> Option<Self> {
         let provider = Arc::clone(book.providers.get(&migration.settings.to)?);
         let route = book.routes.all().iter().find(|route| route.name == migration.settings.route);
-        let text = head(original, &migration.settings.name, route);
+        let text = head(original, &name_of(&migration.settings), route);
         let id = engine::new_batch_id(original.created_ms);
         let identity = Identity { batch_id: &id, vendors: &book.vendor_names };
         let head: Head = read::read_head(&text, &identity, Path::Root(""), &mut Problems::default())?;
@@ -85,7 +86,7 @@ impl Copies {
 
 /// The head of a copy: the original's, with what its route says made its own. What is not changed stays as it
 /// was written, to the last digit.
-fn head(original: &NewBatch, migration: &str, route: Option<&Route>) -> String {
+fn head(original: &NewBatch, copies: &str, route: Option<&Route>) -> String {
     let mut fields: BTreeMap<String, Box<RawValue>> =
         serde_json::from_slice(&original.head).unwrap_or_default();
     let labels = fields.get("labels").and_then(|labels| serde_json::from_str(labels.get()).ok());
@@ -98,7 +99,7 @@ fn head(original: &NewBatch, migration: &str, route: Option<&Route>) -> String {
         }
     };
     set("labels", to_raw_value(&labels));
-    set("route", to_raw_value(&format!("{COPIES}{migration}")));
+    set("route", to_raw_value(copies));
     let on_loss = route.and_then(|route| route.on_loss).map(|on_loss| match on_loss {
         OnLoss::Degrade => "degrade",
         OnLoss::Reject => "reject",
@@ -131,11 +132,11 @@ mod tests {
     fn a_copy_says_whose_it_is_and_keeps_the_rest_to_the_last_digit() {
         let text = r#"{"content":{"type":"custom","data":{"n":12345678901234567890123}},"labels":{"a":"b"},
             "callback":{"url":"https://example.com"}}"#;
-        let head = head(&original(text), "m", None);
+        let head = head(&original(text), "mirror:m:new", None);
         let value: serde_json::Value = serde_json::from_str(&head).unwrap();
         assert!(head.contains("12345678901234567890123"), "{head}");
         assert_eq!(value["labels"], serde_json::json!({"a": "b", "mirror_of": "bat_1"}));
-        assert_eq!(value["route"], "mirror:m");
+        assert_eq!(value["route"], "mirror:m:new");
         assert!(value.get("callback").is_none());
     }
 }

@@ -2,6 +2,7 @@
 //! and the changes that people and gates make. The ledger remembers phase and counts; what decides about a
 //! message is one number in memory, so that a change is in force for everybody at once.
 
+mod copied;
 mod keep;
 mod mirror;
 mod order;
@@ -28,6 +29,7 @@ pub use view::{
     SidesView, StepView, WindowView,
 };
 
+pub(crate) use copied::made_for;
 use keep::CohortFile;
 pub(crate) use keep::keep;
 pub(crate) use mirror::Copies;
@@ -65,7 +67,7 @@ pub(crate) struct Migration {
     unreachable: AtomicBool,
     /// Whether something was counted that the ledger does not have.
     unwritten: AtomicBool,
-    /// One change at a time, and none while the ledger is written.
+    /// One change at a time, and none while the ledger is written. Going back waits for nobody.
     changing: tokio::sync::Mutex<()>,
 }
 
@@ -73,17 +75,29 @@ pub(crate) struct Migration {
 #[derive(Debug)]
 struct Bounds {
     gates: Gates,
-    cohort: Option<CohortFile>,
+    cohort: Option<Arc<CohortFile>>,
 }
 
 impl Bounds {
     fn of(settings: &MigrationSettings) -> Result<Self, Error> {
-        let cohort = settings.cohort.clone().map(CohortFile::open).transpose().map_err(|why| {
+        let open = |path| CohortFile::open(path).map(Arc::new);
+        let cohort = settings.cohort.clone().map(open).transpose().map_err(|why| {
             Error::new(ErrorKind::Config, "cannot read the cohort of a migration")
                 .with("migration", &settings.name)
                 .because(why)
         })?;
         Ok(Self { gates: settings.gates, cohort })
+    }
+
+    /// The same where others were before: a cohort whose file is the same goes on, and is read again when the
+    /// file is whole.
+    fn after(mut self, before: &Self) -> Self {
+        if let (Some(new), Some(old)) = (&self.cohort, &before.cohort)
+            && new.name() == old.name()
+        {
+            self.cohort = Some(Arc::clone(old));
+        }
+        self
     }
 }
 
@@ -126,16 +140,18 @@ impl Migrations {
     }
 
     /// Tells of migrations that the ledger remembers and the configuration no longer has, and forgets those that
-    /// were over: written down again, they begin anew.
-    pub(crate) async fn look_for_lost(&self, ledger: &Ledger) {
+    /// are over: written down again, they begin anew.
+    pub(crate) async fn look_for_lost(&self, routes: &Routes, ledger: &Ledger) {
         let facts = ledger.facts(KIND).await.unwrap_or_default();
         for fact in facts.iter().filter(|fact| !self.by_name.contains_key(&*fact.name)) {
-            let phase = stored::phase(&fact.value);
-            if phase.is_under_way() && phase != Phase::Done {
+            if let Some(lost) = stored::lost(&fact.value, routes) {
                 tracing::error!(
                     migration = fact.name,
-                    phase = phase.as_str(),
-                    "a migration under way is no longer in the configuration; its messages go where their route says"
+                    phase = lost.phase.as_str(),
+                    route = lost.route,
+                    "a migration is no longer in the configuration, and its route still leads to {}: what it had \
+                     moved goes back there; write it down again to go on as it stood",
+                    lost.from
                 );
                 continue;
             }
@@ -178,7 +194,8 @@ impl Migrations {
             Self::load(new, ledger, metrics).await?.by_name.into_values().collect();
         let mut adopted = Vec::with_capacity(same.len());
         for new in &same {
-            adopted.extend(self.by_name.get(&new.name).cloned().zip(Some(Bounds::of(new)?)));
+            let Some(old) = self.by_name.get(&new.name) else { continue };
+            adopted.push((Arc::clone(old), Bounds::of(new)?.after(&old.bounds.now())));
         }
         // From here on nothing can fail.
         for (old, bounds) in adopted {
@@ -186,7 +203,7 @@ impl Migrations {
             all.push(old);
         }
         let renewed = Self::of(all);
-        renewed.look_for_lost(ledger).await;
+        renewed.look_for_lost(routes, ledger).await;
         Ok(renewed)
     }
 
@@ -198,11 +215,6 @@ impl Migrations {
     /// The migration that has a say in what the route chose this provider for.
     pub(crate) fn of_choice(&self, route: &str, picked: &str) -> Option<&Arc<Migration>> {
         self.by_route.get(route).filter(|migration| *migration.settings.from == *picked)
-    }
-
-    /// The migration that copies were made for, by what their batch is forced to.
-    pub(crate) fn of_copy(&self, forced: &str) -> Option<&Arc<Migration>> {
-        self.by_name.get(forced.strip_prefix(COPIES)?)
     }
 
     /// Whether there are none.
@@ -278,13 +290,20 @@ impl Migration {
         }
     }
 
-    /// Puts a state in force.
-    fn turn_to(&self, state: State) {
-        let dial = dial(&state);
-        self.state.swap(Arc::new(state));
-        self.counts().window.clear();
-        self.dial.store(dial, Ordering::Release);
+    /// Puts the state that `next` makes of the present one in force, if it makes one; returns it.
+    fn turn<E>(
+        &self,
+        next: impl FnOnce(&Arc<State>) -> Result<Option<State>, E>,
+    ) -> Result<Option<Arc<State>>, E> {
+        // Whoever counts waits for it, so that nothing is counted in between.
+        let mut counts = self.counts();
+        let Some(state) = next(&self.state())? else { return Ok(None) };
+        let state = Arc::new(state.from_now(clock::now_ms()));
+        self.state.swap(Arc::clone(&state));
+        counts.window.clear();
+        self.dial.store(dial(&state), Ordering::Release);
         self.unwritten.store(true, Ordering::Relaxed);
+        Ok(Some(state))
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -347,7 +366,7 @@ impl Migration {
     }
 
     fn cohort(&self) -> Option<Arc<Cohort>> {
-        self.bounds.now().cohort.as_ref().map(CohortFile::now)
+        self.bounds.now().cohort.as_ref().map(|cohort| cohort.now())
     }
 }
 

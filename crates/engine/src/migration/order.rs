@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interline_core::migration::{Order, Phase};
+use interline_core::migration::{Order, State};
 
 use super::{Migration, MigrationReport, MigrationView, stored};
 use crate::clock;
@@ -13,6 +13,8 @@ use crate::engine::Engine;
 
 /// How long going back waits for the ledger.
 const LEDGER: Duration = Duration::from_secs(1);
+/// How long the lanes wait to hear of a change from a reload that is under way.
+const RELOAD: Duration = Duration::from_millis(100);
 
 impl Engine {
     /// All migrations.
@@ -59,40 +61,78 @@ impl Engine {
         order: Order,
         why: Option<&str>,
     ) -> Result<(), Denied> {
+        if order == Order::Rollback {
+            return self.go_back(migration, why).await;
+        }
         let turn = migration.changing.lock().await;
         let (before, name) = (migration.state(), &migration.settings.name);
-        let refused = |said: String| Denied::Conflict(format!("the migration {name}: {said}"));
-        let state = before.after(order, why, clock::now_ms()).map_err(refused)?;
+        let state = migration.after(&before, order, why)?;
         if state == *before {
             return Ok(());
         }
         if matches!(order, Order::Start { .. }) {
             migration.count_anew();
         }
-        let remembered = self.inner.ledger.remember(migration.fact(stored::bytes(migration, &state)));
-        if state.phase == Phase::RolledBack {
-            match tokio::time::timeout(LEDGER, remembered).await {
-                Ok(Ok(())) => {}
-                // The counts are written every second, and the state with them.
-                Ok(Err(error)) => {
-                    tracing::error!(migration = %name, %error, "going back is not written down yet")
-                }
-                Err(_) => {
-                    tracing::error!(migration = %name, "going back is not written down yet: the ledger is slow")
-                }
-            }
-        } else {
-            remembered.await?;
-        }
-        tracing::info!(migration = %name, phase = state.phase.as_str(), percent = state.percent, "the migration changes");
-        migration.turn_to(state);
+        self.inner.ledger.remember(migration.fact(stored::bytes(migration, &state))).await?;
+        // Going back did not wait for the ledger, and is newer.
+        let newer = || Denied::Conflict(format!("the migration {name}: it was rolled back meanwhile"));
+        let turned = migration.turn(|now| match Arc::ptr_eq(now, &before) {
+            true => Ok(Some(state)),
+            false => Err(newer()),
+        });
         drop(turn);
-        self.reroute().await;
+        self.turned(migration, turned?).await;
         Ok(())
     }
 
-    /// Has what waits in the lanes go where it belongs now.
+    /// Goes back: in force first, and on disk as soon as that is possible.
+    async fn go_back(&self, migration: &Arc<Migration>, why: Option<&str>) -> Result<(), Denied> {
+        let turned = migration.turn(|now| {
+            let state = migration.after(now, Order::Rollback, why)?;
+            Ok::<_, Denied>((state != **now).then_some(state))
+        })?;
+        let Some(state) = turned else { return Ok(()) };
+        let name = &migration.settings.name;
+        self.turned(migration, Some(Arc::clone(&state))).await;
+        let remembered = self.inner.ledger.remember(migration.fact(stored::bytes(migration, &state)));
+        match tokio::time::timeout(LEDGER, remembered).await {
+            Ok(Ok(())) => {}
+            // The counts are written every second, and the state with them.
+            Ok(Err(error)) => {
+                tracing::error!(migration = %name, %error, "going back is not written down yet")
+            }
+            Err(_) => {
+                tracing::error!(migration = %name, "going back is not written down yet: the ledger is slow")
+            }
+        }
+        Ok(())
+    }
+
+    /// Has what waits follow a change that is in force.
+    async fn turned(&self, migration: &Migration, state: Option<Arc<State>>) {
+        let Some(state) = state else { return };
+        tracing::info!(migration = %migration.settings.name, phase = state.phase.as_str(), percent = state.percent, "the migration changes");
+        self.reroute().await;
+    }
+
+    /// Has what waits in the lanes go where it belongs now. A reload that waits for the ledger keeps nobody.
     pub(super) async fn reroute(&self) {
-        self.revise(|_| {}).await;
+        if tokio::time::timeout(RELOAD, self.revise(|_| {})).await.is_ok() {
+            return;
+        }
+        self.tell_all();
+        let engine = self.clone();
+        tokio::spawn(async move { engine.revise(|_| {}).await });
+    }
+}
+
+impl Migration {
+    /// The state after an order.
+    fn after(&self, state: &State, order: Order, why: Option<&str>) -> Result<State, Denied> {
+        let refused = |said: String| {
+            let name = &self.settings.name;
+            Denied::Conflict(format!("the migration {name}: {said}"))
+        };
+        state.after(order, why, clock::now_ms()).map_err(refused)
     }
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use interline_core::adapter::Seal;
+use interline_core::error::ErrorCode;
 use interline_core::message::Message;
-use interline_core::migration::{Sample, compare};
-use interline_core::options::Results;
+use interline_core::migration::{Comparison, Sample, compare};
+use interline_core::options::{OnLoss, Results};
 use tokio::sync::mpsc;
 
 use super::Migration;
 use crate::clock;
+use crate::intake::forbidding;
 use crate::provider::Book;
 use crate::shelf::Shelf;
 
@@ -28,6 +30,7 @@ pub(crate) struct Shown {
     pub(crate) migration: Arc<Migration>,
     pub(crate) message: Arc<Message>,
     pub(crate) results: Results,
+    pub(crate) on_loss: OnLoss,
     pub(crate) batch: Arc<str>,
 }
 
@@ -93,7 +96,7 @@ async fn look(
 }
 
 fn look_at(book: &Book, one: &Shown) {
-    let Shown { migration, message, results, batch } = one;
+    let Shown { migration, message, results, on_loss, batch } = one;
     let provider = |name: &Arc<str>| {
         let provider = book.providers.get(name)?;
         Some((provider.assumed(), &provider.settings.ids))
@@ -105,6 +108,7 @@ fn look_at(book: &Book, one: &Shown) {
     };
     let seal = Seal { now_ms: clock::now_ms(), nonce: NOTHING, token: Some(NOTHING) };
     let found = compare(message, *results, ((&*from, ids_from), (&*to, ids_to)), &seal);
+    let found = judged(found, *on_loss, &migration.settings.to);
     migration.counters.shadowed(match &found {
         found if found.refused.is_some() => "refused",
         found if !found.lost_at_to.is_empty() => "losses",
@@ -113,4 +117,35 @@ fn look_at(book: &Book, one: &Shown) {
     let sample = || Sample { batch: batch.to_string(), message: message.id.to_string() };
     migration.counts().shadow.add(found, sample);
     migration.unwritten.store(true, Ordering::Relaxed);
+}
+
+/// What would be lost, where that forbids sending, is a refusal.
+fn judged(mut found: Comparison, on_loss: OnLoss, to: &str) -> Comparison {
+    if found.refused.is_none()
+        && let Some(detail) = forbidding(&found.lost_at_to, on_loss, to)
+    {
+        found.refused = Some((ErrorCode::Unsupported, String::new(), detail));
+        found.lost_at_to.clear();
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_that_forbid_sending_are_refusals() {
+        let found = |losses: &[&'static str], on_loss| {
+            let found = Comparison { lost_at_to: losses.to_vec(), ..Comparison::default() };
+            let found = judged(found, on_loss, "new");
+            (found.refused.map(|(code, _, detail)| (code, detail)), found.lost_at_to.len())
+        };
+        assert_eq!(found(&["ttl"], OnLoss::Degrade), (None, 1));
+        assert_eq!(found(&[], OnLoss::Reject), (None, 0));
+        let (refused, losses) = found(&["ttl"], OnLoss::Reject);
+        assert_eq!(refused, Some((ErrorCode::Unsupported, "new cannot express ttl".to_owned())));
+        assert_eq!(losses, 0);
+        assert!(found(&["audience"], OnLoss::Degrade).0.is_some());
+    }
 }

@@ -73,6 +73,7 @@ impl Taking {
                 migration: Arc::clone(migration),
                 message: Arc::clone(&routed.message),
                 results: routed.message.results(results),
+                on_loss: routed.terms.on_loss,
                 batch: Arc::clone(&self.batch),
             }),
             Phase::Both => {
