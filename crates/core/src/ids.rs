@@ -1,4 +1,4 @@
-//! How ids of apps become ids at a provider, and back: a pattern or a table, for users, groups and rooms.
+//! How ids of apps become ids at a provider: a pattern or a table, for users, groups and rooms.
 //! Two ids of apps never become one id there, so that what is said of a recipient is said of one.
 
 use std::borrow::Cow;
@@ -74,10 +74,6 @@ impl Pattern {
 
     fn there(&self, id: &str) -> String {
         format!("{}{id}{}", self.before, self.behind)
-    }
-
-    fn back<'i>(&self, id: &'i str) -> Option<&'i str> {
-        id.strip_prefix(&*self.before)?.strip_suffix(&*self.behind).filter(|id| !id.is_empty())
     }
 }
 
@@ -163,13 +159,6 @@ impl Table {
             None => Ok(id),
         }
     }
-
-    fn back<'i>(&'i self, id: &'i str) -> Option<&'i str> {
-        match self.back.get(id) {
-            Some(back) => Some(back),
-            None => (self.keeps && !self.there.contains_key(id)).then_some(id),
-        }
-    }
 }
 
 impl Rule {
@@ -182,16 +171,6 @@ impl Rule {
             Self::Same => Ok(Cow::Borrowed(id)),
             Self::Pattern(pattern) => Ok(Cow::Owned(pattern.there(id))),
             Self::Table(table) => table.there(id).map(Cow::Borrowed),
-        }
-    }
-
-    /// The id of apps that is this one there; none where no id becomes it.
-    #[must_use]
-    pub fn back<'i>(&'i self, id: &'i str) -> Option<&'i str> {
-        match self {
-            Self::Same => Some(id),
-            Self::Pattern(pattern) => pattern.back(id),
-            Self::Table(table) => table.back(id),
         }
     }
 }
@@ -279,27 +258,22 @@ mod tests {
     }
 
     #[test]
-    fn patterns_go_both_ways() {
+    fn a_pattern_has_one_place_for_the_id() {
         let rule = pattern("app-{id}@x");
         assert_eq!(rule.there("7").unwrap(), "app-7@x");
-        assert_eq!((rule.back("app-7@x"), rule.back("app-7"), rule.back("app-@x")), (Some("7"), None, None));
         for text in ["", "id", "{id}{id}", "{ID}"] {
             assert!(Pattern::read(text).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn tables_go_both_ways_and_say_what_they_lack() {
+    fn tables_say_what_they_lack() {
         let rejects = table(false, &[(2, "a", "1"), (3, "b", "2")]).unwrap();
-        assert_eq!(
-            (&*rejects.there("a").unwrap(), rejects.back("2"), rejects.back("a")),
-            ("1", Some("b"), None)
-        );
+        assert_eq!(rejects.there("a").unwrap(), "1");
         assert!(rejects.there("c").unwrap_err().contains("users.csv"));
         let keeps = table(true, &[(2, "a", "b")]).unwrap();
-        assert_eq!((&*keeps.there("c").unwrap(), keeps.back("c")), ("c", Some("c")));
+        assert_eq!((&*keeps.there("a").unwrap(), &*keeps.there("c").unwrap()), ("b", "c"));
         assert!(keeps.there("b").is_err(), "two ids must not become one");
-        assert_eq!((keeps.back("b"), keeps.back("a")), (Some("a"), None));
     }
 
     #[test]

@@ -327,3 +327,23 @@ async fn what_waits_is_sent_by_the_ids_of_the_provider_as_it_is_then() {
     assert!(house.a.received().messages.iter().all(|message| message.to.contains("new-u")));
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_claimed_while_the_routes_change_goes_where_they_lead_then() {
+    let house = house(both).await;
+    close(&house.a).await;
+    let providers = || vec![provider("a", &house.a), provider("b", &house.b)];
+    let mut batches = Vec::new();
+    for round in 0..30 {
+        house.reload(providers(), vec![route(&[], "a", None)]).await;
+        batches.push(house.accept(&users(300)).await);
+        tokio::time::sleep(Duration::from_millis(round % 6)).await;
+        house.reload(providers(), vec![route(&[], "b", None)]).await;
+    }
+    for id in &batches {
+        let results = house.settled(id).await;
+        assert!(results.iter().all(|result| result.status == Status::Accepted), "{:#?}", results[0]);
+    }
+    assert_eq!((house.a.total(), house.b.total()), (0, 9_000));
+    house.close().await;
+}

@@ -282,7 +282,7 @@ impl Lane {
         let mut refused = Vec::new();
         for ticket in tickets {
             let lent = self.parcels.get(&ticket.0).is_some_and(|parcel| parcel.home().is_some());
-            if !self.entry(*ticket).is_some_and(|entry| entry.state == Status::Queued)
+            if self.entry(*ticket).is_none_or(|entry| entry.state != Status::Queued)
                 || self.freshen(*ticket) == Freshened::Refused
             {
                 continue;

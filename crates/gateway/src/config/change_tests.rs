@@ -43,7 +43,7 @@ fn ids_are_patterns_and_tables_that_go_both_ways() {
     let settings = config.engine_settings().unwrap();
     let rules = &settings.providers[0].ids;
     assert_eq!(rules.user.there("001").unwrap(), "1");
-    assert_eq!((rules.user.back("2"), &*rules.group.there("7").unwrap()), (Some("x,y"), "g-7"));
+    assert_eq!((&*rules.user.there("x,y").unwrap(), &*rules.group.there("7").unwrap()), ("2", "g-7"));
     assert!(config.files().keys().any(|path| path.ends_with("users.csv")), "{:?}", config.files());
     assert!(config.shown()["providers"]["a"]["ids"]["user"]["ids"] == 2, "{}", config.shown());
     let file = "providers.a.ids.user.file";
