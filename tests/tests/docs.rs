@@ -50,7 +50,7 @@ fn quoted<'t>(text: &'t str, before: &'t str) -> impl Iterator<Item = &'t str> {
 
 /// The metrics that the code registers.
 fn metrics() -> Vec<String> {
-    let engine = text(&root().join("crates/engine/src/metrics.rs"));
+    let engine = text(&root().join("crates/engine/src/metrics.rs")).replace(char::is_whitespace, "");
     let gateway = text(&root().join("crates/gateway/src/metrics.rs")).replace(char::is_whitespace, "");
     let own = quoted(&engine, "registry.register(\"").map(|name| format!("interline_{name}"));
     own.chain(quoted(&gateway, "registry.register(\"").map(str::to_owned)).collect()
