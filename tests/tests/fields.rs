@@ -98,11 +98,7 @@ const KEYS: &[Row] = &[
     ),
     ("providers.*", "resend_window", "the_resend_window_decides_whether_an_unknown_goes_again"),
     ("providers.*", "limits", "limits_of_the_configuration_hold"),
-    (
-        "providers.*",
-        "drain_to",
-        "a_provider_for_which_messages_wait_goes_only_when_it_is_said_where_they_go",
-    ),
+    ("providers.*", "drain_to", "a_provider_for_which_messages_wait_goes_only_when_it_is_said_where_they_go"),
     ("providers.*", "ids", IDS),
     ("providers.*.ids", "user group room", IDS),
     ("providers.*.ids.user", "file on_missing", IDS),
@@ -146,17 +142,9 @@ const KEYS: &[Row] = &[
         "calls calls_at_most seconds_at_most seconds_at_least",
         "each_expectation_passes_and_fails",
     ),
-    (
-        "migrations.*",
-        "route from to",
-        "a_growing_ramp_moves_recipients_one_way_and_only_those_of_its_route",
-    ),
+    ("migrations.*", "route from to", "a_growing_ramp_moves_recipients_one_way_and_only_those_of_its_route"),
     ("migrations.*", "cohort", "only_the_cohort_moves_and_its_file_is_read_again"),
-    (
-        "migrations.*",
-        "gates",
-        "a_vendor_that_fails_half_way_is_left_within_two_seconds_and_nothing_is_lost",
-    ),
+    ("migrations.*", "gates", "a_vendor_that_fails_half_way_is_left_within_two_seconds_and_nothing_is_lost"),
     (
         "migrations.*.gates",
         "rejected_percent unknown_percent p95",
@@ -171,14 +159,14 @@ const KEYS: &[Row] = &[
     ("facades[0]", "app", "limits_of_the_app_hold_and_are_told_in_the_vendors_words"),
     ("facades[0]", "listen", "a_facade_with_an_address_of_its_own_is_served_there_alone"),
     ("facades[0]", "mode", "what_is_stored_is_answered_at_once_and_outlives_a_kill"),
-    (
-        "facades[0]",
-        "answer_within",
-        "a_vendor_that_hangs_is_not_waited_for_and_its_late_answer_counts",
-    ),
+    ("facades[0]", "answer_within", "a_vendor_that_hangs_is_not_waited_for_and_its_late_answer_counts"),
     ("facades[0]", "passthrough api_key", "other_paths_are_passed_on_under_the_providers_credentials"),
     ("facades[0]", "admin_user_id secret", "a_wrong_secret_and_a_wrong_administrator_get_no_token"),
-    ("facades[0]", "app_key app_secret", "a_signature_holds_for_five_minutes_and_clocks_may_run_ahead_as_far"),
+    (
+        "facades[0]",
+        "app_key app_secret",
+        "a_signature_holds_for_five_minutes_and_clocks_may_run_ahead_as_far",
+    ),
     ("routes[0].when", "to id from app content label not", "each_condition_of_a_route_decides"),
     ("routes[0].when", "between", "a_route_takes_messages_only_in_its_time"),
 ];
@@ -262,9 +250,8 @@ fn keys(text: &str, key: &str) -> BTreeSet<String> {
 #[test]
 fn every_key_of_the_configuration_has_a_test() {
     let app = format!("[[apps]]\nno_such_key = 1\nname = \"a\"\nkey_sha256 = \"{}\"\n", "0".repeat(64));
-    let facade = |vendor: &str| {
-        format!("[[facades]]\nno_such_key = 1\nname = \"{vendor}\"\nvendor = \"{vendor}\"\n")
-    };
+    let facade =
+        |vendor: &str| format!("[[facades]]\nno_such_key = 1\nname = \"{vendor}\"\nvendor = \"{vendor}\"\n");
     let app = app + &["wukongim", "openim", "imkit", "netease"].map(facade).concat();
     let route = "[[routes]]\nno_such_key = 1\nname = \"r\"\nprovider = \"p\"\nwhen = { no_such_key = 1 }\n";
     let test = "[[tests]]\nno_such_key = 1\nname = \"t\"\nmessage = { to = \"user:a\" }\nexpect = { no_such_key = 1 }\n";

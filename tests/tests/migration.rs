@@ -2,11 +2,9 @@
 //! back, copies for both, and what a killed server still knows.
 
 use std::collections::BTreeSet;
-use std::io::{Read as _, Write as _};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use interline_tests::{Place, Server, Troupe, config, eventually, holds_within};
+use interline_tests::{HeldLedger, Place, Server, Troupe, config, eventually, holds_within};
 use interline_twins::{Fault, FaultKind, Vendor};
 use serde_json::{Value, json};
 
@@ -471,15 +469,7 @@ fn going_back_does_not_wait_for_a_ledger_that_stands_still() {
     let (troupe, place) = stage("");
     let server = place.serve();
     ramp(&server, 100);
-    let mut shell = Command::new("sqlite3")
-        .arg(place.path("interline.db"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("sqlite3 is there");
-    let (mut lines, mut said) = shell.stdin.take().zip(shell.stdout.take()).expect("it reads and writes");
-    lines.write_all(b".timeout 5000\nBEGIN IMMEDIATE;\nSELECT 1;\n").expect("it takes lines");
-    said.read_exact(&mut [0]).expect("it holds the ledger");
+    let held = HeldLedger::of(&place.path("interline.db"));
     server.post("/v1/send", &batch(0..5, "counted")).of(200);
     // By now the counts are being written.
     assert!(!holds_within(Duration::from_millis(1_500), || false));
@@ -493,8 +483,7 @@ fn going_back_does_not_wait_for_a_ledger_that_stands_still() {
     assert_eq!(["old", "new"].map(|twin| how_many(&troupe, twin, "after")), [5, 0]);
     assert_eq!(back.join().expect("it is answered")["phase"], "rolled_back");
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
-    drop(lines);
-    shell.wait().expect("it ends");
+    drop(held);
     eventually("it is written down", SOON, || {
         let history = report(&server)["history"].take();
         (history[0]["phase"] == "rolled_back").then_some(())

@@ -39,11 +39,11 @@ pub use denied::{Denied, Errors};
 pub use engine::Engine;
 pub use forward::{Forward, Forwarded};
 pub use marks::RequestKey;
-pub use pass::{Passed, Passing};
 pub use migration::{
-    CauseView, CohortView, GatesView, LossView, MigrationReport, MigrationSettings, MigrationView, ShadowView,
-    SideView, SidesView, StepView, WindowView,
+    CauseView, CohortView, GatesView, LossView, MigrationReport, MigrationSettings, MigrationView,
+    ShadowView, SideView, SidesView, StepView, WindowView,
 };
+pub use pass::{Passed, Passing};
 pub use rehearsal::{Fault, MOST_REHEARSED, Played, PlayedCall, PlayedMessage, Rehearsal, Scene};
 pub use reload::Reloaded;
 pub use results::MessageQuery;

@@ -163,8 +163,10 @@ proptest! {
         for message in &played.messages {
             prop_assert!(message.status.is_final(), "{message:?}");
             prop_assert_eq!(message.error.is_none(), message.status == Status::Accepted);
-            let last = message.provider.as_deref().unwrap_or_default();
-            prop_assert_eq!(message.status == Status::Accepted, !faulty.contains(last), "{:?}", message);
+            // What waits behind others for a vendor that is silent may be too late before it was tried.
+            let taken = message.provider.as_deref().is_some_and(|last| !faulty.contains(last));
+            let late = message.status == Status::Expired && message.tried.iter().all(|name| faulty.contains(&**name));
+            prop_assert_eq!(message.status == Status::Accepted, taken && !late, "{:?}", message);
         }
         let accepted = played.messages.iter().filter(|message| message.status == Status::Accepted).count();
         let sent: usize =

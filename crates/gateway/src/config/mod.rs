@@ -235,7 +235,21 @@ fn sections(
         vendors: &vendors,
     };
     let facades = facades::facades(root, &named);
-    Some(Config { file, files, server: server?, ledger: ledger?, delivery, apps, providers, drains, routes, tests, migrations, facades, vendors })
+    Some(Config {
+        file,
+        files,
+        server: server?,
+        ledger: ledger?,
+        delivery,
+        apps,
+        providers,
+        drains,
+        routes,
+        tests,
+        migrations,
+        facades,
+        vendors,
+    })
 }
 
 fn server(root: &Table<'_>) -> Option<Server> {
