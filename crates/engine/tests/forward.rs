@@ -18,10 +18,9 @@ use interline_engine::{
     RequestKey,
 };
 use interline_ledger::Ledger;
+use interline_testkit::held::HeldLedger;
 use interline_twins::{Fault, FaultKind, Twin, Vendor};
 use serde_json::json;
-use sqlx::ConnectOptions as _;
-use sqlx::sqlite::SqliteConnectOptions;
 
 const SECONDS: Duration = Duration::from_secs(10);
 
@@ -369,8 +368,7 @@ async fn a_request_holds_as_many_messages_as_a_batch() {
 async fn an_answer_comes_in_time_whatever_the_ledger_does() {
     let bench = Bench::new().await;
     let path = bench.folder.path().join("ledger.db");
-    let mut other = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let held = HeldLedger::of(&path).await;
     let request = Request { within: Duration::from_millis(400), ..Request::of(&["m1"]) };
     let began = Instant::now();
     for durable in [false, true] {
@@ -378,7 +376,7 @@ async fn an_answer_comes_in_time_whatever_the_ledger_does() {
         assert_eq!(late.told.unwrap_err().code, ErrorCode::VendorUnavailable);
     }
     assert!(began.elapsed() < Duration::from_millis(1_700), "{:?}", began.elapsed());
-    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    held.let_go().await;
     // What was written too late is ended, and the message is free to be sent.
     let deadline = Instant::now() + SECONDS;
     loop {

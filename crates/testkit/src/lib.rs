@@ -6,4 +6,5 @@
 pub mod build;
 pub mod conformance;
 pub mod facade;
+pub mod held;
 pub mod strategy;
