@@ -74,7 +74,9 @@ fn none_reached(told: &[Told]) -> Option<Answer> {
     let first = told.first()?;
     let all = |alike: fn(&Told) -> bool| told.iter().all(alike);
     let lost = |told: &Told| told.result.status == Status::Unknown;
-    (all(lost) || all(is_withdrawn)).then(|| codes::of(first))
+    // Who was merely out of time speaks for all: another's reason may sound final.
+    let late = told.iter().find(|told| matches!(told.result.status, Status::Expired | Status::Cancelled));
+    (all(lost) || all(is_withdrawn)).then(|| codes::of(late.unwrap_or(first)))
 }
 
 /// Whether it surely was not sent, and may be another time.
