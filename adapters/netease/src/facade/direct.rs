@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::content::wrapped;
 use super::flags::{self, Flags, Object};
 use super::form::{Form, Read, Refused, within};
-use super::words::{Place, Word};
+use super::words::{BUSY, Place, Word};
 use super::{asked, members, told_id, told_time};
 use crate::VENDOR_NAME;
 use crate::limits::{ACCID, BODY, EXT, USERS};
@@ -175,7 +175,9 @@ fn whole(words: &[Word]) -> Option<Refused> {
     if let Some(open) = find(|word| matches!(word, Word::Open(_))) {
         return open.alone();
     }
-    let later = find(|word| matches!(word, Word::Later(_)));
+    // Who was merely out of time speaks before one whose refusal sounds final.
+    let late = find(|word| matches!(word, Word::Later(refused) if refused.code == BUSY));
+    let later = late.or_else(|| find(|word| matches!(word, Word::Later(_))));
     let exists =
         |word: &Word| *word != Word::Taken && word.unsent().is_none_or(|refused| refused.code != 404);
     let other = later.or_else(|| find(exists));

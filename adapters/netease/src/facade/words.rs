@@ -14,7 +14,7 @@ pub(super) const RESEND: &str = "parameter resendFlag should be used for RESEND!
 
 const OK: i64 = 200;
 const TOO_OFTEN: i64 = 416;
-const BUSY: i64 = 503;
+pub(super) const BUSY: i64 = 503;
 /// Codes that leave open what the vendor did.
 const OPEN: [i64; 7] = [408, 500, BUSY, 508, 509, 514, 999];
 
