@@ -1,4 +1,4 @@
-//! Apps of four vendors, each before all four vendors: sixteen conversations with everything that goes
+//! Apps of four vendors, each before every dialect of every vendor: conversations with everything that goes
 //! wrong in one. What an app hears is valid in its own vendor's terms, and never more than what arrived.
 //! Each conversation is written down as it was in the folder that cargo keeps for tests.
 
@@ -20,11 +20,16 @@ use interline_twins::{Fault, FaultKind, Vendor};
 const WITHIN: Duration = Duration::from_millis(1_500);
 const SLACK: Duration = Duration::from_millis(2_500);
 
-const VENDORS: [(&str, Vendor); 4] = [
-    ("wukongim", Vendor::WuKongIm),
-    ("openim", Vendor::OpenIm),
-    ("imkit", Vendor::ImKit),
-    ("netease", Vendor::NetEase),
+/// Who delivers, dialect by dialect.
+const VENDORS: [(&str, Vendor, &str); 8] = [
+    ("wukongim published", Vendor::WuKongIm, "published"),
+    ("wukongim v1", Vendor::WuKongIm, "v1"),
+    ("wukongim v2", Vendor::WuKongIm, "v2"),
+    ("wukongim v3", Vendor::WuKongIm, "v3"),
+    ("openim v3.8.3", Vendor::OpenIm, "v3.8.3"),
+    ("openim main", Vendor::OpenIm, "main"),
+    ("imkit", Vendor::ImKit, ""),
+    ("netease", Vendor::NetEase, ""),
 ];
 
 /// One app, one vendor behind, and what was said.
@@ -41,9 +46,9 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn begin(facade: &str, (behind, vendor): (&str, Vendor)) -> Self {
+    fn begin(facade: &str, (behind, vendor, dialect): (&str, Vendor, &str)) -> Self {
         let mut troupe = Troupe::new();
-        let url = troupe.add("there", vendor, "");
+        let url = troupe.add("there", vendor, dialect);
         let provider = match vendor {
             Vendor::WuKongIm => config::wukongim("there", &url, "auto", ""),
             Vendor::OpenIm => config::openim("there", &url, "auto", ""),
@@ -216,13 +221,16 @@ impl Conversation {
         let users = || Wish::Users((0..4).map(|n| format!("u{n}")).collect());
         self.fault(Fault::new(FaultKind::Partial));
         let heard = self.say(users());
-        assert!(heard.yes() < 4, "{}: half of it failed: {heard:?}", self.name);
+        // Where a refusal is one for now it goes again, and is taken then.
+        let again = self.name.ends_with("v3");
+        assert!(heard.yes() < 4 || again, "{}: half of it failed: {heard:?}", self.name);
         self.say(Wish::Room("7000".to_owned(), 4));
         self.recovered();
 
         self.fault(Fault::new(FaultKind::Status).value(500).times(1));
         let heard = self.say(user());
-        assert_eq!(heard, Heard::Trouble, "{}: nobody can know", self.name);
+        // Nobody can know, but where the vendor knows a repeat for what it is.
+        assert!(matches!(heard, Heard::Trouble | Heard::Taken { yes: 1, .. }), "{}: {heard:?}", self.name);
         self.recovered();
 
         let mut limit = Fault::new(FaultKind::Status).value(429).times(1);
