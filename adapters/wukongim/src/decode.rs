@@ -14,7 +14,7 @@ use interline_core::error::{ErrorCode, Failure};
 use interline_core::outcome::{ClientId, Outcome, Receipt};
 
 use crate::dialect::Dialect;
-use crate::wire::{FanOutAnswer, Id, Ids, SendAnswer};
+use crate::wire::{FanOutAnswer, Id, Ids, Name, SendAnswer};
 use crate::{SENDBATCH, reason};
 
 pub(crate) fn decode(dialect: Dialect, call: &Call, reply: &Reply) -> Verdict {
@@ -105,7 +105,7 @@ fn enveloped(message: &CallMessage, ids: Ids<'_>) -> Outcome {
         return Outcome::Unknown(bad_reply("holds no message id"));
     }
     match &ids.client_msg_no {
-        Some(Id(Some(echoed))) if **echoed != *message.message.client_id => {
+        Some(Name(Some(echoed))) if **echoed != *message.message.client_id => {
             Outcome::Unknown(bad_reply("is for another message"))
         }
         Some(_) | None => Outcome::Accepted(receipt(message, ids)),

@@ -94,7 +94,7 @@ pub struct Ids<'a> {
     pub message_seq: Option<Id<'a>>,
     /// The id at the client, given back; absent in v3.
     #[serde(borrow)]
-    pub client_msg_no: Option<Id<'a>>,
+    pub client_msg_no: Option<Name<'a>>,
     /// v3: 1 is success.
     pub reason: Option<i64>,
 }
@@ -135,7 +135,7 @@ pub struct Stored<'a> {
     pub message_seq: Option<Id<'a>>,
     /// The id at the client.
     #[serde(borrow)]
-    pub client_msg_no: Option<Id<'a>>,
+    pub client_msg_no: Option<Name<'a>>,
     /// Unix seconds.
     pub timestamp: Option<i64>,
 }
@@ -154,7 +154,8 @@ pub struct Complaint {
     pub message: Option<String>,
 }
 
-/// An id as text, whether it came as a number or a string. What is neither, a fraction or 0 is none.
+/// An id of the server's as text, whether it came as a number or a string. What is neither, a fraction or 0 is
+/// none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Id<'a>(pub Option<Cow<'a, str>>);
 
@@ -162,58 +163,94 @@ impl<'a> Id<'a> {
     /// The id that stands for this text.
     #[must_use]
     pub fn of(text: impl Into<Cow<'a, str>>) -> Self {
-        Self(Some(text.into()).filter(|text| !text.is_empty() && text != "0"))
+        Self(Name::of(text).0.filter(|text| text != "0"))
     }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Id<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Name::deserialize(deserializer).map(|Name(text)| Self(text.filter(|text| text != "0")))
+    }
+}
+
+/// An id of the client's as text. It may be any words, `0` too; as a number 0 is none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Name<'a>(pub Option<Cow<'a, str>>);
+
+impl<'a> Name<'a> {
+    /// The id that stands for this text.
+    #[must_use]
+    pub fn of(text: impl Into<Cow<'a, str>>) -> Self {
+        Self(Some(text.into()).filter(|text| !text.is_empty()))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Any;
         impl<'de> Visitor<'de> for Any {
-            type Value = Id<'de>;
+            type Value = Name<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an id")
             }
 
-            fn visit_u64<E>(self, number: u64) -> Result<Id<'de>, E> {
-                Ok(Id::of(number.to_string()))
+            fn visit_u64<E>(self, number: u64) -> Result<Name<'de>, E> {
+                Ok(Name(Some(number).filter(|number| *number != 0).map(|number| number.to_string().into())))
             }
 
-            fn visit_i64<E>(self, number: i64) -> Result<Id<'de>, E> {
-                Ok(Id::of(number.to_string()))
+            fn visit_i64<E>(self, number: i64) -> Result<Name<'de>, E> {
+                Ok(Name::of(number.to_string()))
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Id<'de>, E> {
-                Ok(Id::of(text.to_owned()))
+            fn visit_str<E>(self, text: &str) -> Result<Name<'de>, E> {
+                Ok(Name::of(text.to_owned()))
             }
 
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Id<'de>, E> {
-                Ok(Id::of(text))
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name::of(text))
             }
 
-            fn visit_f64<E>(self, _: f64) -> Result<Id<'de>, E> {
-                Ok(Id(None))
+            fn visit_f64<E>(self, _: f64) -> Result<Name<'de>, E> {
+                Ok(Name(None))
             }
 
-            fn visit_bool<E>(self, _: bool) -> Result<Id<'de>, E> {
-                Ok(Id(None))
+            fn visit_bool<E>(self, _: bool) -> Result<Name<'de>, E> {
+                Ok(Name(None))
             }
 
-            fn visit_unit<E>(self) -> Result<Id<'de>, E> {
-                Ok(Id(None))
+            fn visit_unit<E>(self) -> Result<Name<'de>, E> {
+                Ok(Name(None))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Id<'de>, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Name<'de>, A::Error> {
                 while items.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Id(None))
+                Ok(Name(None))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Id<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Name<'de>, A::Error> {
                 while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Id(None))
+                Ok(Name(None))
             }
         }
         deserializer.deserialize_any(Any)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_is_no_id_of_a_servers_and_may_be_one_of_a_clients() {
+        fn read(text: &str) -> (Option<Id<'_>>, Option<Name<'_>>) {
+            let ids: Ids<'_> = serde_json::from_str(text).unwrap();
+            (ids.message_id, ids.client_msg_no)
+        }
+        let none = (Some(Id(None)), Some(Name(None)));
+        assert_eq!(read(r#"{"message_id":0,"client_msg_no":0}"#), none);
+        assert_eq!(read(r#"{"message_id":"","client_msg_no":""}"#), none);
+        let named = (Some(Id(None)), Some(Name(Some("0".into()))));
+        assert_eq!(read(r#"{"message_id":"0","client_msg_no":"0"}"#), named);
     }
 }

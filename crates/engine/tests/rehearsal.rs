@@ -163,10 +163,9 @@ proptest! {
         for message in &played.messages {
             prop_assert!(message.status.is_final(), "{message:?}");
             prop_assert_eq!(message.error.is_none(), message.status == Status::Accepted);
-            // What waits behind others for a vendor that is silent may be too late before it was tried.
+            // Who is named last had it; what was never tried was settled by nobody, and not taken.
             let taken = message.provider.as_deref().is_some_and(|last| !faulty.contains(last));
-            let late = message.status == Status::Expired && message.tried.iter().all(|name| faulty.contains(&**name));
-            prop_assert_eq!(message.status == Status::Accepted, taken && !late, "{:?}", message);
+            prop_assert_eq!(message.status == Status::Accepted, taken, "{:?}", message);
         }
         let accepted = played.messages.iter().filter(|message| message.status == Status::Accepted).count();
         let sent: usize =

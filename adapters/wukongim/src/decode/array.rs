@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{bad_reply, plain, receipt};
 use crate::reason;
-use crate::wire::{Id, Ids};
+use crate::wire::{Id, Ids, Name};
 
 type Answers<'r> = Vec<Option<Ids<'r>>>;
 
@@ -82,7 +82,7 @@ fn print(name: &str) -> u64 {
 /// The client's id in an answer that has the server's as well.
 fn named<'i>(ids: &'i Ids<'_>) -> Option<&'i str> {
     match ids {
-        Ids { client_msg_no: Some(Id(Some(client_id))), message_id: Some(_), .. } => Some(client_id),
+        Ids { client_msg_no: Some(Name(Some(client_id))), message_id: Some(_), .. } => Some(client_id),
         Ids { .. } => None,
     }
 }

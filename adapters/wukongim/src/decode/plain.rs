@@ -4,7 +4,7 @@
 
 use interline_core::json;
 
-use crate::wire::{Id, Ids};
+use crate::wire::{Id, Ids, Name};
 
 /// The most digits that are surely no more than a `u64` holds.
 const MOST_DIGITS: usize = 19;
@@ -49,7 +49,7 @@ impl<'r> Rest<'r> {
             } else if self.expect("\"message_seq\":").is_some() {
                 once(&mut ids.message_seq, Id::of(self.id()?))?;
             } else if self.expect("\"client_msg_no\":").is_some() {
-                once(&mut ids.client_msg_no, Id::of(self.id()?))?;
+                once(&mut ids.client_msg_no, Name::of(self.id()?))?;
             } else {
                 self.expect("\"reason\":")?;
                 once(&mut ids.reason, self.digits(MOST_DIGITS_SIGNED)?.parse().ok()?)?;
