@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::place::Place;
-use crate::wait::eventually;
+use crate::wait::{eventually, holds_within};
 
 /// The file in the folder that holds what servers log.
 const LOG: &str = "server.log";
@@ -163,10 +163,20 @@ impl Server {
     /// When it is not settled within the time.
     #[track_caller]
     pub fn settled(&self, id: &str, within: Duration) -> Value {
-        eventually(&format!("{id} is settled"), within, || {
-            let batch = self.batch(id);
-            (batch["state"] == "settled").then_some(batch)
-        })
+        let mut last = Value::Null;
+        let settled = holds_within(within, || {
+            last = self.batch(id);
+            last["state"] == "settled"
+        });
+        assert!(settled, "not settled within {within:?}: {last}\n{}", self.unsettled(id));
+        last
+    }
+
+    /// What the providers say of themselves and what waits of a batch, for whom it does not settle.
+    fn unsettled(&self, id: &str) -> String {
+        let open = |result: &Value| matches!(result["status"].as_str(), Some("queued" | "sending"));
+        let waiting: Vec<_> = self.results(id).into_iter().filter(open).map(|one| one.to_string()).collect();
+        format!("{}\n{}", waiting.join("\n"), self.get("/v1/providers").text())
     }
 
     /// All results of a batch.

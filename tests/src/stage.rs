@@ -4,13 +4,18 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
-use interline_twins::{Received, Twins, TwinsConfig};
+use interline_twins::{Fault, FaultKind, Received, Twin, Twins, TwinsConfig};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::client::Client;
 use crate::place::Place;
+use crate::wait::eventually;
+
+/// Within how long the connections of a server that goes away end.
+const SHUT: Duration = Duration::from_secs(10);
 
 /// The four twins on a runtime of their own.
 #[derive(Debug)]
@@ -48,6 +53,16 @@ impl Deref for Stage {
     fn deref(&self) -> &Twins {
         &self.twins
     }
+}
+
+/// Takes a server away for so many milliseconds: nobody listens, and nobody has a connection left.
+///
+/// # Panics
+/// When its connections do not end.
+#[track_caller]
+pub fn refuse(twin: &Twin, ms: i64) {
+    twin.set_fault(Fault::new(FaultKind::Refuse).value(ms));
+    eventually("the port is shut", SHUT, || twin.is_shut().then_some(()));
 }
 
 /// The recipients and texts that arrived, each of them once.

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use interline_tests::{Answer, Place, Server, Stage, config, eventually, in_seconds};
+use interline_tests::{Answer, Place, Server, Stage, config, eventually, in_seconds, refuse};
 use interline_twins::{Fault, FaultKind, TwinsConfig, Vendor};
 use serde_json::{Value, json};
 
@@ -307,7 +307,7 @@ fn a_batch_that_is_sent_later_waits_and_one_that_is_too_late_expires() {
     assert_eq!(accepted["state"], "scheduled", "{accepted}");
     // What cannot be sent in time for lack of a connection expires. A server that had to ask for the dialect
     // would have a connection.
-    stage.wukongim().set_fault(Fault::new(FaultKind::Refuse).value(60_000));
+    refuse(stage.wukongim(), 60_000);
     let provider = config::wukongim("wk", &stage.wukongim().url(), "published", "");
     let server = Place::new(&format!("{provider}{}", config::route("all", "", "wk"))).serve();
     let mut late = batch_of(2);

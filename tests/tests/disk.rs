@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use interline_tests::{Place, Server, Stage, arrived_once, config, eventually, holds_within};
+use interline_tests::{Place, Server, Stage, arrived_once, config, eventually, holds_within, refuse};
 use interline_twins::{Fault, FaultKind, TwinsConfig, Vendor};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -345,7 +345,7 @@ fn a_second_server_on_a_ledger_is_told_that_it_is_taken() {
 fn a_log_that_was_torn_by_a_crash_loses_nothing_that_was_answered() {
     let stage = published();
     let place = self::place(&stage);
-    stage.wukongim().set_fault(Fault::new(FaultKind::Refuse).value(600_000));
+    refuse(stage.wukongim(), 600_000);
     let server = place.serve();
     let ids: Vec<_> =
         (0..5).map(|n| id(&server.post("/v1/batches", &batch(&format!("b{n}"), 20)).of(202))).collect();

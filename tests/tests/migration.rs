@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use interline_tests::{HeldLedger, Place, Server, Troupe, config, eventually, holds_within};
+use interline_tests::{HeldLedger, Place, Server, Troupe, config, eventually, holds_within, refuse};
 use interline_twins::{Fault, FaultKind, Vendor};
 use serde_json::{Value, json};
 
@@ -159,7 +159,7 @@ fn a_new_vendor_that_is_not_there_is_left_by_itself() {
     let (troupe, place) = stage("gates = { rejected_percent = 2, min_messages = 50 }");
     let server = place.serve();
     ramp(&server, 100);
-    troupe.twin("new").set_fault(Fault::new(FaultKind::Refuse).value(60_000));
+    refuse(troupe.twin("new"), 60_000);
     let mut sent = Vec::new();
     eventually("it goes back by itself", Duration::from_secs(20), || {
         sent.push(stored(&server, &batch(0..20, &format!("away {}", sent.len()))));

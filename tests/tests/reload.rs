@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use interline_tests::{
-    Audit, Caller, Heard, Load, Place, Request, Server, Stage, Way, config, eventually, holds_within,
+    Audit, Caller, Heard, Load, Place, Request, Server, Stage, Way, config, eventually, holds_within, refuse,
 };
 use interline_twins::{Fault, FaultKind, TwinsConfig, Vendor};
 use serde_json::{Value, json};
@@ -117,7 +117,7 @@ fn two_hundred_reloads_under_load_and_an_outage_cost_nobody_anything() {
         }
         reload(&server);
         match number {
-            60 => stage.wukongim().set_fault(Fault::new(FaultKind::Refuse).value(3_000)),
+            60 => refuse(stage.wukongim(), 3_000),
             120 => stage.wukongim().set_fault(Fault::new(FaultKind::Hang).times(10)),
             _ => {}
         }
@@ -177,7 +177,7 @@ fn a_provider_for_which_messages_wait_goes_only_when_it_is_said_where_they_go() 
     let stage = Stage::start(TwinsConfig::ephemeral().unlimited().dialect(Vendor::WuKongIm, "published"));
     let place = Place::new(&two(&stage, "", "wk"));
     let server = place.serve();
-    stage.wukongim().set_fault(Fault::new(FaultKind::Refuse).value(600_000));
+    refuse(stage.wukongim(), 600_000);
     let accepted = server.post("/v1/batches", &users(1, 300)).of(202);
     let id = accepted["id"].as_str().unwrap_or_default();
 
@@ -210,7 +210,7 @@ fn what_waits_for_a_provider_that_is_long_gone_goes_where_drain_to_says() {
     let stage = Stage::start(TwinsConfig::ephemeral().unlimited().dialect(Vendor::WuKongIm, "published"));
     let place = Place::new(&two(&stage, "", "wk"));
     let server = place.serve();
-    stage.wukongim().set_fault(Fault::new(FaultKind::Refuse).value(600_000));
+    refuse(stage.wukongim(), 600_000);
     let accepted = server.post("/v1/batches", &users(1, 50)).of(202);
     let id = accepted["id"].as_str().unwrap_or_default().to_owned();
     server.kill();

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use interline_tests::{Place, Stage, arrived_once, config, eventually};
+use interline_tests::{Place, Stage, arrived_once, config, eventually, refuse};
 use interline_twins::{Fault, FaultKind, TwinsConfig, Vendor};
 use serde_json::{Value, json};
 
@@ -119,7 +119,7 @@ fn what_was_answered_with_202_is_sent_after_a_kill() {
     let place = place(&stage);
     let server = place.serve();
     // While the vendor's port is closed nothing can leave.
-    stage.wukongim().set_fault(Fault::new(FaultKind::Refuse).value(60_000));
+    refuse(stage.wukongim(), 60_000);
     let id = id(&server.post_lines("/v1/batches", lines(MESSAGES).as_bytes()).of(202));
     server.kill();
     assert_eq!(stage.wukongim().total(), 0);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use interline_tests::{Place, Server, Stage, config, eventually};
+use interline_tests::{Place, Server, Stage, config, eventually, refuse};
 use interline_twins::{Fault, FaultKind, TwinsConfig, Vendor};
 use serde_json::{Value, json};
 
@@ -183,7 +183,7 @@ fn ids_of_apps_become_ids_of_the_provider_and_answers_keep_those_of_apps() {
     );
 
     // The stand-in knows them by other ids.
-    stage.wukongim().set_fault(Fault::new(FaultKind::Refuse).value(AWAY));
+    refuse(stage.wukongim(), AWAY);
     let sent = server.post("/v1/send", &users(1)).of(200);
     assert_eq!(sent["results"][0]["provider"], "oim", "{sent}");
     let at_oim =
@@ -220,7 +220,7 @@ fn what_was_routed_before_the_routes_changed_goes_where_they_lead_now() {
     let place = Place::new(&format!("{providers}{}", config::route("all", "", "wk")));
     let server = place.serve();
     assert_eq!(server.post("/v1/send", &users(1)).of(200)["counts"]["accepted"], 1);
-    stage.wukongim().set_fault(Fault::new(FaultKind::Refuse).value(AWAY));
+    refuse(stage.wukongim(), AWAY);
     let accept = |batch: &Value| {
         server.post("/v1/batches", batch).of(202)["id"].as_str().unwrap_or_default().to_owned()
     };
@@ -262,7 +262,7 @@ fn what_cannot_be_expressed_where_the_routes_lead_now_is_refused() {
     let place = Place::new(&format!("{providers}{}", config::route("all", "", "wk")));
     let server = place.serve();
     assert_eq!(server.post("/v1/send", &users(1)).of(200)["counts"]["accepted"], 1);
-    stage.wukongim().set_fault(Fault::new(FaultKind::Refuse).value(AWAY));
+    refuse(stage.wukongim(), AWAY);
     // OpenIM has no rooms.
     let accepted = server.post("/v1/batches", &batch((0..20).map(|one| format!("room:{one}")))).of(202);
     let id = accepted["id"].as_str().unwrap_or_default();
@@ -287,7 +287,7 @@ fn what_still_waits_when_a_time_is_over_goes_where_the_routes_lead_then() {
     let place = Place::new(&timed);
     let server = place.serve();
     assert_eq!(server.post("/v1/send", &users(1)).of(200)["counts"]["accepted"], 1);
-    stage.wukongim().set_fault(Fault::new(FaultKind::Refuse).value(AWAY));
+    refuse(stage.wukongim(), AWAY);
     let id = server.post("/v1/batches", &users(300)).of(202)["id"].as_str().unwrap_or_default().to_owned();
     assert_eq!(planned(&server, &users(1))["user:u0"], "wk");
     assert_eq!(server.settled(&id, SOON)["counts"]["accepted"], 300);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use interline_tests::{Answer, Place, Server, Troupe, config, eventually, in_seconds};
+use interline_tests::{Answer, Place, Server, Troupe, config, eventually, in_seconds, refuse};
 use interline_twins::{Fault, FaultKind, Vendor};
 use serde_json::{Value, json};
 
@@ -225,7 +225,7 @@ fn a_probe_tells_whether_a_provider_is_there_and_what_it_speaks() {
     let server = scene.place.serve();
     let probed = server.post_text("/v1/providers/one/probe", "").of(200);
     assert_eq!(probed, json!({"provider": "one", "reachable": true, "dialect": "published"}));
-    scene.troupe.twin("one").set_fault(Fault::new(FaultKind::Refuse).value(60_000));
+    refuse(scene.troupe.twin("one"), 60_000);
     let probed = eventually("the port is closed", SECONDS, || {
         let probed = server.post_text("/v1/providers/one/probe", "").of(200);
         (probed["reachable"] == false).then_some(probed)

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use interline_tests::{Place, Ran, Server, Stage, config, eventually, in_seconds};
+use interline_tests::{Place, Ran, Server, Stage, config, eventually, in_seconds, refuse};
 use interline_twins::{Fault, FaultKind, TwinsConfig, Vendor};
 use serde_json::{Value, json};
 
@@ -273,7 +273,7 @@ fn lists_fit_80_columns_and_say_what_keeps_a_provider_from_sending() {
     let names: Vec<_> = ran.out.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert!(["kit", "ne", "oim", "wk"].iter().all(|name| names.contains(name)), "{}", ran.out);
     assert!(!ran.out.contains('!'), "nothing is wrong: {}", ran.out);
-    stage.wukongim().set_fault(Fault::new(FaultKind::Refuse).value(30_000));
+    refuse(stage.wukongim(), 30_000);
     stored(&server, &users(3));
     let ran = eventually("the breaker is open", SECONDS, || {
         let ran = done(&place, &server, &["provider", "list"]);
@@ -337,7 +337,7 @@ fn a_probe_says_whether_the_server_answers_and_what_it_speaks() {
     assert_eq!(stage.total(), 0, "nobody is sent anything");
     let told = read(&place, &server, &["provider", "probe", "wk"]);
     assert_eq!(told, json!({"provider": "wk", "reachable": true, "dialect": "v2"}));
-    stage.openim().set_fault(Fault::new(FaultKind::Refuse).value(30_000));
+    refuse(stage.openim(), 30_000);
     let began = Instant::now();
     let ran = run(&place, &server, &["provider", "probe", "oim"]);
     assert_eq!((ran.code, ran.out.as_str()), (1, "oim  no answer\n"), "{}", ran.said());

@@ -41,16 +41,17 @@ impl Engine {
                 engine.take_back(row).await;
             }
         });
-        answer_by(until, told).await
+        told_by(until, told).await?.ok_or(Denied::Busy { retry_after: ASK_AGAIN })
     }
 
-    /// Stores a batch with marks. What is stored later is sent, and a repeat is told so.
+    /// Stores a batch with marks. `None`: it is not known by this time; what is stored later is sent, and a repeat
+    /// is told so.
     pub(crate) async fn store_by(
         &self,
         until: Instant,
         row: &NewBatch,
         parcels: Vec<NewParcel>,
-    ) -> Result<Stored, Denied> {
+    ) -> Result<Option<Stored>, Denied> {
         let (tell, told) = oneshot::channel();
         let (engine, row) = (self.clone(), row.clone());
         tokio::spawn(async move {
@@ -61,7 +62,7 @@ impl Engine {
                 engine.has_come(waiting, &row);
             }
         });
-        answer_by(until, told).await
+        told_by(until, told).await
     }
 
     /// Tells the lanes of what was stored when nobody waited for it any more.
@@ -110,17 +111,17 @@ impl Engine {
     }
 }
 
-async fn answer_by(
+/// What was told by this time, if anything.
+async fn told_by(
     until: Instant,
     mut told: oneshot::Receiver<Result<Stored, Error>>,
-) -> Result<Stored, Denied> {
-    let busy = || Denied::Busy { retry_after: ASK_AGAIN };
-    if let Ok(said) = tokio::time::timeout_at(until, &mut told).await {
-        return Ok(said.map_err(|_| busy())??);
+) -> Result<Option<Stored>, Denied> {
+    if let Ok(Ok(said)) = tokio::time::timeout_at(until, &mut told).await {
+        return Ok(Some(said?));
     }
     // It may have been told in this moment.
     told.close();
-    Ok(told.try_recv().map_err(|_| busy())??)
+    Ok(told.try_recv().ok().transpose()?)
 }
 
 /// What of a parcel waits for whom.
@@ -206,6 +207,17 @@ mod tests {
         let until = Instant::now() + Duration::from_secs(5);
         let other = engine.begin_by(until, &row, parcels).await.unwrap();
         assert!(matches!(other, Stored::Marked(_)), "{other:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_too_late_is_not_said_to_be_unsent() {
+        let engine = engine().await;
+        let (row, mut parcels) = send(Some(1));
+        parcels.iter_mut().for_each(|parcel| parcel.states = vec![Status::Queued]);
+        assert_eq!(engine.store_by(Instant::now(), &row, parcels).await.unwrap(), None);
+        while engine.inner.ledger.batch(&row.id).await.unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

@@ -222,7 +222,12 @@ impl Engine {
             let mut taking = self.taking(&prepared, &row, |index| memory.left_ms(index));
             row.copies = taking.whole();
             let parcels = std::mem::take(&mut rows.done);
-            match self.store_by(until, &row, parcels).await? {
+            let Some(stored) = self.store_by(until, &row, parcels).await? else {
+                // It may be stored yet, and is sent then.
+                let late = Failure::unknown(ErrorCode::Timeout, "it was not written down in time");
+                return Ok(Forwarded { batch_id: batch_id.to_owned(), told: Err(late) });
+            };
+            match stored {
                 Stored::Marked(marked) => self.remember(&mut memory, marked, Patience::None).await?,
                 Stored::Stored => {
                     self.stored(&rows);

@@ -101,7 +101,7 @@ fn by(result: &MessageResult) -> Vec<(&str, Status)> {
 /// Closes a server's port for that long, and waits until it is closed.
 async fn close(twin: &Twin, ms: i64) {
     twin.set_fault(Fault::new(FaultKind::Refuse).value(ms));
-    while tokio::net::TcpStream::connect(twin.addr()).await.is_ok() {
+    while !twin.is_shut() {
         tokio::task::yield_now().await;
     }
 }

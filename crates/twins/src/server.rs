@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -50,6 +50,11 @@ pub(crate) struct Shared {
     pub(crate) rack: Rack,
     pub(crate) clock: Clock,
     pub(crate) gate: watch::Sender<Gate>,
+    /// Whether somebody listens at the port.
+    pub(crate) listening: AtomicBool,
+    /// Connections that are open, and requests that are being answered on them.
+    pub(crate) connections: AtomicU64,
+    pub(crate) requests: AtomicU64,
 }
 
 impl Shared {
@@ -87,6 +92,12 @@ impl Shared {
         });
     }
 
+    /// Whether nobody can send anything: nobody listens, and no connection waits for a request.
+    pub(crate) fn is_shut(&self) -> bool {
+        let idle = || self.connections.load(Ordering::SeqCst) > self.requests.load(Ordering::SeqCst);
+        !self.listening.load(Ordering::SeqCst) && !idle()
+    }
+
     fn refuse_if_due(&self, path: Option<&str>) {
         let Some(pause) = self.rack.due_refusal(path) else { return };
         self.gate.send_if_modified(|gate| {
@@ -99,19 +110,19 @@ impl Shared {
     }
 }
 
-/// A call that is under way, counted until it is answered or its caller is gone.
+/// Something that is under way, counted until it ends or its caller is gone.
 struct UnderWay<'a>(&'a AtomicU64);
 
 impl<'a> UnderWay<'a> {
     fn counted(open: &'a AtomicU64) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
+        open.fetch_add(1, Ordering::SeqCst);
         Self(open)
     }
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -121,10 +132,13 @@ pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener, addr: Soc
     let mut listener = Some(listener);
     loop {
         let state = *gate.borrow_and_update();
+        if state != Gate::Open {
+            drop(listener.take());
+        }
+        shared.listening.store(listener.is_some(), Ordering::SeqCst);
         match (state, listener.take()) {
             (Gate::Closed, _) => return,
-            (Gate::RefusingUntil(until), open) => {
-                drop(open);
+            (Gate::RefusingUntil(until), _) => {
                 let held = hold(addr);
                 tokio::select! {
                     () = tokio::time::sleep_until(until) => reopen(&shared, until),
@@ -178,6 +192,7 @@ async fn listen_again(held: io::Result<TcpSocket>, addr: SocketAddr) -> Option<T
 async fn welcome(shared: &Arc<Shared>, accepted: io::Result<(TcpStream, SocketAddr)>) {
     match accepted {
         Ok((stream, _)) => {
+            shared.connections.fetch_add(1, Ordering::SeqCst);
             tokio::spawn(serve_connection(Arc::clone(shared), stream));
         }
         // Out of file descriptors, most likely: give the others a moment to close theirs.
@@ -186,9 +201,11 @@ async fn welcome(shared: &Arc<Shared>, accepted: io::Result<(TcpStream, SocketAd
 }
 
 async fn serve_connection(shared: Arc<Shared>, stream: TcpStream) {
+    // Counted when it was accepted.
+    let _open = UnderWay(&shared.connections);
     stream.set_nodelay(true).ok();
     let mut gate = shared.gate.subscribe();
-    let service = service_fn(move |request| serve(Arc::clone(&shared), request));
+    let service = service_fn(|request| serve(Arc::clone(&shared), request));
     let connection = http1::Builder::new()
         .header_read_timeout(None)
         .pipeline_flush(true)
@@ -221,6 +238,7 @@ impl std::fmt::Display for Cut {
 impl std::error::Error for Cut {}
 
 async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Paper>, Cut> {
+    let _request = UnderWay::counted(&shared.requests);
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
     let path = parts.uri.path();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -117,6 +117,9 @@ impl TwinsConfig {
             rack: Rack::new(),
             clock: Clock::default(),
             gate: watch::Sender::new(Gate::Open),
+            listening: AtomicBool::new(true),
+            connections: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
         });
         for fault in self.faults.of(vendor) {
             shared.arm(fault.clone());
@@ -195,6 +198,11 @@ impl Twin {
     /// Arms a fault.
     pub fn set_fault(&self, fault: Fault) {
         self.shared.arm(fault);
+    }
+
+    /// Whether a port that refuses does so by now: nobody listens, and no connection waits for a request.
+    pub fn is_shut(&self) -> bool {
+        self.shared.is_shut()
     }
 
     /// Drops all faults and opens a refusing port again; what arrived stays known. A call that hangs

@@ -77,7 +77,8 @@ impl Taking {
                 batch: Arc::clone(&self.batch),
             }),
             Phase::Both => {
-                if before_ms.is_some_and(|before_ms| migration.copied(before_ms)) {
+                let there = routed.provider.settings.name == migration.settings.to;
+                if there || before_ms.is_some_and(|before_ms| migration.copied(before_ms)) {
                     return;
                 }
                 let Some(original) = &self.original else { return };
@@ -232,15 +233,9 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn what_is_not_stored_is_no_failure_of_the_new_provider() {
-        let ledger = Ledger::open("sqlite::memory:").await.unwrap();
-        let engine = Engine::start(settings(), ledger).await.unwrap();
-        engine.order_migration("m", Order::Start { both: false }).await.unwrap();
-        engine.order_migration("m", Order::Ramp(100)).await.unwrap();
+    /// What is heard of two messages that are not stored yet.
+    fn taken(engine: &Engine) -> Taking {
         let book = engine.book();
-        let migration = book.migrations.named("m").unwrap();
-        migration.unreachable.store(true, Ordering::Relaxed);
         let body = r#"{"content":{"type":"text","text":"x"},"messages":[{"to":"user:a"},{"to":"user:b"}]}"#;
         let document = read::read_document(body).unwrap();
         let head_text = read::head_text(&document);
@@ -252,10 +247,36 @@ mod tests {
         let prepared =
             direct::prepare(&intake, document.messages.unwrap(), Validation::Permissive, &mut wrong);
         let row = engine::new_batch(&id, "shop", &head, &head_text, now_ms);
-        let rejected = || migration.counts().window.sum(now_ms).rejected;
-        let taking = engine.taking(&prepared, &row, |_| None);
+        engine.taking(&prepared, &row, |_| None)
+    }
+
+    async fn start(settings: EngineSettings) -> Engine {
+        Engine::start(settings, Ledger::open("sqlite::memory:").await.unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_not_stored_is_no_failure_of_the_new_provider() {
+        let engine = start(settings()).await;
+        engine.order_migration("m", Order::Start { both: false }).await.unwrap();
+        engine.order_migration("m", Order::Ramp(100)).await.unwrap();
+        let book = engine.book();
+        let migration = book.migrations.named("m").unwrap();
+        migration.unreachable.store(true, Ordering::Relaxed);
+        let rejected = || migration.counts().window.sum(crate::clock::now_ms()).rejected;
+        let taking = taken(&engine);
         assert_eq!(rejected(), 0, "its marks may be another message's");
         engine.heard(taking);
         assert_eq!(rejected(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_new_provider_gets_no_copy_of_what_it_gets_anyway() {
+        for (drains, copies) in [(vec![], 1), (vec![("old".into(), "new".into())], 0)] {
+            let mut settings = settings();
+            settings.routes = settings.routes.draining(drains.into_iter().collect());
+            let engine = start(settings).await;
+            engine.order_migration("m", Order::Start { both: true }).await.unwrap();
+            assert_eq!(taken(&engine).copies.len(), copies);
+        }
     }
 }
