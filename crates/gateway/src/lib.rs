@@ -9,6 +9,7 @@ mod facades;
 pub mod keys;
 mod metrics;
 mod ndjson;
+mod openapi;
 mod problem;
 mod reload;
 mod server;

@@ -1,4 +1,4 @@
-//! The API: which function answers which path, and what all of them share.
+//! The API: what all of its paths share. Which there are stands in `table`.
 
 mod batches;
 mod events;
@@ -11,16 +11,15 @@ mod read;
 mod reload;
 mod send;
 mod steer;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::response::Response;
-use axum::routing::{get, post};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
@@ -30,13 +29,13 @@ use tokio::sync::{Mutex, watch};
 
 use crate::body::Limits;
 use crate::config::{Config, Scope};
-use crate::facades;
 use crate::keys::Known;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::standing::{Stand, Standing};
 
 pub(crate) use read::capabilities;
+pub(crate) use table::{TABLE, endpoint, router};
 
 /// What every answer may need.
 #[derive(Debug)]
@@ -78,64 +77,6 @@ impl Gateway {
 }
 
 type Shared = State<Arc<Gateway>>;
-
-/// All paths.
-pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new()
-        .route("/v1/send", post(send::send))
-        .route("/v1/plan", post(plan::plan))
-        .route("/v1/batches", post(batches::accept).get(read::batches))
-        .route("/v1/batches/{id}", get(read::batch))
-        .route("/v1/batches/{id}/messages", get(read::messages))
-        .route("/v1/batches/{id}/events", get(events::of_batch))
-        .route("/v1/batches/{id}/cancel", post(steer::cancel))
-        .route("/v1/batches/{id}/pause", post(steer::pause))
-        .route("/v1/batches/{id}/resume", post(steer::resume))
-        .route("/v1/batches/{id}/redrive", post(batches::redrive))
-        .route("/v1/messages", get(read::find))
-        .route("/v1/providers", get(read::providers))
-        .route("/v1/providers/{name}/pause", post(steer::pause_provider))
-        .route("/v1/providers/{name}/resume", post(steer::resume_provider))
-        .route("/v1/providers/{name}/probe", post(steer::probe_provider))
-        .route("/v1/migrations", get(migrations::list))
-        .route("/v1/migrations/{name}", get(migrations::show))
-        .route("/v1/migrations/{name}/start", post(migrations::start))
-        .route("/v1/migrations/{name}/set", post(migrations::set))
-        .route("/v1/migrations/{name}/rollback", post(migrations::rollback))
-        .route("/v1/migrations/{name}/finish", post(migrations::finish))
-        .route("/v1/migrations/{name}/report", get(migrations::report))
-        .route("/v1/vendors", get(read::vendors))
-        .route("/v1/routes", get(read::routes))
-        .route("/v1/config", get(read::config))
-        .route("/v1/config/reload", post(reload::reload))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .fallback(facades::main)
-        .method_not_allowed_fallback(no_method)
-        .with_state(gateway)
-}
-
-/// The paths as metrics name them; anything else is `other`.
-pub(crate) fn endpoint(path: &str) -> &'static str {
-    match path {
-        "/v1/send" => "/v1/send",
-        "/v1/plan" => "/v1/plan",
-        "/v1/batches" => "/v1/batches",
-        "/v1/messages" => "/v1/messages",
-        "/v1/providers" | "/v1/vendors" | "/v1/routes" | "/v1/config" | "/v1/config/reload" => "settings",
-        "/livez" | "/readyz" | "/metrics" => "health",
-        _ => match path.strip_prefix("/v1/batches/").map(|rest| rest.split_once('/')) {
-            Some(None) => "/v1/batches/{id}",
-            Some(Some((_, "messages"))) => "/v1/batches/{id}/messages",
-            Some(Some((_, "events"))) => "/v1/batches/{id}/events",
-            Some(Some((_, "cancel" | "pause" | "resume" | "redrive"))) => "steering",
-            None if path.starts_with("/v1/providers/") => "steering",
-            None if path.starts_with("/v1/migrations") => "migrations",
-            Some(Some(_)) | None => "other",
-        },
-    }
-}
 
 /// The `{id}` or `{name}` of a path. One that is no text names nothing.
 struct Named(String);
