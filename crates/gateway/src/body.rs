@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use interline_engine::Errors;
 use tokio::time::timeout;
 
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// How long a sender may be silent in the middle of a body.
 pub(crate) const IDLE: Duration = Duration::from_secs(60);
@@ -55,11 +55,11 @@ pub(crate) async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, Problem
             Ok(Some(Ok(frame))) => frame,
             Ok(Some(Err(error))) => {
                 tracing::debug!(%error, "body broke off");
-                return Err(Problem::new(StatusCode::BAD_REQUEST, "broken_body", "the body broke off"));
+                return Err(Problem::new(Code::BrokenBody, "the body broke off"));
             }
             Err(_) => {
                 let detail = format!("nothing of the body came for {} seconds", IDLE.as_secs());
-                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "idle_body", detail));
+                return Err(Problem::new(Code::IdleBody, detail));
             }
         };
         if let Ok(piece) = frame.into_data() {

@@ -1,6 +1,8 @@
 //! Every error that a caller sees, as `application/problem+json` (RFC 9457). What an operator should read
 //! is logged where a [`Denied`] becomes a problem; what a caller may read is what stands in here.
 
+mod code;
+
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,6 +15,8 @@ use interline_ledger::ErrorKind;
 use serde::Serialize;
 
 use crate::config::ConfigErrors;
+
+pub(crate) use code::Code;
 
 /// An error as a caller sees it.
 #[derive(Debug)]
@@ -41,12 +45,13 @@ fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S:
 }
 
 impl Problem {
-    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        let status = code.status();
         Self(Box::new(Inner {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status,
-            code,
+            code: code.as_str(),
             detail: detail.into(),
             errors: Vec::new(),
             total: None,
@@ -67,7 +72,7 @@ impl Problem {
 
     /// The body or the query is wrong.
     pub(crate) fn invalid(detail: impl Into<String>, errors: Errors) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_body", detail).errors(errors)
+        Self::new(Code::InvalidBody, detail).errors(errors)
     }
 
     /// The configuration cannot be used, and what was in force still is.
@@ -79,22 +84,21 @@ impl Problem {
         let total = errors.0.len();
         let errors = Errors { listed: listed.take(interline_core::read::MAX_LISTED).collect(), total };
         let detail = "the configuration cannot be used; what was in force still is";
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_config", detail).errors(errors)
+        Self::new(Code::InvalidConfig, detail).errors(errors)
     }
 
     /// A parameter or a header is wrong.
     pub(crate) fn parameter(name: &str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self::new(StatusCode::BAD_REQUEST, "invalid_parameter", format!("{name}: {detail}"))
-            .errors(Errors::one(name, detail))
+        Self::new(Code::InvalidParameter, format!("{name}: {detail}")).errors(Errors::one(name, detail))
     }
 
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+        Self::new(Code::Unauthorized, detail)
     }
 
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+        Self::new(Code::Forbidden, detail)
     }
 
     pub(crate) fn foreign_host() -> Self {
@@ -112,7 +116,7 @@ impl Problem {
     }
 
     pub(crate) fn no_path(method: &Method, path: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {method} {path}"))
+        Self::new(Code::NotFound, format!("there is nothing at {method} {path}"))
     }
 
     pub(crate) fn not_served(method: &Method, path: &str, facade: &str) -> Self {
@@ -120,7 +124,7 @@ impl Problem {
             "the façade {facade} does not serve {method} {path}; with a provider in its `passthrough` it would \
              be passed on"
         );
-        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+        Self::new(Code::NotFound, detail)
     }
 
     /// Status and detail, for whoever says it in other words.
@@ -130,36 +134,32 @@ impl Problem {
 
     pub(crate) fn no_method(method: &Method, path: &str) -> Self {
         let detail = format!("{path} does not take {method}; the header Allow says what it takes");
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        Self::new(Code::MethodNotAllowed, detail)
     }
 
     pub(crate) fn no_batch(id: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no batch {id:?}"))
+        Self::new(Code::NotFound, format!("there is no batch {id:?}"))
     }
 
     pub(crate) fn no_provider(name: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no provider {name:?}"))
+        Self::new(Code::NotFound, format!("there is no provider {name:?}"))
     }
 
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+        Self::new(Code::TooLarge, detail)
     }
 
     pub(crate) fn over_rate(app: &str, wait: Duration) -> Self {
         let detail = format!("the app {app} handed over more than its messages_per_second");
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).after(wait)
+        Self::new(Code::RateLimited, detail).after(wait)
     }
 
     pub(crate) fn internal() -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "something went wrong here; the log says what",
-        )
+        Self::new(Code::Internal, "something went wrong here; the log says what")
     }
 
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).after(Duration::from_secs(1))
+        Self::new(Code::Unavailable, detail).after(Duration::from_secs(1))
     }
 
     #[cfg(test)]
@@ -180,7 +180,7 @@ impl From<Denied> for Problem {
             }
             Denied::NotRoutable(errors) => {
                 let detail = several("no route takes a message", errors.total);
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not_routable", detail).errors(errors)
+                Self::new(Code::NotRoutable, detail).errors(errors)
             }
             Denied::Forbidden(errors) => {
                 Self::forbidden(several("the app may not send this", errors.total)).errors(errors)
@@ -188,20 +188,20 @@ impl From<Denied> for Problem {
             Denied::TooLarge(detail) => Self::too_large(detail),
             Denied::Mismatch => {
                 let detail = "the Idempotency-Key was used with another body within 24 hours";
-                Self::new(StatusCode::CONFLICT, "idempotency_mismatch", detail)
+                Self::new(Code::IdempotencyMismatch, detail)
             }
             Denied::InProgress { retry_after } => {
                 let detail = "the first request with this Idempotency-Key is still running";
-                Self::new(StatusCode::CONFLICT, "in_progress", detail).after(retry_after)
+                Self::new(Code::InProgress, detail).after(retry_after)
             }
             Denied::Busy { retry_after } => {
                 let detail = "the queues are full; nothing of this was taken";
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail).after(retry_after)
+                Self::new(Code::Busy, detail).after(retry_after)
             }
-            Denied::Conflict(detail) => Self::new(StatusCode::CONFLICT, "conflict", detail),
+            Denied::Conflict(detail) => Self::new(Code::Conflict, detail),
             Denied::NoProvider(name) => Self::no_provider(&name),
-            Denied::NoMigration(_) => Self::new(StatusCode::NOT_FOUND, "not_found", format!("{denied}")),
-            Denied::NotFound => Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such batch"),
+            Denied::NoMigration(_) => Self::new(Code::NotFound, format!("{denied}")),
+            Denied::NotFound => Self::new(Code::NotFound, "there is no such batch"),
             Denied::Ledger(error) => ledger(&error),
         }
     }
@@ -209,10 +209,10 @@ impl From<Denied> for Problem {
 
 fn ledger(error: &interline_ledger::Error) -> Problem {
     match error.kind() {
-        ErrorKind::NotFound => Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such batch"),
+        ErrorKind::NotFound => Problem::new(Code::NotFound, "there is no such batch"),
         ErrorKind::Conflict => {
             let detail = "the state of the batch does not allow it";
-            Problem::new(StatusCode::CONFLICT, "conflict", detail)
+            Problem::new(Code::Conflict, detail)
         }
         ErrorKind::Full => refused(error, "its disk is full"),
         ErrorKind::ReadOnly => refused(error, "its disk may not be written"),
