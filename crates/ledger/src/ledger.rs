@@ -311,14 +311,16 @@ impl Ledger {
     }
 }
 
-enum Location<'a> {
+/// Where a URL points.
+#[derive(Debug)]
+pub(crate) enum Location<'a> {
     Memory,
     File(&'a str),
 }
 
 impl<'a> Location<'a> {
     /// Never repeats the URL in an error: it may hold a password.
-    fn parse(url: &'a str) -> Result<Self> {
+    pub(crate) fn parse(url: &'a str) -> Result<Self> {
         let unsupported = |attempted| Err(Error::new(ErrorKind::Unsupported, attempted));
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             return unsupported("cannot open ledger: PostgreSQL is not supported yet, use sqlite:<path>");

@@ -14,6 +14,7 @@ mod ledger;
 mod model;
 mod reading;
 mod sqlite;
+pub mod upkeep;
 
 pub use error::{Error, ErrorKind, Result};
 pub use interline_core::outcome::{Counts, Status};

@@ -11,6 +11,7 @@ mod accept;
 mod amend;
 mod claim;
 mod codec;
+pub(crate) mod copy;
 mod direct;
 mod facts;
 mod health;
@@ -30,6 +31,7 @@ mod settle;
 mod share;
 mod stage;
 mod state;
+pub(crate) mod survey;
 mod writer;
 
 use sqlx::sqlite::{SqliteConnection, SqlitePool};

@@ -106,7 +106,7 @@ impl Work for HalfCancelled {
 }
 
 /// The error with the file that it is about, and what may be done about it.
-fn advised(error: Error, path: &Path) -> Error {
+pub(super) fn advised(error: Error, path: &Path) -> Error {
     let advice = match error.kind() {
         ErrorKind::Corrupt => {
             "nothing was changed: bring it back from a backup, or move it and its -wal away to begin anew"
@@ -119,7 +119,7 @@ fn advised(error: Error, path: &Path) -> Error {
     error.with("path", path.display()).with("to go on:", advice)
 }
 
-fn beside(path: &Path, end: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(end);
     PathBuf::from(name)
@@ -145,7 +145,7 @@ const LOCK_TRIES: u32 = 10;
 const LOCK_PAUSE: Duration = Duration::from_millis(30);
 
 /// Takes the file for this process; the lock goes with the process, however that ends.
-async fn lock(path: &Path) -> Result<File> {
+pub(super) async fn lock(path: &Path) -> Result<File> {
     let failed = |error: std::io::Error| {
         let kind = kind_of_io(&error).unwrap_or(ErrorKind::Unavailable);
         Error::new(kind, "cannot lock ledger").with("because", &error).caused_by(error)

@@ -5,9 +5,9 @@ use sqlx::{FromRow, Row as _};
 
 use super::codec::{batch_state, id_list, narrow};
 use super::writer::Work;
-use super::{failed, schema};
+use super::{failed, schema, survey};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{BatchFilter, BatchHead, LedgerStatus, QueueStatus, StoredBatch};
+use crate::model::{BatchFilter, BatchHead, LedgerStatus, StoredBatch};
 use interline_core::outcome::Counts;
 
 type HeadRow = (String, String, i64, i64, Option<i64>, i32, Option<String>, Vec<u8>);
@@ -182,30 +182,14 @@ impl Work for ReadStatus {
         )
         .fetch_one(&mut *conn)
         .await
-        .map_err(&failure)?;
-        let queues: Vec<(String, i64, i64, i64)> = sqlx::query_as(
-            "SELECT provider, parcels, messages, coalesce(created_ms, 0) FROM
-                (SELECT provider, sum(parcels) AS parcels, sum(messages) AS messages, min(batch_no) AS oldest
-                 FROM share WHERE batch_no NOT IN (SELECT no FROM batch WHERE state = 0) GROUP BY provider)
-             LEFT JOIN batch ON no = oldest ORDER BY provider",
-        )
-        .fetch_all(conn)
-        .await
         .map_err(failure)?;
-        let queues = queues.into_iter().map(|(provider, parcels, messages, oldest_created_ms)| {
-            Ok(QueueStatus {
-                provider,
-                parcels: narrow(parcels, "parcels")?,
-                messages: narrow(messages, "messages")?,
-                oldest_created_ms,
-            })
-        });
+        let queues = survey::queues(conn).await?;
         Ok(LedgerStatus {
             schema_version: schema::version(),
             bytes: narrow(page * pages, "bytes")?,
             free_bytes: narrow(page * free, "free bytes")?,
             batches: narrow(batches, "batches")?,
-            queues: queues.collect::<Result<_>>()?,
+            queues,
         })
     }
 }

@@ -175,7 +175,7 @@ pub(super) async fn prepare(conn: &mut SqliteConnection) -> Result<()> {
     Ok(())
 }
 
-async fn stored_version(conn: &mut SqliteConnection) -> Result<u32> {
+pub(super) async fn stored_version(conn: &mut SqliteConnection) -> Result<u32> {
     let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master")
         .fetch_one(&mut *conn)
         .await

@@ -29,4 +29,6 @@ mod submit;
 #[cfg(test)]
 mod turns;
 #[cfg(test)]
+mod upkeep;
+#[cfg(test)]
 mod uploads;
