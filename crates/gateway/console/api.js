@@ -1,0 +1,147 @@
+// The public API as the console asks it: errors as one type with code and detail, hooks for reading, and
+// streams of events that come back by themselves.
+
+import { useCallback, useEffect, useRef, useState } from './lib.js';
+
+/** An answer that is no success, or none at all (code `unreachable`, status 0). */
+export class ApiError extends Error {
+  constructor({ status = 0, code = 'unreachable', detail = '', errors = [], total = null, retryAfter = null }) {
+    super(detail);
+    Object.assign(this, { status, code, detail, errors, total: total ?? errors.length, retryAfter });
+  }
+}
+
+/** Fired on `window` once the session has ended. */
+export const SIGNED_OUT = 'interline:signed-out';
+
+/** Appends parameters that have a value. */
+export function withQuery(path, query = {}) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== '');
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}
+
+async function readProblem(response) {
+  const retry = Number(response.headers.get('retry-after'));
+  const head = { status: response.status, retryAfter: Number.isFinite(retry) && retry > 0 ? retry : null };
+  try {
+    return new ApiError({ ...head, ...(await response.json()) });
+  } catch {
+    const detail = `The server answered ${response.status} ${response.statusText} without saying why.`;
+    return new ApiError({ ...head, code: `http_${response.status}`, detail });
+  }
+}
+
+/**
+ * Asks the API. `body` is sent as JSON (a string as it stands), `idempotencyKey` and `headers` as headers.
+ * Answers the JSON, or null where there is none; throws ApiError.
+ */
+export async function request(method, path, { body, query, headers = {}, idempotencyKey, signal } = {}) {
+  const given = { accept: 'application/json', 'interline-console': '1', ...headers };
+  if (body !== undefined) given['content-type'] ??= 'application/json';
+  if (idempotencyKey) given['idempotency-key'] = idempotencyKey;
+  let response;
+  try {
+    response = await fetch(withQuery(path, query), {
+      method,
+      headers: given,
+      body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
+      credentials: 'same-origin',
+      cache: 'no-store',
+      redirect: 'error',
+      signal,
+    });
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new ApiError({ detail: 'The server cannot be reached. It may be restarting, or the network is down.' });
+  }
+  if (response.ok) {
+    const text = await response.text();
+    return text ? JSON.parse(text) : null;
+  }
+  const problem = await readProblem(response);
+  if (problem.status === 401 && path !== '/v1/session') window.dispatchEvent(new Event(SIGNED_OUT));
+  throw problem;
+}
+
+export const get = (path, query, options) => request('GET', path, { query, ...options });
+export const post = (path, body, options) => request('POST', path, { body, ...options });
+export const del = (path, options) => request('DELETE', path, options);
+
+/**
+ * Reads `path` now, whenever it or the query changes, and every `every` milliseconds while the page is seen.
+ * Null as path reads nothing. Answers `{ value, error, loading, reload }`; the last value stays on errors.
+ */
+export function useApi(path, { query, every } = {}) {
+  const [state, setState] = useState({ value: null, error: null, loading: Boolean(path), of: null });
+  const [turn, setTurn] = useState(0);
+  const full = path && withQuery(path, query);
+  const reload = useCallback(() => setTurn((before) => before + 1), []);
+  useEffect(() => {
+    if (!full) return undefined;
+    const aborter = new AbortController();
+    setState((before) => ({ ...before, loading: true }));
+    get(full, undefined, { signal: aborter.signal }).then(
+      (value) => setState({ value, error: null, loading: false, of: full }),
+      (error) => {
+        if (error.name === 'AbortError') return;
+        setState((before) => ({ value: before.of === full ? before.value : null, error, loading: false, of: full }));
+      },
+    );
+    return () => aborter.abort();
+  }, [full, turn]);
+  useEffect(() => {
+    if (!full || !every) return undefined;
+    const timer = setInterval(() => { if (!document.hidden) reload(); }, every);
+    return () => clearInterval(timer);
+  }, [full, every]);
+  const stale = state.of !== full;
+  return { value: stale ? null : state.value, error: stale ? null : state.error, loading: stale || state.loading, reload };
+}
+
+const RETRY_MS = [500, 1_000, 2_000, 5_000, 10_000];
+
+/**
+ * Follows a stream of Server-Sent Events: `onEvent(value)` for each event of this name. Answers its state:
+ * `connecting`, `live`, `lost` (it tries again by itself) or `ended`. A hidden page lets go of its stream.
+ */
+export function useStream(path, event, onEvent, isLast = () => false) {
+  const [state, setState] = useState('connecting');
+  const listener = useRef(onEvent);
+  listener.current = onEvent;
+  useEffect(() => {
+    if (!path) return undefined;
+    let source = null;
+    let timer = null;
+    let failures = 0;
+    let done = false;
+    const close = () => { clearTimeout(timer); source?.close(); source = null; };
+    const open = () => {
+      close();
+      source = new EventSource(path, { withCredentials: true });
+      source.addEventListener('open', () => { failures = 0; setState('live'); });
+      source.addEventListener(event, (message) => {
+        const value = JSON.parse(message.data);
+        listener.current(value);
+        if (isLast(value)) { done = true; close(); setState('ended'); }
+      });
+      source.addEventListener('error', () => {
+        close();
+        if (done) return;
+        setState('lost');
+        // The stream tells no status: the session says whether it is the key that is gone.
+        if (failures === 1) get('/v1/session').then((who) => { if (!who?.app) window.dispatchEvent(new Event(SIGNED_OUT)); }, () => {});
+        timer = setTimeout(open, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]);
+        failures += 1;
+      });
+    };
+    const seen = () => {
+      if (done) return;
+      if (document.hidden) close(); else if (!source) open();
+    };
+    setState('connecting');
+    open();
+    document.addEventListener('visibilitychange', seen);
+    return () => { document.removeEventListener('visibilitychange', seen); close(); };
+  }, [path, event]);
+  return state;
+}

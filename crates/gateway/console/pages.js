@@ -1,0 +1,9 @@
+// Which page is where. A page module exports `default` (a component that gets `{ params, query, session }`);
+// `nav` puts it into the navigation.
+
+export const PAGES = [
+  { path: '/', title: 'Overview', nav: true, load: () => import('./pages/overview.js') },
+  { path: '/batches', title: 'Batches', nav: true, load: () => import('./pages/batches.js') },
+  { path: '/batches/:id', title: 'Batch', load: () => import('./pages/batch.js') },
+  { path: '/find', title: 'Find by recipient', nav: true, load: () => import('./pages/find.js') },
+];
