@@ -12,6 +12,7 @@ mod encode;
 mod extensions;
 mod facade;
 mod payload;
+mod schema;
 mod settings;
 mod wire;
 
@@ -36,6 +37,7 @@ pub static VENDOR: Vendor = Vendor {
     name: extensions::VENDOR,
     dialects: &[DIALECT],
     settings: &settings::KEYS,
+    extensions: schema::extensions,
     build,
     probes: |_| Vec::new(),
     recognise: |_| Some(DIALECT),

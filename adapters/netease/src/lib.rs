@@ -16,6 +16,7 @@ mod facade;
 mod form;
 mod limits;
 mod route;
+mod schema;
 mod settings;
 mod sign;
 mod slot;
@@ -46,6 +47,7 @@ pub static VENDOR: Vendor = Vendor {
     name: VENDOR_NAME,
     dialects: &[DIALECT],
     settings: settings::KEYS,
+    extensions: schema::extensions,
     build,
     probes: |_| Vec::new(),
     recognise: |_| Some(DIALECT),

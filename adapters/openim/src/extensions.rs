@@ -21,7 +21,7 @@ pub(crate) const AT: &str = "/extensions/openim";
 pub(crate) const PLAUSIBLE_MS: (i64, i64) = (1_000_000_000_000, 4_102_444_800_000);
 
 /// Longest `operationID`: the server logs it with every line.
-const MAX_OPERATION_ID: usize = 128;
+pub(crate) const MAX_OPERATION_ID: usize = 128;
 
 /// What a message says for this vendor alone.
 #[derive(Debug, Default)]

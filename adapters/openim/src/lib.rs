@@ -14,6 +14,7 @@ mod extensions;
 mod facade;
 mod media;
 mod rules;
+mod schema;
 mod settings;
 mod wire;
 
@@ -43,6 +44,7 @@ pub static VENDOR: Vendor = Vendor {
     name: extensions::VENDOR,
     dialects: &dialect::NAMES,
     settings: &settings::KEYS,
+    extensions: schema::extensions,
     build,
     probes: dialect::probes,
     recognise: dialect::recognise,

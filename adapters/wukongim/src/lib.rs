@@ -28,6 +28,7 @@ mod lookup;
 mod probe;
 mod profile;
 mod reason;
+mod schema;
 mod settings;
 mod slot;
 pub mod wire;
@@ -51,6 +52,7 @@ pub static VENDOR: Vendor = Vendor {
     name: NAME,
     dialects: &["v2", "v1", "v3", "published"],
     settings: &settings::KEYS,
+    extensions: schema::extensions,
     build,
     probes: probe::probes,
     recognise: probe::recognise,

@@ -306,6 +306,8 @@ pub struct Vendor {
     pub dialects: &'static [&'static str],
     /// The keys of the vendor's own settings.
     pub settings: &'static [&'static str],
+    /// What may stand in a message's extensions for this vendor, as a JSON schema.
+    pub extensions: fn() -> serde_json::Value,
     /// Makes the adapter for one dialect.
     pub build: fn(&Settings, dialect: &str) -> Built,
     /// Harmless requests that tell the dialects apart, in the order of asking.

@@ -26,5 +26,6 @@ pub mod read;
 pub mod recipient;
 pub mod record;
 pub mod route;
+pub mod schema;
 pub mod shared;
 pub mod template;

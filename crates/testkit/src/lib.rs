@@ -7,4 +7,5 @@ pub mod build;
 pub mod conformance;
 pub mod facade;
 pub mod held;
+pub mod schema;
 pub mod strategy;
