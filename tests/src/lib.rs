@@ -14,6 +14,7 @@ mod binary;
 mod client;
 pub mod config;
 mod dice;
+pub mod documents;
 mod held;
 mod load;
 mod place;

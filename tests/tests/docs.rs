@@ -1,7 +1,45 @@
 //! What the documents name has to exist: paths and symbols in backticks, metrics, and the other way
-//! round every endpoint, error code and metric has to be documented.
+//! round every endpoint, error code and metric has to be documented. What they tell to type is typed, from top
+//! to bottom, and has to do what they say.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use interline_tests::documents::{
+    broken_links, documents as all_documents, follow, parses_as_json, reachable, wrong_batches, wrong_toml,
+};
+
+/// Follows each document in a test of its own.
+macro_rules! followed {
+    ($($test:ident: $name:literal,)*) => {
+        /// The documents with commands to be followed.
+        const FOLLOWED: &[&str] = &[$($name),*];
+
+        $(
+            #[test]
+            fn $test() {
+                let all = all_documents();
+                let document = all.iter().find(|document| document.name == $name);
+                let document = document.unwrap_or_else(|| panic!("there is no {}", $name));
+                let followed = follow(document);
+                assert!(followed.commands > 0, "{} has no command", $name);
+                assert!(followed.wrong.is_empty(), "{}", followed.wrong.join("\n\n"));
+                println!("{}: {} commands, {} outputs", $name, followed.commands, followed.compared);
+            }
+        )*
+    };
+}
+
+followed! {
+    the_front_page_works_word_by_word: "README.md",
+    the_api_guide_works_word_by_word: "docs/API.md",
+    the_guide_to_migrating_works_word_by_word: "docs/MIGRATING.md",
+    operations_work_word_by_word: "docs/OPERATIONS.md",
+    the_ledgers_page_works_word_by_word: "docs/LEDGER.md",
+}
+
+/// Why a block of commands is not run, with the number of blocks of which that is said.
+const NOT_RUN: &[(&str, usize)] = &[("it is what runs this test", 1)];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -130,4 +168,65 @@ fn body_fields_are_documented() {
             assert!(has_word(&api, key), "docs/API.md does not tell of the field {key}");
         }
     }
+}
+
+#[test]
+fn every_document_with_commands_is_followed() {
+    let all = all_documents();
+    let with: BTreeSet<&str> = all
+        .iter()
+        .filter(|document| document.commands().next().is_some())
+        .map(|document| document.name.as_str())
+        .collect();
+    assert_eq!(
+        with,
+        FOLLOWED.iter().copied().collect(),
+        "the list at the head of this file is to be all of them"
+    );
+}
+
+#[test]
+fn what_is_not_run_is_little_and_known() {
+    let all = all_documents();
+    let mut found: Vec<(&str, usize)> = Vec::new();
+    for why in all.iter().flat_map(|document| &document.blocks).filter_map(|block| block.not_run()) {
+        match found.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, count)) => *count += 1,
+            None => found.push((why, 1)),
+        }
+    }
+    found.sort_unstable();
+    let mut known = NOT_RUN.to_vec();
+    known.sort_unstable();
+    assert_eq!(found, known, "a block that no test runs needs a reason that is listed here");
+}
+
+#[test]
+fn links_lead_somewhere_and_every_document_is_linked() {
+    let all = all_documents();
+    let broken = broken_links(&root(), &all);
+    assert!(broken.is_empty(), "{broken:#?}");
+    let reached = reachable("README.md", &all);
+    let lost: Vec<_> =
+        all.iter().map(|document| &document.name).filter(|name| !reached.contains(*name)).collect();
+    assert!(lost.is_empty(), "no link leads from README.md to {lost:?}");
+}
+
+#[test]
+fn samples_of_json_and_of_the_configuration_are_right() {
+    let mut wrong = Vec::new();
+    let mut looked_at = 0;
+    for document in all_documents() {
+        for block in &document.blocks {
+            let complaint = match block.language.as_str() {
+                "json" => parses_as_json(&block.text).err().or_else(|| wrong_batches(block)),
+                "toml" => wrong_toml(block),
+                _ => continue,
+            };
+            looked_at += 1;
+            wrong.extend(complaint.map(|complaint| format!("{}:{}: {complaint}", document.name, block.line)));
+        }
+    }
+    assert!(looked_at > 5, "only {looked_at} samples were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
