@@ -6,4 +6,7 @@ export const PAGES = [
   { path: '/batches', title: 'Batches', nav: true, load: () => import('./pages/batches.js') },
   { path: '/batches/:id', title: 'Batch', load: () => import('./pages/batch.js') },
   { path: '/find', title: 'Find by recipient', nav: true, load: () => import('./pages/find.js') },
+  { path: '/playground', title: 'Playground', nav: true, load: () => import('./pages/playground.js') },
+  { path: '/providers', title: 'Providers', nav: true, load: () => import('./pages/providers.js') },
+  { path: '/migrations', title: 'Migrations', nav: true, load: () => import('./pages/migrations.js') },
 ];

@@ -8,7 +8,7 @@ import { count, number } from '../format.js';
 import { Editor } from './playground/editor.js';
 import { groups, text as exampleText } from './playground/examples.js';
 import { Plan, providersOf } from './playground/plan.js';
-import { lineOf, nearest, places } from './playground/pointer.js';
+import { lineOf, nearest, places, tidy } from './playground/pointer.js';
 import { SentDirect, SentDurable } from './playground/sent.js';
 
 /** What was written stays while the page is left for another one, and in this tab alone. */
@@ -121,8 +121,9 @@ export default function Playground({ session }) {
   };
 
   return html`
+    <div class="head"><h1>Playground</h1></div>
     <div class="playground">
-      <form class="panel" onSubmit=${(event) => { event.preventDefault(); plan(); }}>
+      <form class="card stack" onSubmit=${(event) => { event.preventDefault(); plan(); }}>
         <div class="row">
           <div class="field"><label for=${`${ids}-example`}>Example</label>
             <select id=${`${ids}-example`} value=${example} onChange=${(event) => choose(event.target.value)}>
@@ -132,7 +133,7 @@ export default function Playground({ session }) {
               </optgroup>`)}
             </select>
           </div>
-          <button type="button" disabled=${read.broken !== null} onClick=${() => write(JSON.stringify(JSON.parse(text), null, 2))}>Tidy up</button>
+          <button type="button" disabled=${read.broken !== null} onClick=${() => write(tidy(text))}>Tidy up</button>
         </div>
         <div class="field">
           <label for=${`${ids}-batch`}>Batch as JSON</label>
@@ -156,11 +157,11 @@ export default function Playground({ session }) {
       </form>
 
       <div class="outcome">
-        ${sent !== null && html`<section class="panel" ref=${results} tabindex="-1" aria-labelledby=${`${ids}-sent`}>
+        ${sent !== null && html`<section class="card stack" ref=${results} tabindex="-1" aria-labelledby=${`${ids}-sent`}>
           <h2 id=${`${ids}-sent`}>Results</h2>
           ${sent.direct ? html`<${SentDirect} answer=${sent.answer} />` : html`<${SentDurable} key=${sent.answer.id} answer=${sent.answer} />`}
         </section>`}
-        <section class=${stale ? 'panel stale' : 'panel'} aria-labelledby=${`${ids}-plan`} aria-live="polite">
+        <section class=${stale ? 'card stack stale' : 'card stack'} aria-labelledby=${`${ids}-plan`} aria-live="polite">
           <h2 id=${`${ids}-plan`}>Plan ${stale && html`<span class="badge warn">of what stood here before</span>`}</h2>
           ${planned === null
             ? html`<p class="muted">Plan the batch to see where each message goes and why, what is lost on the way, and the calls that the vendors get.</p>`

@@ -1,6 +1,8 @@
 // What the playground offers to begin with: a batch for each type of content, and some for what a batch can
 // do besides. Each is accepted as it stands by the configuration that is shipped.
 
+import { tidy } from './pointer.js';
+
 const media = 'https://example.com/media';
 
 const one = (content, more = {}) => ({
@@ -115,5 +117,5 @@ export const groups = [
 /** The text of an example, as a person would write it. */
 export function text(id) {
   const found = groups.flatMap((group) => group.examples).find((example) => example.id === id);
-  return found === undefined ? '' : JSON.stringify(found.batch, null, 2);
+  return found === undefined ? '' : tidy(JSON.stringify(found.batch));
 }

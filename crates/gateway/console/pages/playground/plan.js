@@ -41,14 +41,13 @@ function NotTaken({ list }) {
 function Messages({ messages }) {
   const [all, setAll] = useState(false);
   const columns = [
-    { key: 'id', label: 'Message', head: true, cell: (row) => html`<code>${row.id}</code>` },
-    { key: 'to', label: 'To', cell: (row) => html`<code>${row.to}</code>` },
+    { key: 'id', label: 'Message', head: true, cell: (row) => html`<div><code>${row.id}</code><div class="muted to"><code>${row.to}</code></div></div>` },
     {
       key: 'provider',
       label: 'Goes to',
       cell: (row) => row.provider === null
         ? html`<${Badge} tone="bad">nowhere</${Badge}>`
-        : html`<strong>${row.provider}</strong> <span class="muted">${row.dialect ?? 'dialect not known yet'}</span>`,
+        : html`<span><strong>${row.provider}</strong> <span class="muted">${row.dialect ?? 'dialect not known yet'}</span></span>`,
     },
     {
       key: 'why',
@@ -114,7 +113,7 @@ export function Plan({ plan, text, direct }) {
       <${Stat} label="With losses" value=${number(lossy)} tone=${lossy > 0 ? 'warn' : ''} note=${lossy > 0 ? 'something cannot be expressed' : null} />
     </dl>
     <${Messages} messages=${plan.messages} />
-    ${calls.length > 0 && html`<${Calls} calls=${calls} />`}
+    ${calls > 0 && html`<${Calls} calls=${plan.calls} />`}
     <section aria-labelledby="plan-curl">
       <h3 id="plan-curl">The whole batch as curl</h3>
       <${Code} text=${curlOf(text, direct)} label="Copy curl" />

@@ -1,5 +1,5 @@
-// Where in a JSON text a value stands, so that an error at `/messages/3/to` can be shown in its line.
-// Apart because it knows nothing of pages: it reads a text and gives places.
+// Where in a JSON text a value stands, so that an error at `/messages/3/to` can be shown in its line, and the
+// text laid out anew. It keeps every number and string as written: JSON.parse would round a long id.
 
 class Broken extends Error {
   constructor(at, sentence) {
@@ -52,6 +52,7 @@ class Reader {
     } catch {
       throw new Broken(start, word === '' ? 'expected a value' : `${word} is no value of JSON`);
     }
+    return { written: word };
   }
 
   members(pointer, close, one) {
@@ -75,22 +76,58 @@ class Reader {
     this.space();
     const start = from ?? this.at;
     const begins = this.text[this.at];
+    let node;
     if (begins === '{') {
+      node = { open: '{', close: '}', parts: [] };
       this.members(pointer, '}', () => {
         const key = this.at;
         const name = this.string().replaceAll('~', '~0').replaceAll('/', '~1');
+        const written = this.text.slice(key, this.at);
         this.space();
         this.take(':');
-        this.value(`${pointer}/${name}`, key);
+        node.parts.push({ key: `${written}: `, value: this.value(`${pointer}/${name}`, key) });
       });
     } else if (begins === '[') {
-      this.members(pointer, ']', (_, index) => this.value(`${pointer}/${index}`));
+      node = { open: '[', close: ']', parts: [] };
+      this.members(pointer, ']', (_, index) => {
+        node.parts.push({ key: '', value: this.value(`${pointer}/${index}`) });
+      });
     } else if (begins === '"') {
+      const written = this.at;
       this.string();
+      node = { written: this.text.slice(written, this.at) };
     } else {
-      this.scalar();
+      node = this.scalar();
     }
     this.places.set(pointer, { start, end: this.at });
+    return node;
+  }
+}
+
+/** How wide a value may be that stands on one line. */
+const WIDTH = 76;
+
+const flat = (node) => (node.written !== undefined
+  ? node.written
+  : `${node.open}${node.parts.map((part) => part.key + flat(part.value)).join(', ')}${node.close}`);
+
+function laid(node, indent, taken) {
+  const line = flat(node);
+  const long = node.parts?.length > 0 && (indent === '' || indent.length + taken + line.length > WIDTH);
+  if (!long) return line;
+  const deeper = `${indent}  `;
+  const parts = node.parts.map((part) => deeper + part.key + laid(part.value, deeper, part.key.length));
+  return `${node.open}\n${parts.join(',\n')}\n${indent}${node.close}`;
+}
+
+/** A JSON text with what is short on one line; broken text stays as it is. */
+export function tidy(text) {
+  const reader = new Reader(text);
+  try {
+    return laid(reader.value(''), '', 0);
+  } catch (error) {
+    if (!(error instanceof Broken)) throw error;
+    return text;
   }
 }
 

@@ -1,6 +1,7 @@
 // What became of a batch that was sent from here: live while it is under way, then its results.
 
 import { html, useState } from '../../lib.js';
+import { Link } from '../../router.js';
 import { get, useStream } from '../../api.js';
 import { Badge, Live, Num, Problem, Table } from '../../parts.js';
 import { count, duration, number } from '../../format.js';
@@ -38,14 +39,14 @@ const columns = [
 
 function Results({ results, total, id }) {
   return html`<${Table} caption="Results" hideCaption columns=${columns} rows=${results} />
-    ${total > results.length && html`<p><a href=${`/console/batches/${id}`}>All ${number(total)} results</a></p>`}`;
+    ${total > results.length && html`<p><${Link} to=${`/batches/${id}`}>All ${number(total)} results<//></p>`}`;
 }
 
 /** A direct send: its answer holds everything. */
 export function SentDirect({ answer }) {
   const shown = answer.results.slice(0, SHOWN);
   return html`<${Progress} counts=${answer.counts} />
-    <p>In <${Num} value=${answer.counts.calls} /> ${answer.counts.calls === 1 ? 'call' : 'calls'} · <a href=${`/console/batches/${answer.id}`}>Open batch <code>${answer.id}</code></a></p>
+    <p>In <${Num} value=${answer.counts.calls} /> ${answer.counts.calls === 1 ? 'call' : 'calls'} · <${Link} to=${`/batches/${answer.id}`}>Open batch <code>${answer.id}</code><//></p>
     <${Results} results=${shown} total=${answer.results.length} id=${answer.id} />`;
 }
 
@@ -62,7 +63,7 @@ export function SentDurable({ answer }) {
     );
   };
   const stream = useStream(`/v1/batches/${answer.id}/events`, 'batch', changed, over);
-  return html`<p><${Badge} word=${batch.state} /> <${Live} state=${stream} /> <a href=${`/console/batches/${answer.id}`}>Open batch <code>${answer.id}</code></a></p>
+  return html`<p><${Badge} word=${batch.state} /> <${Live} state=${stream} /> <${Link} to=${`/batches/${answer.id}`}>Open batch <code>${answer.id}</code><//></p>
     <${Progress} counts=${batch.counts} />
     <${Problem} error=${error} title="The results cannot be read" />
     ${page !== null && html`<${Results} results=${page} total=${batch.counts.total} id=${answer.id} />`}`;
