@@ -29,6 +29,7 @@ pub struct Profile {
     /// Calls under way at once, by default.
     pub in_flight: usize,
     /// How long a call may take, by default.
+    #[serde(rename = "timeout_ms", serialize_with = "milliseconds")]
     pub timeout: Duration,
 }
 

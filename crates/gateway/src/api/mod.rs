@@ -34,7 +34,7 @@ use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::standing::{Stand, Standing};
 
-pub(crate) use read::capabilities;
+pub(crate) use read::{STATES, capabilities};
 pub(crate) use table::{TABLE, endpoint, router};
 
 /// What every answer may need.

@@ -1,0 +1,79 @@
+//! Reading batches and results.
+
+use interline_core::outcome::Status;
+use interline_core::schema::{text, word};
+use serde_json::{Value, json};
+
+use super::{BATCH, Operation, examples};
+use crate::api::STATES;
+use crate::config::Scope;
+use crate::openapi::schema::recipient;
+use crate::problem::Code;
+
+const TAG: &str = "Batches and results";
+
+pub(crate) fn batches() -> Operation {
+    Operation::new("listBatches", "Batches, newest first")
+        .tag(TAG)
+        .scopes(&[Scope::Read])
+        .query("state", word(&STATES, "Only those in this state."), json!("settled"))
+        .query("app", text("Only this app's; another's takes the scope `admin`."), Value::Null)
+        .query("label", text("Only those with this label: `NAME` or `NAME=VALUE`."), json!("campaign=autumn"))
+        .paged()
+        .answer(200, "A page of batches.", "BatchPage", Some(examples::BATCHES))
+        .refuses(&[Code::Unavailable])
+}
+
+pub(crate) fn batch() -> Operation {
+    Operation::new("getBatch", "One batch").tag(TAG).scopes(&[Scope::Read]).of_batch().answer(
+        200,
+        "The batch.",
+        "Batch",
+        Some(examples::BATCH),
+    )
+}
+
+pub(crate) fn messages() -> Operation {
+    let words: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
+    Operation::new("listMessages", "Results of a batch")
+        .tag(TAG)
+        .text(
+            "A page as JSON; with `Accept: application/x-ndjson` or `text/csv` all of them as a stream, which takes no \
+             `cursor` and no `limit`. A stream that fails is broken off.",
+        )
+        .scopes(&[Scope::Read])
+        .of_batch()
+        .query("status", word(&words, "Only those of this status."), json!("accepted"))
+        .paged()
+        .answer(200, "The results.", "ResultPage", Some(examples::RESULTS))
+        .or_text(200, "application/x-ndjson", "A `Result` a line.", examples::RESULT_LINES)
+        .or_text(200, "text/csv", "A row a result, under a row of names.", examples::RESULT_ROWS)
+}
+
+pub(crate) fn batch_events() -> Operation {
+    let events = json!({ "text/event-stream": {
+        "schema": { "type": "string", "description": "Events `batch` whose data is a batch, at most four a second." },
+        "example": examples::events(BATCH),
+    } });
+    Operation::new("watchBatch", "A batch as it changes")
+        .tag(TAG)
+        .text(
+            "Server-Sent Events: a snapshot now and after each change, a comment every 15 seconds of silence. Ends when \
+             the batch is settled.",
+        )
+        .scopes(&[Scope::Read])
+        .of_batch()
+        .answers(200, "The batch, again and again.", events)
+}
+
+pub(crate) fn find() -> Operation {
+    Operation::new("findMessages", "What a recipient got, over all batches")
+        .tag(TAG)
+        .text("Newest batch first. An app without the scope `admin` gets its own.")
+        .scopes(&[Scope::Read])
+        .required("to", recipient(), json!("user:alice"))
+        .query("since", text("Not what is older: a time (RFC 3339), or how long ago."), json!("24h"))
+        .limited()
+        .answer(200, "What was found.", "FoundResults", Some(examples::FOUND))
+        .refuses(&[Code::Unavailable])
+}
