@@ -30,7 +30,10 @@ export function duration(ms) {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
   const seconds = ms / 1_000;
   if (seconds < 60) return `${tenth.format(seconds)} s`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  if (seconds < 3_600) {
+    const whole = Math.round(seconds);
+    return whole % 60 === 0 ? `${whole / 60} min` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  }
   if (seconds < 172_800) return `${tenth.format(seconds / 3_600)} h`;
   return `${tenth.format(seconds / 86_400)} d`;
 }

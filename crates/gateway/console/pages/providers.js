@@ -58,7 +58,7 @@ function Provider({ provider, admin, onAsk, onProbe, probing, probed }) {
     ${provider.trouble !== null && html`<p class="notice bad">${provider.trouble}</p>`}
     ${provider.breaker_until !== null && html`<p class="notice warn">Asked again <${Time} at=${provider.breaker_until} />.</p>`}
     <dl class="stats tight">
-      <${Stat} label="Waiting" value=${number(provider.waiting)} />
+      <${Stat} label="Waiting" value=${number(provider.waiting)} note=${paused ? 'in its lane; more may be stored' : 'in its lane'} />
       <${Stat} label="In flight" value=${number(provider.in_flight)} note=${`of ${number(room)}`} />
       <${Stat} label="Dialect" value=${provider.dialect ?? 'not known'} note=${provider.dialect_setting === provider.dialect ? 'as configured' : `configured: ${provider.dialect_setting}`} />
     </dl>
@@ -84,7 +84,7 @@ function Consequence({ verb, provider }) {
       <p>It stays paused until it is resumed, also over a restart.</p>`;
   }
   return html`<p>Calls to <strong>${provider.name}</strong> are made again, at the rate of its contract.
-    ${provider.waiting > 0 ? ` ${count(provider.waiting, 'message')} that ${provider.waiting === 1 ? 'waits is' : 'wait are'} sent.` : ''}</p>`;
+    What waits for it is sent now.</p>`;
 }
 
 const yes = html`<span class="yes">✓<span class="hidden"> yes</span></span>`;
@@ -114,7 +114,7 @@ function Capabilities({ vendors }) {
   ];
   return html`<section class="stack matrix" aria-labelledby="capabilities">
     <h2 id="capabilities">What each dialect can do</h2>
-    <p class="muted">Content that a dialect has not is sent as something that it has, and the loss is listed; a message with <code>on_loss: "reject"</code> is refused instead.</p>
+    <p class="muted">Content that a dialect lacks is sent as something it has, and the loss is listed; a message with <code>on_loss: "reject"</code> is refused instead.</p>
     <${Table} caption="Abilities by vendor and dialect" hideCaption columns=${columns} rows=${rows} />
   </section>`;
 }
