@@ -52,6 +52,16 @@ fn digest(key: &str) -> [u8; 32] {
     Sha256::digest(key).into()
 }
 
+/// The hash of a key: what is kept of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyHash(pub(crate) [u8; 32]);
+
+impl KeyHash {
+    pub(crate) fn of(key: &str) -> Self {
+        Self(digest(key))
+    }
+}
+
 /// An app that may ask.
 #[derive(Debug)]
 pub(crate) struct Known {
@@ -67,6 +77,11 @@ impl Known {
     /// Whether it may see what belongs to an app.
     pub(crate) fn may_read(&self, app: &str) -> bool {
         *self.caller.app == *app || self.may.has(Scope::Admin)
+    }
+
+    /// What it may do.
+    pub(crate) const fn may(&self) -> Scopes {
+        self.may
     }
 
     /// Whether it may see what belongs to every app.
@@ -125,27 +140,22 @@ impl Keys {
         })
     }
 
-    /// Who asks, if they may do what `scope` says.
-    pub(crate) fn authorise(&self, headers: &HeaderMap, scope: Scope) -> Result<Arc<Known>, Problem> {
-        if let Some(open) = &self.open {
-            return if asks_this_machine(headers) {
-                Ok(Arc::clone(open))
-            } else {
-                Err(Problem::foreign_host())
-            };
+    /// Who asks, by key or by the session of one, if they may do what `scope` says.
+    pub(crate) fn authorise(
+        &self,
+        headers: &HeaderMap,
+        session: impl FnOnce() -> Option<KeyHash>,
+        scope: Scope,
+    ) -> Result<Arc<Known>, Problem> {
+        if let Some(open) = self.open(headers)? {
+            return Ok(open);
         }
-        let header = headers.get(AUTHORIZATION).ok_or_else(|| Problem::unauthorized(NO_KEY))?;
-        let key = header.to_str().ok().and_then(bearer).ok_or_else(|| Problem::unauthorized(NO_KEY))?;
-        let presented = digest(key);
-        let mut found = None;
-        for app in &self.apps {
-            for stored in &app.keys {
-                if bool::from(stored.ct_eq(&presented)) {
-                    found = Some(app);
-                }
-            }
-        }
-        let app = found.ok_or_else(|| Problem::unauthorized("the key is not known"))?;
+        // A key that is given on purpose goes before what a browser sends by itself.
+        let session = if headers.contains_key(AUTHORIZATION) { None } else { session() };
+        let app = match session {
+            Some(key) => self.holding(&key).ok_or_else(|| Problem::unauthorized(NO_KEY))?,
+            None => self.bearer(headers)?,
+        };
         if !app.may.has(scope) {
             let detail = format!(
                 "the app {} may not do this: it needs the scope {:?} (`may` in its [[apps]])",
@@ -154,7 +164,35 @@ impl Keys {
             );
             return Err(Problem::forbidden(detail));
         }
-        Ok(Arc::clone(app))
+        Ok(app)
+    }
+
+    /// Who everybody is where no keys are asked for; an error where somebody else's page may be asking.
+    pub(crate) fn open(&self, headers: &HeaderMap) -> Result<Option<Arc<Known>>, Problem> {
+        match &self.open {
+            Some(_) if !asks_this_machine(headers) => Err(Problem::foreign_host()),
+            open => Ok(open.clone()),
+        }
+    }
+
+    /// Whose key the request carries.
+    pub(crate) fn bearer(&self, headers: &HeaderMap) -> Result<Arc<Known>, Problem> {
+        let header = headers.get(AUTHORIZATION).ok_or_else(|| Problem::unauthorized(NO_KEY))?;
+        let key = header.to_str().ok().and_then(bearer).ok_or_else(|| Problem::unauthorized(NO_KEY))?;
+        self.holding(&KeyHash::of(key)).ok_or_else(|| Problem::unauthorized("the key is not known"))
+    }
+
+    /// Whose key has this hash. Every stored one is looked at, each in the same time.
+    pub(crate) fn holding(&self, key: &KeyHash) -> Option<Arc<Known>> {
+        let mut found = None;
+        for app in &self.apps {
+            for stored in &app.keys {
+                if bool::from(stored.ct_eq(&key.0)) {
+                    found = Some(app);
+                }
+            }
+        }
+        found.map(Arc::clone)
     }
 }
 
@@ -216,19 +254,20 @@ mod tests {
         assert!(new.key.starts_with("il_") && new.key.split('_').count() == 3);
         assert!(new.config.contains(&new.sha256) && !new.config.contains(&new.key));
         let keys = keys(Scopes::ALL, &new.key);
-        let known = keys.authorise(&bearing(&format!("Bearer {}", new.key)), Scope::Admin).unwrap();
+        let known = keys.authorise(&bearing(&format!("Bearer {}", new.key)), || None, Scope::Admin).unwrap();
         assert_eq!(&*known.caller.app, "shop");
     }
 
     #[test]
     fn unknown_keys_and_missing_scopes_are_told_apart() {
         let keys = keys(Scopes::default().with(Scope::Read), "il_a_b");
-        let status = |headers: &HeaderMap, scope| keys.authorise(headers, scope).unwrap_err().status();
+        let status =
+            |headers: &HeaderMap, scope| keys.authorise(headers, || None, scope).unwrap_err().status();
         assert_eq!(status(&HeaderMap::new(), Scope::Read), 401);
         assert_eq!(status(&bearing("Bearer il_a_c"), Scope::Read), 401);
         assert_eq!(status(&bearing("Basic il_a_b"), Scope::Read), 401);
         assert_eq!(status(&bearing("Bearer il_a_b"), Scope::Send), 403);
-        assert!(keys.authorise(&bearing("bearer il_a_b"), Scope::Read).is_ok());
+        assert!(keys.authorise(&bearing("bearer il_a_b"), || None, Scope::Read).is_ok());
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod admission;
 mod api;
 mod body;
 pub mod config;
+mod console;
 mod facades;
 pub mod keys;
 mod metrics;
@@ -13,6 +14,7 @@ mod openapi;
 mod problem;
 mod reload;
 mod server;
+mod session;
 mod standing;
 pub mod vendors;
 

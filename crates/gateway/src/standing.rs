@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::api;
 use crate::body::Limits;
-use crate::config::Config;
+use crate::config::{Config, Console};
 use crate::facades::Facades;
 use crate::keys::Keys;
 
@@ -20,6 +20,7 @@ pub(crate) struct Standing {
     pub(crate) limits: Limits,
     /// How long settled batches are kept.
     pub(crate) retention: Duration,
+    pub(crate) console: Console,
     /// What `GET /v1/config` answers.
     pub(crate) config: Bytes,
     /// What `GET /v1/routes` answers.
@@ -38,6 +39,7 @@ impl Standing {
             keys,
             limits: Limits { max_body_mb: config.server.max_body_mb, max_line_kb: config.server.max_line_kb },
             retention: config.ledger.retention,
+            console: config.console,
             config: text(config.shown()),
             routes: text(serde_json::json!({ "routes": config.shown_routes() })),
             vendors: before.map_or_else(|| text(api::capabilities(config)), |before| before.vendors.clone()),

@@ -10,12 +10,14 @@ mod query;
 mod read;
 mod reload;
 mod send;
+mod session;
 mod steer;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, State};
@@ -32,6 +34,7 @@ use crate::config::{Config, Scope};
 use crate::keys::Known;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
+use crate::session::Sessions;
 use crate::standing::{Stand, Standing};
 
 pub(crate) use read::{STATES, capabilities};
@@ -46,13 +49,16 @@ pub(crate) struct Gateway {
     pub(crate) closing: watch::Receiver<bool>,
     /// The configuration in force; whoever holds it is changing it.
     pub(crate) config: Mutex<Config>,
+    /// Who is signed in.
+    pub(crate) sessions: Sessions,
     standing: Stand,
 }
 
 impl Gateway {
     pub(crate) fn new(config: Config, engine: Engine, closing: watch::Receiver<bool>) -> Self {
         let standing = Stand::new(Standing::of(&config, None));
-        Self { engine, metrics: Metrics::new(), closing, config: Mutex::new(config), standing }
+        let sessions = Sessions::default();
+        Self { engine, metrics: Metrics::new(), closing, config: Mutex::new(config), sessions, standing }
     }
 
     /// What the configuration in force means: one snapshot.
@@ -67,7 +73,18 @@ impl Gateway {
 
     /// Who asks, if they may do what `scope` says.
     pub(crate) fn authorise(&self, headers: &HeaderMap, scope: Scope) -> Result<Arc<Known>, Problem> {
-        self.standing().keys.authorise(headers, scope)
+        let standing = self.standing();
+        let session = || {
+            let session = self.sessions.of(headers, self.now_ms()).filter(|_| standing.console.enabled);
+            session.map(|(key, _)| key)
+        };
+        standing.keys.authorise(headers, session, scope)
+    }
+
+    /// Unix milliseconds.
+    pub(crate) fn now_ms(&self) -> i64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
     }
 
     /// How large bodies may be.

@@ -5,11 +5,15 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware;
 use axum::routing::{self, MethodRouter};
 
-use super::{Gateway, batches, events, health, migrations, no_method, plan, read, reload, send, steer};
+use super::{Gateway, batches, events, health, migrations, no_method, plan, read, reload, send};
+use super::{session, steer};
+use crate::console;
 use crate::facades;
 use crate::openapi::{self, Operation, about};
+use crate::session::guard;
 
 /// One method of one path.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +70,9 @@ pub(crate) const TABLE: &[Row] = table! {
     get "/v1/routes" as "settings" => read::routes, about::routes;
     get "/v1/config" as "settings" => read::config, about::config;
     post "/v1/config/reload" as "settings" => reload::reload, about::reload;
+    post "/v1/session" as "session" => session::begin, about::begin_session;
+    get "/v1/session" as "session" => session::show, about::show_session;
+    delete "/v1/session" as "session" => session::end, about::end_session;
     get "/livez" as "health" => health::live, about::live;
     get "/readyz" as "health" => health::ready, about::ready;
     get "/metrics" as "health" => health::metrics, about::metrics;
@@ -75,12 +82,15 @@ pub(crate) const TABLE: &[Row] = table! {
 /// All paths.
 pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
     let router = TABLE.iter().fold(Router::new(), |router, row| router.route(row.path, (row.answers)()));
+    let router = router.route_layer(middleware::from_fn(guard));
+    let router = router.merge(console::router());
     router.fallback(facades::main).method_not_allowed_fallback(no_method).with_state(gateway)
 }
 
 /// The name that requests of a path are counted under; `other` where the table has none.
 pub(crate) fn endpoint(path: &str) -> &'static str {
-    TABLE.iter().find(|row| is(row.path, path)).map_or("other", |row| row.counted)
+    let other = if console::is_path(path) { "console" } else { "other" };
+    TABLE.iter().find(|row| is(row.path, path)).map_or(other, |row| row.counted)
 }
 
 /// Whether the path of a request is one of these.
@@ -117,6 +127,8 @@ mod tests {
             ("/v1/migrations/a/report", "migrations"),
             ("/v1/config/reload", "settings"),
             ("/readyz", "health"),
+            ("/console/batches/bat_1", "console"),
+            ("/consoles", "other"),
             ("/v1/batches/", "other"),
             ("/v1/batches/bat_1/messages/7", "other"),
             ("/message/send", "other"),

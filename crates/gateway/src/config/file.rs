@@ -269,6 +269,19 @@ impl<'s> Table<'s> {
         None
     }
 
+    pub(super) fn switch(&self, key: &str) -> Option<bool> {
+        let value = self.get(key)?;
+        let switch = match value {
+            Value::Bool(_, switch) => Some(*switch),
+            Value::String(tag, text) if self.source.is_override(*tag) => text.parse().ok(),
+            _ => None,
+        };
+        if switch.is_none() {
+            self.expected(key, value, "true or false, without quotes");
+        }
+        switch
+    }
+
     pub(super) fn one_of<T: Copy>(&self, key: &str, allowed: &[(&str, T)]) -> Option<T> {
         let text = self.string(key)?;
         let found = allowed.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);

@@ -6,6 +6,7 @@ mod cases;
 #[cfg(test)]
 mod change_tests;
 mod check;
+mod console;
 mod environment;
 mod expect;
 #[cfg(test)]
@@ -39,6 +40,7 @@ use interline_engine::{Delivery, MigrationSettings};
 
 pub use apps::{App, Scope, Scopes};
 pub use cases::{Case, Named};
+pub use console::Console;
 pub use expect::{Expect, Spread};
 pub use facades::{Facade, Mode};
 pub use file::{ConfigError, ConfigErrors};
@@ -60,6 +62,8 @@ pub struct Config {
     pub server: Server,
     /// `[ledger]`
     pub ledger: LedgerSettings,
+    /// `[console]`
+    pub console: Console,
     /// `[delivery]`
     pub delivery: Delivery,
     /// `[[apps]]`
@@ -212,6 +216,7 @@ fn sections(
 ) -> Option<Config> {
     let server = server(root);
     let ledger = ledger(root);
+    let console = console::console(root);
     let delivery = delivery(root);
     let apps = apps::apps(root);
     let (providers, drains) = providers::providers(root, &vendors, &mut files);
@@ -240,6 +245,7 @@ fn sections(
         files,
         server: server?,
         ledger: ledger?,
+        console,
         delivery,
         apps,
         providers,

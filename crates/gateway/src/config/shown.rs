@@ -37,6 +37,10 @@ impl Config {
                 "url": self.ledger.shown_url(),
                 "retention": format_duration(self.ledger.retention).to_string(),
             },
+            "console": {
+                "enabled": self.console.enabled,
+                "session": format_duration(self.console.session).to_string(),
+            },
             "delivery": {
                 "guarantee": guarantee(self.delivery.guarantee),
                 "on_loss": on_loss(self.delivery.on_loss),
