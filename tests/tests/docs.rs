@@ -35,6 +35,12 @@ followed! {
     the_api_guide_works_word_by_word: "docs/API.md",
     the_guide_to_migrating_works_word_by_word: "docs/MIGRATING.md",
     operations_work_word_by_word: "docs/OPERATIONS.md",
+    the_quick_start_works_word_by_word: "docs/guides/quick-start.md",
+    the_guide_to_one_api_works_word_by_word: "docs/guides/one-api.md",
+    the_guide_to_routing_works_word_by_word: "docs/guides/routing.md",
+    the_guide_to_facades_works_word_by_word: "docs/guides/facades.md",
+    the_guide_to_results_works_word_by_word: "docs/guides/results.md",
+    the_guide_to_security_works_word_by_word: "docs/guides/security.md",
     the_ledgers_page_works_word_by_word: "docs/LEDGER.md",
 }
 
