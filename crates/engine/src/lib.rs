@@ -5,6 +5,7 @@
 
 mod accept;
 mod begin;
+mod causes;
 mod clock;
 mod denied;
 mod direct;
@@ -29,12 +30,14 @@ mod room;
 mod settings;
 mod shelf;
 mod steer;
+mod tally;
 mod token;
 mod told;
 mod transport;
 mod upload;
 mod view;
 
+pub use causes::{Cause, Causes};
 pub use denied::{Denied, Errors};
 pub use engine::Engine;
 pub use forward::{Forward, Forwarded};
@@ -49,6 +52,7 @@ pub use reload::Reloaded;
 pub use results::MessageQuery;
 pub use settings::{ClassLimits, Delivery, EngineSettings, ProviderSettings};
 pub use steer::Steer;
+pub use tally::{ClassTally, Durations, Queued, Tally};
 pub use upload::Upload;
 pub use view::{
     Accepted, BatchView, Caller, ClassView, NotTaken, Page, Plan, PlanError, PlannedCall, PlannedMessage,

@@ -15,6 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::provider::Provider;
+use crate::tally::Tallies;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct MessageLabels {
@@ -102,6 +103,7 @@ impl MigrationCounters {
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
+    pub(crate) tallies: Tallies,
     messages: Family<MessageLabels, Counter>,
     calls: Family<CallLabels, Counter>,
     call_seconds: Family<ProviderLabels, Histogram>,
@@ -148,6 +150,7 @@ impl Metrics {
         registry.register("migration_shadowed_messages", "Messages that were only shown", shadowed);
         Self {
             registry,
+            tallies: Tallies::default(),
             messages,
             calls,
             call_seconds,
@@ -189,6 +192,7 @@ impl Metrics {
         let name = Arc::clone(&provider.settings.name);
         let labels =
             CallLabels { provider: Arc::clone(&name), vendor: provider.settings.vendor.name, class, result };
+        self.tallies.call(&name, class, took_ms, outcomes.len());
         self.calls.get_or_create(&labels).inc();
         self.call_seconds
             .get_or_create(&ProviderLabels { provider: name })
@@ -212,6 +216,7 @@ impl Metrics {
             }
         }
         for (status, code, count) in counted {
+            self.tallies.settled(&record.provider, status, count);
             let labels = MessageLabels {
                 provider: Arc::clone(&record.provider),
                 vendor: Arc::clone(&record.vendor),

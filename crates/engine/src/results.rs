@@ -99,7 +99,7 @@ pub(crate) fn fold(batch_id: &str, parcel: &StoredParcel) -> Vec<(u64, MessageRe
 }
 
 /// Why a message stands where only the ledger put it.
-fn untold(status: Status) -> Option<Failure> {
+pub(crate) fn untold(status: Status) -> Option<Failure> {
     match status {
         Status::Cancelled => {
             Some(Failure::not_sent(ErrorCode::Cancelled, "the batch was cancelled").for_good())

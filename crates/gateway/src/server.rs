@@ -25,6 +25,7 @@ use tower::ServiceExt;
 
 use crate::api::{self, Gateway};
 use crate::config::{Config, ConfigErrors};
+use crate::console::board;
 use crate::facades::{self, Facades, Label};
 use crate::reload;
 
@@ -161,6 +162,7 @@ impl Server {
         let beside = [
             tokio::spawn(prune(self.ledger.clone(), Arc::clone(&self.gateway))),
             tokio::spawn(reload::watch(Arc::clone(&self.gateway))),
+            tokio::spawn(board::keep(Arc::clone(&self.gateway))),
             tokio::spawn(reload::on_signal(Arc::clone(&self.gateway))),
         ];
         let mut shutdown = pin!(shutdown);

@@ -1,5 +1,6 @@
-//! `GET /v1/batches/{id}/events`: the batch as it changes, as Server-Sent Events. Snapshots, not changes:
-//! who comes late or loses one misses nothing. The stream ends when the batch is settled.
+//! `GET /v1/batches/{id}/events`: the batch as it changes, as Server-Sent Events, and what all such streams
+//! share. Snapshots, not changes: who comes late or loses one misses nothing. The stream ends when the batch is
+//! settled, and when who follows may not see it any more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +11,9 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::try_unfold;
 use http::header::CACHE_CONTROL;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use interline_engine::{BatchView, Denied};
+use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use super::query::Query;
@@ -20,17 +22,52 @@ use crate::config::Scope;
 use crate::problem::Problem;
 
 /// At most four snapshots a second.
-const PACE: Duration = Duration::from_millis(250);
+pub(super) const PACE: Duration = Duration::from_millis(250);
 
 /// A sign of life when nothing changes.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(super) const ALIVE: &str = ": still here\n\n";
 
 struct Watch {
     gateway: Arc<Gateway>,
+    headers: HeaderMap,
     id: String,
     shown: Option<BatchView>,
     number: u64,
     spoke: Instant,
+}
+
+/// One event.
+pub(super) fn piece<T: Serialize + ?Sized>(number: u64, event: &str, value: &T) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    format!("id: {number}\nevent: {event}\ndata: {text}\n\n")
+}
+
+/// An answer of pieces, as long as there are any.
+pub(super) fn stream<W, F, N>(watch: W, next: F) -> Response
+where
+    W: Send + 'static,
+    F: FnMut(W) -> N + Send + 'static,
+    N: Future<Output = Result<Option<(String, W)>, Denied>> + Send + 'static,
+{
+    let kind = HeaderValue::from_static("text/event-stream");
+    let mut next = next;
+    let pieces = try_unfold(watch, move |watch| {
+        let piece = next(watch);
+        async move { Ok::<_, Denied>(piece.await?.map(|(piece, watch)| (Bytes::from(piece), watch))) }
+    });
+    let mut response = answer(StatusCode::OK, kind, Body::from_stream(pieces));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Waits a little; true when the server is to stop.
+pub(super) async fn pause(gateway: &Gateway, pace: Duration) -> bool {
+    let mut closing = gateway.closing.clone();
+    tokio::select! {
+        () = sleep(pace) => false,
+        _ = closing.wait_for(|closing| *closing) => true,
+    }
 }
 
 pub(super) async fn of_batch(
@@ -44,15 +81,9 @@ pub(super) async fn of_batch(
     if batch.is_none() {
         return Err(Problem::no_batch(&id));
     }
-    let watch = Watch { gateway, id, shown: None, number: 0, spoke: Instant::now() };
-    let events = try_unfold(watch, |mut watch| async move {
-        let piece = watch.next().await?;
-        Ok::<_, Denied>(piece.map(|piece| (Bytes::from(piece), watch)))
-    });
-    let kind = HeaderValue::from_static("text/event-stream");
-    let mut response = answer(StatusCode::OK, kind, Body::from_stream(events));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    let headers = request.into_parts().0.headers;
+    let watch = Watch { gateway, headers, id, shown: None, number: 0, spoke: Instant::now() };
+    Ok(stream(watch, |mut watch| async move { Ok(watch.next().await?.map(|piece| (piece, watch))) }))
 }
 
 impl Watch {
@@ -61,34 +92,27 @@ impl Watch {
         if self.shown.as_ref().is_some_and(|batch| batch.settled_ms.is_some()) {
             return Ok(None);
         }
-        if self.shown.is_some() && self.pause().await {
+        if self.shown.is_some() && pause(&self.gateway, PACE).await {
             return Ok(None);
         }
         loop {
-            let Some(batch) = self.gateway.engine.batch(&self.id).await? else { return Ok(None) };
+            let Ok(app) = self.gateway.authorise(&self.headers, Scope::Read) else { return Ok(None) };
+            let batch = self.gateway.engine.batch(&self.id).await?;
+            let Some(batch) = batch.filter(|batch| app.may_read(&batch.app)) else { return Ok(None) };
             if self.shown.as_ref() != Some(&batch) {
                 self.number += 1;
                 self.spoke = Instant::now();
-                let text = serde_json::to_string(&batch).unwrap_or_default();
+                let text = piece(self.number, "batch", &batch);
                 self.shown = Some(batch);
-                return Ok(Some(format!("id: {}\nevent: batch\ndata: {text}\n\n", self.number)));
+                return Ok(Some(text));
             }
             if self.spoke.elapsed() >= HEARTBEAT {
                 self.spoke = Instant::now();
-                return Ok(Some(": still here\n\n".to_owned()));
+                return Ok(Some(ALIVE.to_owned()));
             }
-            if self.pause().await {
+            if pause(&self.gateway, PACE).await {
                 return Ok(None);
             }
-        }
-    }
-
-    /// Waits a little; true when the server is to stop.
-    async fn pause(&self) -> bool {
-        let mut closing = self.gateway.closing.clone();
-        tokio::select! {
-            () = sleep(PACE) => false,
-            _ = closing.wait_for(|closing| *closing) => true,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The API: what all of its paths share. Which there are stands in `table`.
 
 mod batches;
+mod causes;
 mod events;
 mod export;
 mod health;
 mod migrations;
+mod overview;
 mod plan;
 mod query;
 mod read;
@@ -31,6 +33,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::body::Limits;
 use crate::config::{Config, Scope};
+use crate::console::board::Board;
 use crate::keys::Known;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
@@ -49,6 +52,8 @@ pub(crate) struct Gateway {
     pub(crate) closing: watch::Receiver<bool>,
     /// The configuration in force; whoever holds it is changing it.
     pub(crate) config: Mutex<Config>,
+    /// The last minutes.
+    pub(crate) board: Board,
     /// Who is signed in.
     pub(crate) sessions: Sessions,
     standing: Stand,
@@ -58,7 +63,8 @@ impl Gateway {
     pub(crate) fn new(config: Config, engine: Engine, closing: watch::Receiver<bool>) -> Self {
         let standing = Stand::new(Standing::of(&config, None));
         let sessions = Sessions::default();
-        Self { engine, metrics: Metrics::new(), closing, config: Mutex::new(config), sessions, standing }
+        let (metrics, board) = (Metrics::new(), Board::default());
+        Self { engine, metrics, closing, config: Mutex::new(config), board, sessions, standing }
     }
 
     /// What the configuration in force means: one snapshot.

@@ -25,7 +25,8 @@ use crate::keys::Known;
 use crate::problem::Problem;
 
 /// States that a batch may be asked for by.
-pub(crate) const STATES: [&str; 7] = ["receiving", "scheduled", "queued", "sending", "paused", "settled", "cancelled"];
+pub(crate) const STATES: [&str; 7] =
+    ["receiving", "scheduled", "queued", "sending", "paused", "settled", "cancelled"];
 
 #[derive(Serialize)]
 struct Batches {

@@ -8,8 +8,8 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::{self, MethodRouter};
 
-use super::{Gateway, batches, events, health, migrations, no_method, plan, read, reload, send};
-use super::{session, steer};
+use super::{Gateway, batches, causes, events, health, migrations, no_method, overview, plan, read, reload};
+use super::{send, session, steer};
 use crate::console;
 use crate::facades;
 use crate::openapi::{self, Operation, about};
@@ -50,6 +50,8 @@ pub(crate) const TABLE: &[Row] = table! {
     get "/v1/batches/{id}" as "/v1/batches/{id}" => read::batch, about::batch;
     get "/v1/batches/{id}/messages" as "/v1/batches/{id}/messages" => read::messages, about::messages;
     get "/v1/batches/{id}/events" as "/v1/batches/{id}/events" => events::of_batch, about::batch_events;
+    get "/v1/batches/{id}/causes" as "/v1/batches/{id}/causes" => causes::causes, about::causes;
+    get "/v1/events" as "/v1/events" => overview::of_all, about::events;
     post "/v1/batches/{id}/cancel" as "steering" => steer::cancel, about::cancel;
     post "/v1/batches/{id}/pause" as "steering" => steer::pause, about::pause;
     post "/v1/batches/{id}/resume" as "steering" => steer::resume, about::resume;

@@ -1,6 +1,7 @@
 //! The console's files, served as they are: everything they show comes from the public API. What is no file is
 //! a page of the console, which finds out by itself what it is to show.
 
+pub(crate) mod board;
 #[cfg(test)]
 mod tests;
 

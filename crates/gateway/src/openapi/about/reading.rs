@@ -66,6 +66,33 @@ pub(crate) fn batch_events() -> Operation {
         .answers(200, "The batch, again and again.", events)
 }
 
+pub(crate) fn causes() -> Operation {
+    Operation::new("listCauses", "Why messages of a batch failed")
+        .tag(TAG)
+        .text("Like failures together, the most frequent first, in the vendor's own words.")
+        .scopes(&[Scope::Read])
+        .of_batch()
+        .answer(200, "The causes.", "Causes", Some(examples::CAUSES))
+}
+
+pub(crate) fn events() -> Operation {
+    let events = json!({ "text/event-stream": {
+        "schema": {
+            "type": "string",
+            "description": "Events `history`, `sample` and `overview` whose data is JSON, at most four looks a second.",
+        },
+        "example": examples::EVENTS,
+    } });
+    Operation::new("watch", "Everything that the caller may see, as it changes")
+        .tag(TAG)
+        .text(
+            "Server-Sent Events: first the samples of the last minutes, then one every two seconds, and an overview of \
+             lanes and newest batches whenever it changes; a comment every 15 seconds of silence.",
+        )
+        .scopes(&[Scope::Read])
+        .answers(200, "Lanes and batches, again and again.", events)
+}
+
 pub(crate) fn find() -> Operation {
     Operation::new("findMessages", "What a recipient got, over all batches")
         .tag(TAG)

@@ -29,6 +29,7 @@ pub(super) fn schemas() -> Schemas {
     let found = json!({ "messages": list(named("FoundResult"), "Newest batch first.") });
     add("FoundResults", open("What a recipient got.", &[], found));
     add("Failure", failure());
+    add("Causes", causes());
     add("Attempt", attempt());
     add("Plan", plan());
     add("PlannedMessage", planned_message());
@@ -152,6 +153,20 @@ fn failure() -> Value {
             "vendor_message": nullable(text("The vendor's own words.")),
         }),
     )
+}
+
+fn causes() -> Value {
+    let cause = json!({
+        "count": count("How many messages have it."), "status": status(),
+        "provider": nullable(text("Who tried last; `null` where nobody did.")),
+        "vendor": nullable(text("Its vendor.")),
+        "messages": list(json!({ "type": "string" }), "The ids of the first few."),
+    });
+    let members = json!({
+        "causes": list(with(&failure(), "Messages that failed alike.", &cause), "The most frequent first."),
+        "others": count("Messages that failed for yet other causes."),
+    });
+    open("Why messages of a batch failed.", &[], members)
 }
 
 fn attempt() -> Value {
