@@ -3,16 +3,14 @@
 
 use std::process::ExitCode;
 
-use comfy_table::{Cell, CellAlignment};
-
 use serde_json::{Map, Value, json as object};
 
 use crate::api::{BatchAnswer, BatchPage, ResultPage};
 use crate::args::{Batch, BatchVerb, Common, OneBatch, Redrive};
 use crate::client::{Answer, Client, encoded, path};
 use crate::output::{
-    BOLD, DIM, Failed, count, faint_cell, fields, grouped, json, line, note, paint, show, state_cell,
-    status_cell, status_style, table,
+    BOLD, Cell, DIM, Failed, Rows, age, cell, count, faint_cell, fields, grouped, json, line, note, paint,
+    state_cell, status_cell, status_style, tame,
 };
 use crate::results::{result_row, results_table};
 use crate::send::{follow, fresh_key, report, twice};
@@ -21,13 +19,19 @@ use crate::watch;
 /// Runs the verb.
 pub(crate) async fn run(args: &Batch, common: &Common) -> Result<ExitCode, Failed> {
     match &args.verb {
-        BatchVerb::List { state, app, limit, target } => {
+        BatchVerb::List { state, app, label, limit, cursor, target } => {
             let limit = limit.to_string();
-            let query = [("state", state.as_deref()), ("app", app.as_deref()), ("limit", Some(&*limit))];
+            let query = [
+                ("state", state.as_deref()),
+                ("app", app.as_deref()),
+                ("label", label.as_deref()),
+                ("limit", Some(&*limit)),
+                ("cursor", cursor.as_deref()),
+            ];
             let answer = Client::new(target)?.get(&path("/v1/batches", &query)).await?;
             printed(&answer, common.json, list)
         }
-        BatchVerb::Show { id, target } => {
+        BatchVerb::Show(OneBatch { id, target }) => {
             let client = Client::new(target)?;
             let answer = client.get(&format!("/v1/batches/{}", encoded(id))).await;
             let answer = answer.map_err(|failed| no_batch(&client, failed))?;
@@ -80,45 +84,29 @@ fn list(answer: &Answer) -> Result<(), Failed> {
         note("no batches; send one with `interline send FILE`");
         return Ok(());
     }
-    let mut rows = table(&["batch", "state", "total", "rejected", "unknown", "age"]);
-    for place in 2..6 {
-        if let Some(column) = rows.column_mut(place) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+    let mut rows =
+        Rows::new(&["batch", "state", "total", "rejected", "unknown", "age"]).right(2..6).shed([5, 4, 3]);
     let now = jiff::Timestamp::now();
     for batch in &page.batches {
         let counts = &batch.counts;
-        rows.add_row([
-            Cell::new(&batch.id),
+        rows.add([
+            cell(&batch.id),
             status_cell(&batch.state),
-            Cell::new(grouped(counts.total)),
+            cell(grouped(counts.total)),
             failures("rejected", counts.rejected),
             failures("unknown", counts.unknown),
             faint_cell(batch.created_at.as_deref().map_or_else(String::new, |time| age(time, now))),
         ]);
     }
-    show(&rows);
-    if page.next_cursor.is_some() {
-        note("there are more; raise --limit");
+    rows.show();
+    if let Some(cursor) = &page.next_cursor {
+        note(format!("there are more: --cursor {cursor}, or raise --limit"));
     }
     Ok(())
 }
 
 fn failures(status: &str, number: u64) -> Cell {
     if number == 0 { faint_cell(0) } else { state_cell(status, &grouped(number)) }
-}
-
-/// How long ago a time was, in its largest unit; a time that cannot be read as it is.
-fn age(time: &str, now: jiff::Timestamp) -> String {
-    let Ok(then) = time.parse::<jiff::Timestamp>() else { return time.to_owned() };
-    let seconds = now.duration_since(then).as_secs().max(0);
-    match seconds {
-        ..60 => format!("{seconds}s"),
-        60..3_600 => format!("{}m", seconds / 60),
-        3_600..86_400 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
 }
 
 fn title(batch: &BatchAnswer) -> String {
@@ -128,14 +116,14 @@ fn title(batch: &BatchAnswer) -> String {
 async fn shown(client: &Client, batch: &BatchAnswer) -> Result<(), Failed> {
     line(title(batch));
     fields([
-        ("app", batch.app.as_ref().map(Cell::new)),
-        ("created", batch.created_at.as_ref().map(Cell::new)),
-        ("send at", batch.send_at.as_ref().map(Cell::new)),
-        ("settled", batch.settled_at.as_ref().map(Cell::new)),
-        ("again of", batch.redriven_from.as_ref().map(Cell::new)),
+        ("app", batch.app.as_ref().map(cell)),
+        ("created", batch.created_at.as_ref().map(cell)),
+        ("send at", batch.send_at.as_ref().map(cell)),
+        ("settled", batch.settled_at.as_ref().map(cell)),
+        ("again of", batch.redriven_from.as_ref().map(cell)),
     ]);
     for (label, value) in &batch.labels {
-        line(format!("  {} {label}={value}", paint(DIM, format!("{:<8}", "label"))));
+        line(format!("  {} {}={}", paint(DIM, format!("{:<8}", "label")), tame(label), tame(value)));
     }
     report::counts(&batch.counts);
     report::write_causes(&report::causes(client, batch).await?);
@@ -146,9 +134,9 @@ fn messages(answer: &Answer) -> Result<(), Failed> {
     let page: ResultPage = answer.read()?;
     let mut rows = results_table();
     for result in &page.messages {
-        rows.add_row(result_row(result));
+        rows.add(result_row(result));
     }
-    show(&rows);
+    rows.show();
     let losses = page.messages.iter().filter(|result| !result.losses.is_empty()).count();
     if losses > 0 {
         note(format!("{} lost something on the way (--json says what)", count(losses as u64, "message")));
@@ -265,25 +253,5 @@ fn patch_of(given: &str) -> Result<Value, Failed> {
         Ok(patch)
     } else {
         Err(Failed::new(format!("{name} is no JSON object")).next(form))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages_are_told_in_their_largest_unit() {
-        let now = "2026-11-21T12:00:00Z".parse().unwrap();
-        let ages = [
-            "2026-11-21T11:59:51.3Z",
-            "2026-11-21T11:01:00Z",
-            "2026-11-20T12:30:00Z",
-            "2026-11-01T12:00:00Z",
-        ]
-        .map(|time| age(time, now));
-        assert_eq!(ages, ["8s", "59m", "23h", "20d"]);
-        assert_eq!(age("2026-11-21T12:00:05Z", now), "0s", "another clock");
-        assert_eq!(age("soon", now), "soon");
     }
 }

@@ -7,7 +7,6 @@ mod diff;
 
 use std::process::ExitCode;
 
-use comfy_table::Cell;
 use hyper::Method;
 use interline_core::adapter::{Reply, Request};
 use interline_engine::ProviderSettings;
@@ -16,7 +15,7 @@ use serde_json::json;
 use crate::args::{Check, Common, Target};
 use crate::client::{Client, Silence, whole};
 use crate::output::{
-    BOLD, Failed, GOOD, ODD, count, faint_cell, json as print_json, line, paint, show, status_cell, table,
+    BAD, BOLD, Failed, GOOD, ODD, Rows, cell, count, faint_cell, json as print_json, line, paint, status_cell,
 };
 use crate::serve;
 
@@ -62,24 +61,21 @@ pub(crate) async fn run(args: &Check, common: &Common) -> Result<ExitCode, Faile
         line(format!("{} {warning}", paint(ODD, "!")));
     }
     if args.probe {
-        let mut rows = table(&["provider", "vendor", "address", "state", "dialect"]);
+        let mut rows =
+            Rows::new(&["provider", "vendor", "address", "state", "dialect"]).shed([1, 2]).flow([4]);
         for (provider, finding) in &found {
             let (answers, dialect) = said(provider.dialect.as_deref(), finding);
             let status = if is_well(provider.dialect.as_deref(), finding) { "ready" } else { "unknown" };
-            rows.add_row([
-                Cell::new(&provider.name),
-                Cell::new(provider.vendor.name),
+            rows.add([
+                cell(&provider.name),
+                cell(provider.vendor.name),
                 faint_cell(&provider.base_url),
-                if status == "ready" {
-                    status_cell(status)
-                } else {
-                    Cell::new(answers).fg(comfy_table::Color::Red)
-                },
-                Cell::new(dialect),
+                if status == "ready" { status_cell(status) } else { cell(answers).styled(BAD) },
+                cell(dialect),
             ]);
         }
         line("");
-        show(&rows);
+        rows.show();
     }
     Ok(ExitCode::from(u8::from(bad)))
 }

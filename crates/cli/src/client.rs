@@ -198,10 +198,11 @@ impl Client {
     /// What to say when nothing came back.
     pub(crate) fn silent(&self, silence: &Silence) -> Failed {
         match silence {
-            Silence::Unreached(why) => Failed::new(format!("cannot reach {}: {why}", self.base)).next(
+            Silence::Unreached(why) => Failed::new(format!("cannot reach {}: {why}", self.base)).code("unreachable").next(
                 "is it running? start it with `interline serve`, or name another with --server or INTERLINE_SERVER",
             ),
             Silence::Lost(why) => Failed::new(format!("lost the connection to {}: {why}", self.base))
+                .code("connection_lost")
                 .next(format!("see what it did with {}", self.hint("batch list"))),
         }
     }
@@ -258,7 +259,9 @@ fn refused(answer: &Answer, base: &str) -> Failed {
     if total > FIELDS_SHOWN as u64 {
         said.push_str(&format!("\n  … {} errors in all", crate::output::grouped(total)));
     }
-    let failed = Failed::new(said).of(answer.status.as_u16());
+    let fields =
+        problem.errors.iter().map(|field| serde_json::json!({"path": field.path, "detail": field.detail}));
+    let failed = Failed::new(said).code(code.clone()).of(answer.status.as_u16()).errors(fields.collect());
     match (answer.status.as_u16(), answer.retry_after()) {
         // The request itself is unknown there; one for a thing that is not there says which.
         (404, _) if strange => failed.next("that server is older than this command, or no Interline server"),

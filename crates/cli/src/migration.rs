@@ -3,19 +3,16 @@
 
 use std::process::ExitCode;
 
-use comfy_table::{Cell, CellAlignment, Color};
+use anstyle::Style;
 use serde_json::json as object;
 
 use crate::api::{MigrationAnswer, MigrationPage, ReportAnswer, SeenAnswer, SideAnswer};
 use crate::args::{Common, Migration, MigrationVerb, OneMigration, Target};
 use crate::client::{Answer, Client, encoded};
 use crate::output::{
-    BAD, BOLD, DIM, Failed, clipped, count, faint_cell, fields, grouped, json, line, note, paint, show,
-    state_cell, status_style, table,
+    BAD, BOLD, Cell, DIM, Failed, GOOD, ODD, Rows, cell, count, faint_cell, fields, grouped, json, line,
+    note, paint, state_cell, status_style,
 };
-
-/// Longest text of a cause in the table, in characters.
-const DETAIL: usize = 60;
 
 /// Runs the verb.
 pub(crate) async fn run(args: &Migration, common: &Common) -> Result<ExitCode, Failed> {
@@ -48,22 +45,20 @@ async fn list(target: &Target, common: &Common) -> Result<ExitCode, Failed> {
         note("no migrations; add one to the configuration as [migrations.NAME]");
         return Ok(ExitCode::SUCCESS);
     }
-    let mut rows = table(&["migration", "route", "from", "to", "phase", "percent", "since"]);
-    if let Some(column) = rows.column_mut(5) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    let mut rows =
+        Rows::new(&["migration", "route", "from", "to", "phase", "percent", "since"]).right([5]).shed([6, 1]);
     for one in &page.migrations {
-        rows.add_row([
-            Cell::new(&one.name),
-            Cell::new(&one.route),
-            Cell::new(&one.from),
-            Cell::new(&one.to),
+        rows.add([
+            cell(&one.name),
+            cell(&one.route),
+            cell(&one.from),
+            cell(&one.to),
             phase_cell(&one.phase),
-            Cell::new(format!("{} %", one.percent)),
-            one.since.as_deref().map_or_else(|| faint_cell("never"), |since| Cell::new(at(since))),
+            cell(format!("{} %", one.percent)),
+            one.since.as_deref().map_or_else(|| faint_cell("never"), |since| cell(at(since))),
         ]);
     }
-    show(&rows);
+    rows.show();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -158,15 +153,16 @@ fn write_report(report: &ReportAnswer) {
     let migration = &report.migration;
     line(title(migration));
     fields([
-        ("since", migration.since.as_deref().map(|since| Cell::new(at(since)))),
-        ("gates", Some(Cell::new(gates(migration)))),
+        ("since", migration.since.as_deref().map(|since| cell(at(since)))),
+        ("gates", Some(cell(gates(migration)))),
         (
             "cohort",
-            migration.cohort.as_ref().map(|cohort| {
-                Cell::new(format!("{} of {}", count(cohort.recipients, "recipient"), cohort.file))
-            }),
+            migration
+                .cohort
+                .as_ref()
+                .map(|cohort| cell(format!("{} of {}", count(cohort.recipients, "recipient"), cohort.file))),
         ),
-        ("seen", Some(Cell::new(seen(&report.window)))),
+        ("seen", Some(cell(seen(&report.window)))),
     ]);
     write_sides(report);
     write_shadow(report);
@@ -174,17 +170,17 @@ fn write_report(report: &ReportAnswer) {
         return;
     }
     line("");
-    let mut rows = table(&["at", "phase", "percent", "why"]);
+    let mut rows = Rows::new(&["at", "phase", "percent", "why"]).right([2]).flow([3]);
     for step in &report.history {
         let why = step.why.as_deref();
-        rows.add_row([
-            Cell::new(at(&step.at)),
+        rows.add([
+            cell(at(&step.at)),
             phase_cell(&step.phase),
-            Cell::new(format!("{} %", step.percent)),
-            why.map_or_else(|| faint_cell("ordered"), |why| Cell::new(why).fg(Color::Yellow)),
+            cell(format!("{} %", step.percent)),
+            why.map_or_else(|| faint_cell("ordered"), |why| cell(why).styled(ODD)),
         ]);
     }
-    show(&rows);
+    rows.show();
 }
 
 /// When it goes back by itself, in words.
@@ -219,32 +215,29 @@ fn seen(seen: &SeenAnswer) -> String {
 
 fn write_sides(report: &ReportAnswer) {
     line("");
-    let mut rows = table(&["side", "provider", "messages", "accepted", "rejected", "unknown", "p50", "p95"]);
-    for place in 2..8 {
-        if let Some(column) = rows.column_mut(place) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+    let mut rows =
+        Rows::new(&["side", "provider", "messages", "accepted", "rejected", "unknown", "p50", "p95"])
+            .right(2..8)
+            .shed([6, 0]);
     for (name, side) in [("from", &report.sides.from), ("to", &report.sides.to)] {
-        rows.add_row(side_row(name, side));
+        rows.add(side_row(name, side));
     }
-    show(&rows);
+    rows.show();
 }
 
 fn side_row(name: &str, side: &SideAnswer) -> Vec<Cell> {
-    let number = |number: u64, color: Color| match number {
+    let number = |number: u64, color: Style| match number {
         0 => faint_cell("0"),
-        number => Cell::new(grouped(number)).fg(color),
+        number => cell(grouped(number)).styled(color),
     };
-    let time =
-        |ms: Option<u64>| ms.map_or_else(|| faint_cell("-"), |ms| Cell::new(format!("{} ms", grouped(ms))));
+    let time = |ms: Option<u64>| ms.map_or_else(|| faint_cell("-"), |ms| cell(format!("{} ms", grouped(ms))));
     vec![
-        Cell::new(name),
-        Cell::new(&side.provider),
-        Cell::new(grouped(side.messages)),
-        number(side.accepted, Color::Green),
-        number(side.rejected, Color::Red),
-        number(side.unknown, Color::Yellow),
+        cell(name),
+        cell(&side.provider),
+        cell(grouped(side.messages)),
+        number(side.accepted, GOOD),
+        number(side.rejected, BAD),
+        number(side.unknown, ODD),
         time(side.p50_ms),
         time(side.p95_ms),
     ]
@@ -269,20 +262,23 @@ fn write_shadow(report: &ReportAnswer) {
     ));
     if !shadow.causes.is_empty() {
         line("");
-        let mut rows = table(&["refused", "code", "at", "because", "for example"]);
+        let mut rows = Rows::new(&["refused", "code", "at", "because", "for example"])
+            .right([0])
+            .shed([4, 2])
+            .flow([3, 4]);
         for cause in &shadow.causes {
-            rows.add_row([
-                Cell::new(grouped(cause.count)),
-                Cell::new(&cause.code),
-                Cell::new(&cause.path),
-                Cell::new(clipped(cause.detail.as_deref().unwrap_or("for admins"), DETAIL)),
+            rows.add([
+                cell(grouped(cause.count)),
+                cell(&cause.code),
+                cell(&cause.path),
+                cell(cause.detail.as_deref().unwrap_or("for admins")),
                 cause.sample.as_ref().map_or_else(
                     || faint_cell("for admins"),
                     |sample| faint_cell(format!("{} in {}", sample.message, sample.batch)),
                 ),
             ]);
         }
-        show(&rows);
+        rows.show();
         if shadow.other_causes > 0 {
             note(format!("{} would be refused for yet other causes", count(shadow.other_causes, "message")));
         }
@@ -292,21 +288,18 @@ fn write_shadow(report: &ReportAnswer) {
         line("");
         let (only_to, only_from) =
             (format!("only at {}", migration.to), format!("only at {}", migration.from));
-        let mut rows = table(&["lost", &migration.from, &migration.to, &only_to, &only_from]);
+        let mut rows =
+            Rows::new(&["lost", &migration.from, &migration.to, &only_to, &only_from]).right(1..5).shed([4]);
         for loss in &shadow.losses {
-            rows.add_row([
-                Cell::new(&loss.field),
-                Cell::new(grouped(loss.from)),
-                Cell::new(grouped(loss.to)),
-                if loss.only_to > 0 {
-                    Cell::new(grouped(loss.only_to)).fg(Color::Yellow)
-                } else {
-                    faint_cell("0")
-                },
-                Cell::new(grouped(loss.only_from)),
+            rows.add([
+                cell(&loss.field),
+                cell(grouped(loss.from)),
+                cell(grouped(loss.to)),
+                if loss.only_to > 0 { cell(grouped(loss.only_to)).styled(ODD) } else { faint_cell("0") },
+                cell(grouped(loss.only_from)),
             ]);
         }
-        show(&rows);
+        rows.show();
     }
 }
 

@@ -8,7 +8,6 @@ mod explain;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use comfy_table::Cell;
 use interline_engine::{Caller, Denied, Engine};
 use interline_gateway::config::OPEN_APP;
 use interline_ledger::Ledger;
@@ -18,7 +17,7 @@ use serde_json::Value;
 use crate::args::{Common, Plan};
 use crate::client::Client;
 use crate::output::{
-    BAD, BOLD, DIM, Failed, ODD, clipped, count, faint_cell, grouped, json, line, note, paint, show, table,
+    BAD, BOLD, DIM, Failed, ODD, Rows, cell, clipped, count, faint_cell, grouped, json, line, note, paint,
 };
 use crate::send::source::Source;
 use crate::send::whole_body;
@@ -184,19 +183,20 @@ fn written(plan: &Planned, explain: bool) {
 
 /// The messages, a row each.
 fn messages(plan: &Planned) {
-    let mut rows = table(&["id", "to", "provider", "dialect", "route", "lost"]);
+    let mut rows =
+        Rows::new(&["id", "to", "provider", "dialect", "route", "lost"]).shed([3, 4]).cut([0, 1]).flow([5]);
     for message in plan.messages.iter().take(SHOWN) {
         let missing = || "-".to_owned();
-        rows.add_row([
-            Cell::new(&message.id),
-            Cell::new(&message.to),
-            Cell::new(message.provider.clone().unwrap_or_else(missing)),
+        rows.add([
+            cell(&message.id),
+            cell(&message.to),
+            cell(message.provider.clone().unwrap_or_else(missing)),
             faint_cell(message.dialect.as_deref().map_or("unresolved", |dialect| dialect)),
-            Cell::new(message.route.clone().unwrap_or_else(missing)),
-            Cell::new(message.losses.join(", ")),
+            cell(message.route.clone().unwrap_or_else(missing)),
+            cell(message.losses.join(", ")),
         ]);
     }
-    show(&rows);
+    rows.show();
     if plan.messages.len() > SHOWN {
         note(format!("… and {}", count((plan.messages.len() - SHOWN) as u64, "more message")));
     }

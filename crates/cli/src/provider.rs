@@ -6,14 +6,12 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color};
-
 use crate::api::{ClassAnswer, ProbeAnswer, ProviderAnswer, ProviderPage, RateAnswer};
 use crate::args::{Common, OneProvider, Provider, ProviderVerb, Target};
 use crate::client::{Answer, Client, encoded};
 use crate::output::{
-    BOLD, DIM, Failed, ODD, count, faint_cell, fields, grouped, json, line, note, paint, show, state_cell,
-    status_cell, status_style, table,
+    BOLD, Cell, DIM, Failed, ODD, Rows, cell, count, faint_cell, fields, grouped, json, line, note, paint,
+    state_cell, status_cell, status_style, tame,
 };
 
 /// Runs the verb.
@@ -41,16 +39,13 @@ async fn list(target: &Target, common: &Common) -> Result<ExitCode, Failed> {
         return Ok(ExitCode::SUCCESS);
     }
     providers.sort_by(|one, other| one.name.cmp(&other.name));
-    let mut rows = table(&["provider", "vendor", "dialect", "state", "breaker", "waiting", "in flight"]);
-    for place in [5, 6] {
-        if let Some(column) = rows.column_mut(place) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+    let mut rows = Rows::new(&["provider", "vendor", "dialect", "state", "breaker", "waiting", "in flight"])
+        .right([5, 6])
+        .shed([2, 6, 1, 4]);
     for provider in &providers {
-        rows.add_row(row(provider));
+        rows.add(row(provider));
     }
-    show(&rows);
+    rows.show();
     let troubles: Vec<String> = providers.iter().flat_map(|provider| troubles(&client, provider)).collect();
     if !troubles.is_empty() {
         line("");
@@ -68,20 +63,20 @@ fn typed(value: serde_json::Value) -> Result<ProviderAnswer, Failed> {
 
 fn row(provider: &ProviderAnswer) -> Vec<Cell> {
     let loud = |cell: Cell, usual: &str, word: &str| {
-        if word == usual { cell } else { cell.add_attribute(Attribute::Bold) }
+        if word == usual { cell } else { cell.bold() }
     };
     let breaker = match provider.breaker.as_str() {
         "closed" => faint_cell("closed"),
         word => loud(status_cell(word), "closed", word),
     };
     vec![
-        Cell::new(&provider.name),
-        Cell::new(&provider.vendor),
-        provider.dialect.as_deref().map_or_else(|| faint_cell("?"), Cell::new),
+        cell(&provider.name),
+        cell(&provider.vendor),
+        provider.dialect.as_deref().map_or_else(|| faint_cell("?"), cell),
         loud(status_cell(&provider.state), "ready", &provider.state),
         breaker,
-        Cell::new(grouped(provider.waiting)),
-        Cell::new(format!("{}/{}", provider.in_flight, provider.in_flight_limit)),
+        cell(grouped(provider.waiting)),
+        cell(format!("{}/{}", provider.in_flight, provider.in_flight_limit)),
     ]
 }
 
@@ -95,10 +90,10 @@ fn troubles(client: &Client, provider: &ProviderAnswer) -> Vec<String> {
     if provider.breaker == "open" {
         let until = left(provider.breaker_until.as_deref());
         let next = until.map_or_else(String::new, |left| format!("; it is asked again in {left}"));
-        let why = provider.trouble.as_deref().unwrap_or("its server does not answer");
+        let why = provider.trouble.as_deref().map_or_else(|| "its server does not answer".to_owned(), tame);
         said.push(format!("{name} gets no calls: {why}{next}"));
     } else if let Some(trouble) = &provider.trouble {
-        said.push(format!("{name}: {trouble}"));
+        said.push(format!("{name}: {}", tame(trouble)));
     }
     for class in &provider.classes {
         if let Some(left) = left(class.frozen_until.as_deref()) {
@@ -172,34 +167,34 @@ fn write_whole(provider: &ProviderAnswer) {
         provider.in_flight, provider.in_flight_limit
     );
     fields([
-        ("vendor", Some(Cell::new(&provider.vendor))),
-        ("address", Some(Cell::new(&provider.base_url))),
-        ("dialect", Some(Cell::new(dialect))),
+        ("vendor", Some(cell(&provider.vendor))),
+        ("address", Some(cell(&provider.base_url))),
+        ("dialect", Some(cell(dialect))),
         ("breaker", Some(state_cell(&provider.breaker, &breaker))),
-        ("trouble", provider.trouble.as_ref().map(|why| Cell::new(why).fg(Color::Yellow))),
-        ("waiting", Some(Cell::new(format!("{} in memory", count(provider.waiting, "message"))))),
-        ("calls", Some(Cell::new(calls))),
+        ("trouble", provider.trouble.as_ref().map(|why| cell(why).styled(ODD))),
+        ("waiting", Some(cell(format!("{} in memory", count(provider.waiting, "message"))))),
+        ("calls", Some(cell(calls))),
         ("accepted", provider.accepted_means.as_ref().map(|what| faint_cell(format!("means {what}")))),
     ]);
     if provider.classes.is_empty() {
         return;
     }
-    let mut rows = table(&["class", "calls", "messages", "in a call", "frozen"]);
+    let mut rows = Rows::new(&["class", "calls", "messages", "in a call", "frozen"]).right([3]);
     for class in &provider.classes {
-        rows.add_row(class_row(class));
+        rows.add(class_row(class));
     }
     line("");
-    show(&rows);
+    rows.show();
 }
 
 fn class_row(class: &ClassAnswer) -> Vec<Cell> {
     let frozen = left(class.frozen_until.as_deref());
     vec![
-        Cell::new(&class.name),
-        Cell::new(rate(class.calls)),
-        Cell::new(rate(class.messages)),
-        Cell::new(grouped(class.messages_per_call)),
-        frozen.map_or_else(|| faint_cell("no"), |left| Cell::new(left).fg(Color::Yellow)),
+        cell(&class.name),
+        cell(rate(class.calls)),
+        cell(rate(class.messages)),
+        cell(grouped(class.messages_per_call)),
+        frozen.map_or_else(|| faint_cell("no"), |left| cell(left).styled(ODD)),
     ]
 }
 

@@ -1,11 +1,9 @@
 //! Results of messages as a table: one form for the demo, `batch messages` and whoever comes next.
 
-use comfy_table::{Cell, Table};
-
 use interline_core::error::Fate;
 
 use crate::api::ResultAnswer;
-use crate::output::{clipped, faint_cell, status_cell, table};
+use crate::output::{Cell, Rows, cell, clipped, faint_cell, status_cell};
 
 /// Longest words of a vendor in a row.
 const WORDS: usize = 40;
@@ -13,12 +11,11 @@ const WORDS: usize = 40;
 const ID: usize = 20;
 
 /// An empty table with the columns of results.
-pub(crate) fn results_table() -> Table {
-    let mut rows = table(&["id", "to", "vendor", "status", "code", "the vendor says", "ms"]);
-    if let Some(column) = rows.column_mut(6) {
-        column.set_cell_alignment(comfy_table::CellAlignment::Right);
-    }
-    rows
+pub(crate) fn results_table() -> Rows {
+    Rows::new(&["id", "to", "vendor", "status", "code", "the vendor says", "ms"])
+        .right([6])
+        .shed([6, 2])
+        .cut([0, 1, 5])
 }
 
 /// One message: where it was accepted the vendor's id, else the vendor's code and words beside ours.
@@ -27,9 +24,9 @@ pub(crate) fn result_row(result: &ResultAnswer) -> Vec<Cell> {
     let (code, words) = match &result.error {
         Some(failure) => {
             let words = match (&failure.vendor_code, &failure.vendor_message) {
-                (Some(code), Some(words)) => Cell::new(clipped(&format!("{code} {words}"), WORDS)),
-                (Some(code), None) => Cell::new(code),
-                (None, Some(words)) => Cell::new(clipped(words, WORDS)),
+                (Some(code), Some(words)) => cell(clipped(&format!("{code} {words}"), WORDS)),
+                (Some(code), None) => cell(code),
+                (None, Some(words)) => cell(clipped(words, WORDS)),
                 (None, None) if failure.fate == Fate::Unknown => faint_cell("(no answer)"),
                 (None, None) => faint_cell(clipped(&failure.message, WORDS)),
             };
@@ -41,11 +38,11 @@ pub(crate) fn result_row(result: &ResultAnswer) -> Vec<Cell> {
         ),
     };
     vec![
-        Cell::new(&result.id),
-        Cell::new(&result.to),
-        Cell::new(vendor),
+        cell(&result.id),
+        cell(&result.to),
+        cell(vendor),
         status_cell(result.status.as_str()),
-        Cell::new(code),
+        cell(code),
         words,
         faint_cell(result.took_ms().map_or_else(String::new, |ms| ms.to_string())),
     ]
@@ -54,7 +51,6 @@ pub(crate) fn result_row(result: &ResultAnswer) -> Vec<Cell> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::{narrowed, plain};
     use serde_json::json;
 
     #[test]
@@ -72,9 +68,8 @@ mod tests {
                     "fate": "unknown", "retryable": false, "vendor_code": null, "vendor_message": null},
                 "attempts": [{"duration_ms": 3}]}),
         ] {
-            rows.add_row(result_row(&serde_json::from_value(value).unwrap()));
+            rows.add(result_row(&serde_json::from_value(value).unwrap()));
         }
-        let text: Vec<String> = narrowed(rows).lines().map(|row| plain(&row)).collect();
-        insta::assert_snapshot!(text.join("\n"));
+        insta::assert_snapshot!(rows.plain(100));
     }
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::api::BatchAnswer;
 use crate::args::{Common, OneBatch};
 use crate::batch::no_batch;
 use crate::client::{Answer, Client, Silence, encoded, reasons};
+use crate::interrupt;
 use crate::output::{Failed, count, grouped, line, note};
 use crate::send::progress::Progress;
 use crate::send::report;
@@ -28,44 +29,17 @@ const NEXT_STREAM: Duration = Duration::from_millis(250);
 /// Runs the verb.
 pub(crate) async fn run(one: &OneBatch, common: &Common) -> Result<ExitCode, Failed> {
     let client = Client::new(&one.target)?;
-    let mut watch = Watch {
-        client: &client,
-        id: &one.id,
-        json: common.json,
-        progress: None,
-        found: false,
-        shown: None,
-        text: String::new(),
-    };
-    let mut tries = 0;
-    loop {
-        let lost = match watch.follow().await? {
-            Ended::Over => return watch.over().await,
-            Ended::Early => {
-                tries = 0;
-                sleep(NEXT_STREAM).await;
-                continue;
-            }
-            Ended::Lost(silence, heard) => {
-                tries = if heard { 1 } else { tries + 1 };
-                silence
-            }
-        };
-        if !watch.found || tries > TRIES {
-            let failed = client.silent(&lost);
-            return Err(if watch.found { failed.next(goes_on(&client, &one.id)) } else { failed });
-        }
-        if tries == 1 {
-            let (Silence::Unreached(why) | Silence::Lost(why)) = &lost;
-            watch.aside(&format!("lost {} ({why}); asking again until it is back", client.base()));
-        }
-        sleep(AGAIN).await;
-    }
+    let mut watch = Watch { lines: common.json, ..Watch::new(&client, &one.id) };
+    let batch = watch.until_over().await?;
+    drop(watch);
+    if common.json { Ok(report::exit(&batch.counts)) } else { report::settled(&client, &batch, false).await }
 }
 
-fn goes_on(client: &Client, id: &str) -> String {
-    let again = client.hint(&format!("batch watch {id}"));
-    format!("the batch goes on without you; ask again with {again}")
+/// Follows a batch that was just stored. One that is scheduled or paused was taken as asked, and is nothing to
+/// wait for.
+pub(crate) async fn follow(client: &Client, taken: &BatchAnswer) -> Result<BatchAnswer, Failed> {
+    let mut watch = Watch { impatient: true, found: true, told: true, ..Watch::new(client, &taken.id) };
+    watch.until_over().await
 }
 
 /// How a stream ended.
@@ -82,16 +56,81 @@ enum Ended {
 struct Watch<'a> {
     client: &'a Client,
     id: &'a str,
-    json: bool,
+    /// Each snapshot is a line of the result.
+    lines: bool,
+    /// Does not wait for what waits for a time or a person.
+    impatient: bool,
     progress: Option<Progress>,
+    pace: Pace,
     /// Whether the server knows the batch.
     found: bool,
+    /// Whether its id was told.
+    told: bool,
     shown: Option<BatchAnswer>,
     /// The last snapshot as it came.
     text: String,
 }
 
-impl Watch<'_> {
+impl<'a> Watch<'a> {
+    fn new(client: &'a Client, id: &'a str) -> Self {
+        Watch {
+            client,
+            id,
+            lines: false,
+            impatient: false,
+            progress: None,
+            pace: Pace::default(),
+            found: false,
+            told: false,
+            shown: None,
+            text: String::new(),
+        }
+    }
+
+    /// Listens until nothing more is to be waited for.
+    async fn until_over(&mut self) -> Result<BatchAnswer, Failed> {
+        interrupt::leaves(
+            format!("{} goes on at {}", self.id, self.client.base()),
+            format!(
+                "follow it with {}\nwithdraw what is not sent yet with {}",
+                self.client.hint(&format!("batch watch {}", self.id)),
+                self.client.hint(&format!("batch cancel {}", self.id))
+            ),
+        );
+        let mut tries = 0;
+        loop {
+            let lost = match self.follow().await? {
+                Ended::Over => {
+                    self.progress = None;
+                    return self.shown.take().ok_or_else(unreadable);
+                }
+                Ended::Early => {
+                    tries = 0;
+                    sleep(NEXT_STREAM).await;
+                    continue;
+                }
+                Ended::Lost(silence, heard) => {
+                    tries = if heard { 1 } else { tries + 1 };
+                    silence
+                }
+            };
+            if !self.found || tries > TRIES {
+                let failed = self.client.silent(&lost);
+                return Err(if self.found { failed.next(self.goes_on()) } else { failed });
+            }
+            if tries == 1 {
+                let (Silence::Unreached(why) | Silence::Lost(why)) = &lost;
+                self.aside(&format!("lost {} ({why}); asking again until it is back", self.client.base()));
+            }
+            sleep(AGAIN).await;
+        }
+    }
+
+    fn goes_on(&self) -> String {
+        let again = self.client.hint(&format!("batch watch {}", self.id));
+        format!("the batch goes on without you; ask again with {again}")
+    }
+
     /// Listens to one stream.
     async fn follow(&mut self) -> Result<Ended, Failed> {
         let path = format!("/v1/batches/{}/events", encoded(self.id));
@@ -116,7 +155,7 @@ impl Watch<'_> {
                     Ok(Some(text)) => {
                         heard = true;
                         self.saw(text)?;
-                        if self.shown.as_ref().is_some_and(BatchAnswer::is_over) {
+                        if self.is_over() {
                             return Ok(Ended::Over);
                         }
                     }
@@ -136,19 +175,31 @@ impl Watch<'_> {
         }
     }
 
+    /// Whether there is nothing more to wait for.
+    fn is_over(&self) -> bool {
+        let Some(batch) = &self.shown else { return false };
+        let held = matches!(batch.state.as_str(), "scheduled" | "paused") && batch.counts.sending == 0;
+        if self.impatient && held {
+            self.aside(&format!("{} is {}; not waiting for it", batch.id, batch.state));
+        }
+        batch.is_over() || self.impatient && held
+    }
+
     /// Takes a snapshot and shows it.
     fn saw(&mut self, text: String) -> Result<(), Failed> {
         let batch: BatchAnswer = serde_json::from_str(&text).map_err(|_| unreadable())?;
-        if self.json {
+        if self.lines {
             if text != self.text {
                 line(&text);
             }
         } else if self.progress.is_none() && !batch.is_over() {
-            note(format!("{}  {}", batch.id, count(batch.counts.total, "message")));
+            if !self.told {
+                note(format!("{}  {}", batch.id, count(batch.counts.total, "message")));
+            }
             self.progress = Some(Progress::new("sending", Some(batch.counts.total)));
         }
         let before = self.shown.as_ref().map(|batch| batch.state.as_str());
-        if batch.state == "paused" && before != Some("paused") {
+        if batch.state == "paused" && before != Some("paused") && !self.impatient {
             self.aside(&format!(
                 "it is paused; {} lets it go on",
                 self.client.hint(&format!("batch resume {}", batch.id))
@@ -162,19 +213,9 @@ impl Watch<'_> {
 
     fn show(&mut self) {
         let (Some(progress), Some(batch)) = (&mut self.progress, &self.shown) else { return };
-        let (done, said) = told(batch);
+        let (done, mut said) = told(batch);
+        said.push_str(&self.pace.told(done, batch.counts.total, Instant::now()));
         progress.at(done, &said);
-    }
-
-    /// Tells what became of it.
-    async fn over(self) -> Result<ExitCode, Failed> {
-        drop(self.progress);
-        let batch = self.shown.ok_or_else(unreadable)?;
-        if self.json {
-            Ok(report::exit(&batch.counts))
-        } else {
-            report::settled(self.client, &batch, false).await
-        }
     }
 
     /// Writes a line beside the progress.
@@ -206,6 +247,33 @@ fn told(batch: &BatchAnswer) -> (u64, String) {
         }
     }
     (done, said)
+}
+
+/// How fast it goes.
+#[derive(Debug, Default)]
+struct Pace {
+    began: Option<(Instant, u64)>,
+}
+
+impl Pace {
+    /// The rate since the first look, and how long the rest takes at it; nothing while that says little.
+    fn told(&mut self, done: u64, total: u64, now: Instant) -> String {
+        let (began, before) = *self.began.get_or_insert((now, done));
+        let seconds = now.duration_since(began).as_secs_f64();
+        let settled = done.saturating_sub(before);
+        if seconds < 2.0 || settled == 0 || done >= total {
+            return String::new();
+        }
+        let rate = settled as f64 / seconds;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate, and a time, are positive"
+        )]
+        let (rate, left) = (rate.ceil() as u64, ((total - done) as f64 / rate).ceil() as u64);
+        let left = humantime::format_duration(Duration::from_secs(left));
+        format!(" · {}/s, {left} left", grouped(rate))
+    }
 }
 
 /// Server-Sent Events: of each only its data.
@@ -257,6 +325,16 @@ mod tests {
             found.extend(next_data(&mut rest));
         }
         assert_eq!(found, ["{\"a\":\"信\"}", "2"]);
+    }
+
+    #[test]
+    fn the_pace_is_told_once_it_says_something() {
+        let (mut pace, began) = (Pace::default(), Instant::now());
+        let at = |seconds| began + Duration::from_secs(seconds);
+        assert_eq!(pace.told(1_000, 5_000, at(0)), "");
+        assert_eq!(pace.told(1_200, 5_000, at(1)), "");
+        assert_eq!(pace.told(2_000, 5_000, at(4)), " · 250/s, 12s left");
+        assert_eq!(pace.told(5_000, 5_000, at(16)), "");
     }
 
     #[test]

@@ -4,12 +4,11 @@
 use std::ops::Sub;
 use std::time::Duration;
 
-use comfy_table::{Cell, CellAlignment};
 use serde_json::{Value, json};
 
 use super::load::Tally;
 use crate::args::Bench;
-use crate::output::{BAD, BOLD, DIM, faint_cell, grouped, line, paint, show, table};
+use crate::output::{BAD, BOLD, DIM, Rows, cell, faint_cell, grouped, line, paint};
 
 /// Processor time of each process.
 #[derive(Debug, Clone, Copy)]
@@ -130,7 +129,7 @@ pub(crate) fn written(args: &Bench, cases: &[Case]) {
         args.seconds
     ));
     line("");
-    show(&rates(cases));
+    rates(cases).show();
     for case in cases {
         if let Some(trouble) = &case.tally.trouble {
             line(format!(
@@ -150,8 +149,8 @@ pub(crate) fn written(args: &Bench, cases: &[Case]) {
     }
 }
 
-fn rates(cases: &[Case]) -> comfy_table::Table {
-    let mut rows = table(&[
+fn rates(cases: &[Case]) -> Rows {
+    let mut rows = Rows::new(&[
         "",
         "messages/s",
         "÷ forwarder",
@@ -160,12 +159,9 @@ fn rates(cases: &[Case]) -> comfy_table::Table {
         "twin µs",
         "forwarder µs",
         "gateway µs",
-    ]);
-    for place in 1..8 {
-        if let Some(column) = rows.column_mut(place) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+    ])
+    .right(1..8)
+    .shed([5, 6, 7, 3, 4]);
     let base = cases.get(1).map_or(f64::NAN, |case| case.per_second);
     for case in cases {
         let measured = !case.tally.latencies.is_empty();
@@ -182,15 +178,15 @@ fn rates(cases: &[Case]) -> comfy_table::Table {
             reason = "a rate is small and positive"
         )]
         let rate = grouped(case.per_second as u64);
-        rows.add_row([
-            Cell::new(case.name),
-            Cell::new(rate).add_attribute(comfy_table::Attribute::Bold),
-            Cell::new(format!("{:.2}", case.per_second / base)),
+        rows.add([
+            cell(case.name),
+            cell(rate).bold(),
+            cell(format!("{:.2}", case.per_second / base)),
             faint_cell(latency(0.5)),
             faint_cell(latency(0.99)),
             faint_cell(cpu(twin)),
-            Cell::new(cpu(forwarder)),
-            Cell::new(cpu(gateway)),
+            cell(cpu(forwarder)),
+            cell(cpu(gateway)),
         ]);
     }
     rows
@@ -199,7 +195,6 @@ fn rates(cases: &[Case]) -> comfy_table::Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::{narrowed, plain};
 
     fn args() -> Bench {
         Bench { seconds: 2, connections: 64, messages: 100 }
@@ -221,8 +216,7 @@ mod tests {
             Case::of(&FORWARDER, &args(), tally(1000), Some(spent(0))),
             Case::of(&SEND, &args(), tally(1500), None),
         ];
-        let text: Vec<String> = narrowed(rates(&cases)).lines().map(|row| plain(&row)).collect();
-        insta::assert_snapshot!(text.join("\n"));
+        insta::assert_snapshot!(rates(&cases).plain(100));
     }
 
     #[test]

@@ -18,9 +18,7 @@ use tokio::sync::oneshot;
 use crate::api::{BatchAnswer, ResultAnswer, ResultPage};
 use crate::args::{Common, Demo, Target};
 use crate::client::Client;
-use crate::output::{
-    BAD, BOLD, DIM, Failed, GOOD, LINK, ODD, count, json as print_json, line, note, paint, show,
-};
+use crate::output::{BAD, BOLD, DIM, Failed, GOOD, LINK, ODD, count, json as print_json, line, note, paint};
 use crate::serve;
 use table::Share;
 
@@ -221,9 +219,9 @@ impl Drop for Bars {
 
 fn closing(played: &Played) {
     line("");
-    show(&table::folded(&played.results));
+    table::folded(&played.results).show_narrow();
     line("");
-    show(&table::shares(&played.shares));
+    table::shares(&played.shares).show_narrow();
     line("");
     let calls: u64 = played.shares.iter().map(|share| share.calls).sum();
     let total = played.batch.counts.total;

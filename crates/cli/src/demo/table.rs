@@ -1,11 +1,10 @@
 //! The demo's picture: results that differ in kind, the rest folded away, and what the planner saved.
 
-use comfy_table::{Cell, CellAlignment, Table};
 use interline_core::outcome::Status;
 use interline_twins::Vendor;
 
 use crate::api::ResultAnswer;
-use crate::output::{faint_cell, grouped, narrowed, table};
+use crate::output::{GOOD, Rows, cell, faint_cell, grouped};
 use crate::results::{result_row, results_table};
 
 /// Accepted messages shown of each kind.
@@ -25,20 +24,20 @@ pub(crate) struct Share {
 }
 
 /// The results in their order; of neighbours of one kind the first two, and a row that counts the rest.
-pub(crate) fn folded(results: &[ResultAnswer]) -> Table {
+pub(crate) fn folded(results: &[ResultAnswer]) -> Rows {
     let mut rows = results_table();
     for group in results.chunk_by(|one, other| kind(one) == kind(other)) {
         for result in group.iter().take(SHOWN) {
-            rows.add_row(result_row(result));
+            rows.add(result_row(result));
         }
         let rest = group.len().saturating_sub(SHOWN);
         let (Some(first), 1..) = (group.first(), rest) else { continue };
         let vendor = first.vendor.as_deref().unwrap_or_default();
         let more =
             [String::new(), format!("… {rest} more"), vendor.to_owned(), first.status.as_str().to_owned()];
-        rows.add_row(more.into_iter().map(faint_cell));
+        rows.add(more.into_iter().map(faint_cell));
     }
-    narrowed(rows)
+    rows
 }
 
 fn kind(result: &ResultAnswer) -> (&str, Option<&str>, Status) {
@@ -47,38 +46,26 @@ fn kind(result: &ResultAnswer) -> (&str, Option<&str>, Status) {
 }
 
 /// Messages and calls by vendor.
-pub(crate) fn shares(shares: &[Share]) -> Table {
-    let mut rows = table(&["vendor", "dialect", "messages", "arrived", "calls", "one by one"]);
-    for place in 2..6 {
-        if let Some(column) = rows.column_mut(place) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+pub(crate) fn shares(shares: &[Share]) -> Rows {
+    let mut rows =
+        Rows::new(&["vendor", "dialect", "messages", "arrived", "calls", "one by one"]).right(2..6);
     for share in shares {
-        rows.add_row([
-            Cell::new(share.vendor),
+        rows.add([
+            cell(share.vendor),
             faint_cell(share.dialect),
-            Cell::new(grouped(share.sent)),
-            Cell::new(grouped(share.arrived)),
-            Cell::new(grouped(share.calls)).fg(comfy_table::Color::Green),
+            cell(grouped(share.sent)),
+            cell(grouped(share.arrived)),
+            cell(grouped(share.calls)).styled(GOOD),
             faint_cell(grouped(share.sent)),
         ]);
     }
-    narrowed(rows)
+    rows
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::plain;
     use serde_json::json;
-
-    fn text(table: &Table) -> String {
-        table.lines().map(|row| plain(&row)).collect::<Vec<_>>().join(
-            "
-",
-        )
-    }
 
     #[test]
     fn neighbours_of_one_kind_are_folded() {
@@ -94,12 +81,12 @@ mod tests {
             result("order-4", "accepted"),
             result("closed", "rejected"),
         ];
-        insta::assert_snapshot!(text(&folded(&results)));
+        insta::assert_snapshot!(folded(&results).plain(100));
     }
 
     #[test]
     fn shares_fit_the_width() {
         let share = Share { vendor: Vendor::OpenIm, dialect: "v3.8.3", sent: 21, arrived: 21, calls: 2 };
-        insta::assert_snapshot!(text(&shares(&[share])));
+        insta::assert_snapshot!(shares(&[share]).plain(100));
     }
 }

@@ -4,7 +4,7 @@
 use anstyle::Style;
 
 use super::Message;
-use crate::output::{BAD, BOLD, DIM, GOOD, LINK, ODD, clipped, line, paint, wrapped};
+use crate::output::{BAD, BOLD, DIM, GOOD, LINK, ODD, clipped, columns, line, padded, paint, wrapped};
 
 /// Columns of a line.
 const WIDTH: usize = 80;
@@ -30,7 +30,7 @@ fn rows(message: &Message) -> Vec<String> {
     let mut lines = vec![title(message)];
     let found = explained(message);
     let width = |place: usize| {
-        let lengths = found.iter().filter_map(|row| row.names.get(place)).map(|name| name.chars().count());
+        let lengths = found.iter().filter_map(|row| row.names.get(place)).map(|name| columns(name));
         lengths.max().unwrap_or_default().min(NAME)
     };
     let widths = [width(0), width(1)];
@@ -39,11 +39,9 @@ fn rows(message: &Message) -> Vec<String> {
         let (mark, style) = row.mark;
         let [first, second] = row.names;
         let names = format!(
-            "{:<first_width$}  {:<second_width$}",
-            clipped(first, widths[0]),
-            clipped(second, widths[1]),
-            first_width = widths[0],
-            second_width = widths[1]
+            "{}  {}",
+            padded(&clipped(first, widths[0]), widths[0]),
+            padded(&clipped(second, widths[1]), widths[1])
         );
         for (place, text) in wrapped(&row.why, WIDTH.saturating_sub(left)).into_iter().enumerate() {
             if place == 0 {

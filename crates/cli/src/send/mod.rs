@@ -20,6 +20,7 @@ use crate::api::BatchAnswer;
 use crate::args::{Common, Format, Input, Send};
 use crate::client::{Answer, Client, Silence, whole};
 use crate::output::{Failed, count, grouped, note};
+use crate::{interrupt, watch};
 use progress::Progress;
 use source::Source;
 
@@ -38,6 +39,13 @@ pub(crate) async fn run(args: &Send, common: &Common) -> Result<ExitCode, Failed
         Some(key) => key.clone(),
         None => fresh_key()?,
     };
+    interrupt::leaves(
+        "what had reached the server by then may be sent",
+        format!(
+            "see what it has with {}\nthe same command with --idempotency-key {key} never sends it twice",
+            client.hint("batch list")
+        ),
+    );
     if args.direct {
         let body = whole_body(&mut source, &args.input, DIRECT_MOST)?;
         let path = format!("/v1/send?timeout={DIRECT_TIMEOUT}");
@@ -210,28 +218,9 @@ async fn uploaded(
     Ok(answer)
 }
 
-/// Asks for the counts until the batch is settled.
+/// Follows a batch that was just stored, until it is settled.
 pub(crate) async fn follow(client: &Client, taken: &BatchAnswer) -> Result<BatchAnswer, Failed> {
-    let mut progress = Progress::new("sending", Some(taken.counts.total));
-    let path = format!("/v1/batches/{}", taken.id);
-    let mut pause = Duration::from_millis(50);
-    loop {
-        let batch: BatchAnswer = client.get(&path).await.map_err(|failed| left(failed, &taken.id))?.read()?;
-        if batch.is_over() {
-            return Ok(batch);
-        }
-        let counts = &batch.counts;
-        let done = counts.total - (counts.queued + counts.sending).min(counts.total);
-        let said = format!("{} of {} settled ({})", grouped(done), grouped(counts.total), batch.state);
-        progress.at(done, &said);
-        if matches!(batch.state.as_str(), "scheduled" | "paused") && counts.sending == 0 {
-            progress.done();
-            note(format!("{} is {}; not waiting for it", batch.id, batch.state));
-            return Ok(batch);
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 3 / 2).min(Duration::from_millis(500));
-    }
+    watch::follow(client, taken).await.map_err(|failed| left(failed, &taken.id))
 }
 
 fn left(failed: Failed, id: &str) -> Failed {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::interrupt;
 use crate::output::note;
 
 const BETWEEN_LINES: Duration = Duration::from_secs(1);
@@ -21,6 +22,7 @@ impl Progress {
     /// Begins; without a `total` the bar only turns.
     pub(crate) fn new(label: &'static str, total: Option<u64>) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| bar(label, total));
+        interrupt::shows(bar.clone());
         Self { label, bar, written: Instant::now() }
     }
 
@@ -51,6 +53,7 @@ impl Progress {
     pub(crate) fn done(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+            interrupt::shows(None);
         }
     }
 }

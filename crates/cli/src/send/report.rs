@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use comfy_table::{Cell, ColumnConstraint};
 use interline_core::outcome::{Counts, Status};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,8 +11,8 @@ use serde_json::{Value, json};
 use crate::api::{BatchAnswer, ResultAnswer, ResultPage};
 use crate::client::{Answer, Client};
 use crate::output::{
-    BAD, DIM, Failed, GOOD, ODD, count, faint_cell, grouped, json as print_json, line, note, paint, show,
-    status_cell, table,
+    BAD, DIM, Failed, GOOD, ODD, Rows, cell, count, faint_cell, grouped, json as print_json, line, note,
+    paint, status_cell,
 };
 
 /// Most failed messages that are read to find causes.
@@ -192,26 +191,26 @@ pub(crate) fn write_causes(causes: &[Cause]) {
     if causes.is_empty() {
         return;
     }
-    let mut rows = table(&["messages", "status", "code", "provider", "the vendor's words", "for example"]);
-    // What is short stays whole; words and examples go on under themselves.
-    for column in rows.column_iter_mut().take(4) {
-        column.set_constraint(ColumnConstraint::ContentWidth);
-    }
+    let mut rows =
+        Rows::new(&["messages", "status", "code", "provider", "the vendor's words", "for example"])
+            .right([0])
+            .shed([5, 3, 1])
+            .flow([4, 5]);
     for cause in causes {
         let words = match &cause.vendor_code {
             Some(code) => format!("{code} {}", cause.message),
             None => cause.message.clone(),
         };
-        rows.add_row([
-            Cell::new(grouped(cause.count)),
+        rows.add([
+            cell(grouped(cause.count)),
             status_cell(cause.status.as_str()),
-            Cell::new(&cause.code),
-            Cell::new(cause.provider.as_deref().unwrap_or("-")),
-            Cell::new(words),
+            cell(&cause.code),
+            cell(cause.provider.as_deref().unwrap_or("-")),
+            cell(words),
             faint_cell(cause.examples.join(", ")),
         ]);
     }
-    show(&rows);
+    rows.show();
 }
 
 #[cfg(test)]
