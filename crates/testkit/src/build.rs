@@ -11,8 +11,9 @@ use serde_json::Value;
 /// The batch id that every test batch has.
 pub const BATCH_ID: &str = "bat_00000000000000000000000000000001";
 
-/// The vendors whose extensions test batches may hold.
-pub const VENDORS: [&str; 4] = ["wukongim", "openim", "imkit", "netease"];
+/// The vendors whose extensions test batches may hold; `pigeon` is the worked example of
+/// `docs/ADDING-A-VENDOR.md`.
+pub const VENDORS: [&str; 5] = ["wukongim", "openim", "imkit", "netease", "pigeon"];
 
 /// Reads a batch. Panics with all errors when it is not valid.
 #[must_use]
