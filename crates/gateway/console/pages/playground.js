@@ -79,7 +79,9 @@ export default function Playground({ session }) {
   const stale = planned !== null && planned.text !== text;
   const maySend = session.may.includes('send');
 
+  // Buttons stay enabled meanwhile: one that is disabled loses the focus.
   const plan = async () => {
+    if (busy) return null;
     if (read.broken !== null) {
       jump.current({ start: read.broken.at, end: read.broken.at + 1 });
       return null;
@@ -150,8 +152,8 @@ export default function Playground({ session }) {
             <span><strong>Direct</strong> <span class="muted">sent at once, the answer holds the results</span></span></label>
         </fieldset>
         <div class="actions">
-          <button type="submit" class="primary" disabled=${busy}>${busy ? 'Planning…' : 'Plan'}</button>
-          <button type="button" onClick=${ask} disabled=${busy || !maySend}>Send…</button>
+          <button type="submit" class="primary" aria-disabled=${busy}>${busy ? 'Planning…' : 'Plan'}</button>
+          <button type="button" onClick=${ask} disabled=${!maySend} aria-disabled=${busy}>Send…</button>
           ${!maySend && html`<span class="muted">Your key may not send.</span>`}
         </div>
       </form>

@@ -70,7 +70,7 @@ function Provider({ provider, admin, onAsk, onProbe, probing, probed }) {
     <${Table} caption=${`Limits of ${provider.name}`} hideCaption columns=${limits} rows=${provider.classes} rowKey=${(row) => row.name} />
     <${Probed} found=${probed} />
     ${admin && html`<div class="actions">
-      <button type="button" onClick=${onProbe} disabled=${probing} aria-label=${`Probe ${provider.name}`}>${probing ? 'Asking…' : 'Probe'}</button>
+      <button type="button" onClick=${onProbe} aria-disabled=${probing} aria-label=${`Probe ${provider.name}`}>${probing ? 'Asking…' : 'Probe'}</button>
       <button type="button" onClick=${() => onAsk({ verb: paused ? 'resume' : 'pause', provider })} aria-label=${`${paused ? 'Resume' : 'Pause'} ${provider.name}`}>${paused ? 'Resume…' : 'Pause…'}</button>
     </div>`}
   </article>`;
@@ -126,7 +126,9 @@ export default function Providers({ session }) {
   const [probing, setProbing] = useState(null);
   const [probed, setProbed] = useState({});
   const admin = session.may.includes('admin');
+  // The button stays enabled meanwhile: one that is disabled loses the focus.
   const probe = async (name) => {
+    if (probing !== null) return;
     setProbing(name);
     try {
       const found = await post(`/v1/providers/${encodeURIComponent(name)}/probe`);

@@ -53,7 +53,7 @@ function Messages({ messages }) {
       key: 'why',
       label: 'Why',
       wide: true,
-      cell: (row) => html`<div>${row.why}</div><${NotTaken} list=${row.not_taken} />`,
+      cell: (row) => html`<div>${row.why}</div>${row.provider !== null && html`<${NotTaken} list=${row.not_taken} />`}`,
     },
     {
       key: 'losses',

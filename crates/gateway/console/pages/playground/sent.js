@@ -25,12 +25,11 @@ function Progress({ counts }) {
 function error(row) {
   if (row.error === null) return row.losses.length > 0 ? html`<span class="muted">lost: ${row.losses.join(', ')}</span>` : '';
   const { code, message, vendor_code: vendorCode, vendor_message: vendorMessage } = row.error;
-  return html`<code>${code}</code> ${message}${vendorMessage && html`<div class="muted">the vendor said: ${vendorCode !== null ? `${vendorCode} ` : ''}${vendorMessage}</div>`}`;
+  return html`<code>${code}</code> ${message}${vendorMessage && html`<div class="muted">the vendor’s words: ${vendorCode !== null ? `${vendorCode} ` : ''}${vendorMessage}</div>`}`;
 }
 
 const columns = [
-  { key: 'id', label: 'Message', head: true, cell: (row) => html`<code>${row.id}</code>` },
-  { key: 'to', label: 'To', cell: (row) => html`<code>${row.to}</code>` },
+  { key: 'id', label: 'Message', head: true, cell: (row) => html`<div><code>${row.id}</code><div class="muted to"><code>${row.to}</code></div></div>` },
   { key: 'status', label: 'Status', cell: (row) => html`<${Badge} word=${row.status} />` },
   { key: 'provider', label: 'Provider', cell: (row) => row.provider ?? '–' },
   { key: 'took', label: 'Took', number: true, cell: (row) => duration(row.attempts.at(-1)?.duration_ms) },

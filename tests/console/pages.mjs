@@ -1,0 +1,47 @@
+// Every page once, wide and on a phone: it is drawn, accessible, fits the screen, and has a picture.
+
+import { accessible, picture } from './browser.mjs';
+import { seed } from './seed.mjs';
+
+/** Where each page is, and what is done on it until it shows what it is for. */
+const pages = (failed) => [
+  ['overview', '/', async () => {}],
+  ['batches', '/batches', async (page) => page.getByRole('link', { name: /bat_/ }).first().waitFor()],
+  ['batch', `/batches/${failed}`, async (page) => page.getByText('m1', { exact: true }).first().waitFor()],
+  ['find', '/find?to=user:alice', async (page) => page.getByText('accepted').first().waitFor()],
+  ['find-nobody', '/find?to=user:nobody', async (page) => page.getByText(/no message|nothing/i).first().waitFor()],
+  ['playground', '/playground', async (page) => {
+    await page.getByRole('button', { name: 'Plan', exact: true }).click();
+    await page.locator('details.call').first().locator('summary').click();
+  }],
+  ['providers', '/providers', async (page) => page.getByText('largest call').waitFor()],
+  ['migrations', '/migrations', async (page) => page.getByText('What both sides answered').waitFor()],
+  ['callbacks', '/callbacks', async (page) => page.getByText('Nobody is told of batches yet').waitFor()],
+  ['nowhere', '/nowhere', async () => {}],
+];
+
+export async function everyPage(stage, browser, scheme) {
+  const failed = await seed(stage);
+  for (const size of ['wide', 'phone']) {
+    const page = await browser.page({ as: 'ops', size, scheme });
+    for (const [name, path, ready] of pages(failed)) {
+      await page.goto(`/console${path}`);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      await ready(page);
+      await page.locator('.loading').first().waitFor({ state: 'detached' });
+      await accessible(page, `${name}, ${size}, ${scheme}`);
+      await picture(stage, page, `${name}-${size}-${scheme}`);
+    }
+    if (size === 'phone') {
+      await page.getByRole('button', { name: 'Menu' }).click();
+      await page.getByRole('link', { name: 'Providers' }).waitFor();
+      await accessible(page, `menu, ${scheme}`);
+      await picture(stage, page, `menu-${scheme}`, false);
+    }
+    const nobody = await browser.page({ size, scheme });
+    await nobody.goto('/console/');
+    await nobody.getByLabel('Key of an app').waitFor();
+    await accessible(nobody, `login, ${size}, ${scheme}`);
+    await picture(stage, nobody, `login-${size}-${scheme}`);
+  }
+}
