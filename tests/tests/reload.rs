@@ -40,6 +40,12 @@ fn metric(server: &Server, name: &str) -> u64 {
     line.and_then(|rest| rest.trim().parse().ok()).unwrap_or_default()
 }
 
+/// Whether every provider's breaker is closed.
+fn all_closed(server: &Server) -> bool {
+    let view = server.get("/v1/providers").of(200);
+    view["providers"].as_array().is_some_and(|all| all.iter().all(|one| one["breaker"] == "closed"))
+}
+
 fn users(number: u64, count: u64) -> Value {
     let message = |at| {
         json!({"id": format!("m{at}"), "to": format!("user:u{number}.{at}"),
@@ -60,8 +66,9 @@ fn callers() -> Vec<Caller> {
     let caller =
         |way, keyed, pace, compose| Caller { way, keyed, pace: Duration::from_millis(pace), compose };
     vec![
-        caller(Way::Batch, false, 100, |number| rooms(number, 60)),
-        caller(Way::Direct, false, 60, |number| rooms(number, 20)),
+        // More than a hundred calls a second, and never more than they hold: what waits at the end is soon gone.
+        caller(Way::Batch, false, 100, |number| rooms(number, 40)),
+        caller(Way::Direct, false, 60, |number| rooms(number, 10)),
         caller(Way::Batch, false, 150, |number| users(number, 20)),
         caller(Way::Lines, true, 300, |number| users(number, 20)),
         caller(Way::Direct, false, 100, |number| users(number, 3)),
@@ -80,8 +87,9 @@ fn round(stage: &Stage, number: u64) -> String {
     let wk =
         |name: &str, more: &str| config::wukongim(name, &url(stage, Vendor::WuKongIm), "published", more);
     let mut text = config::netease("ne", &url(stage, Vendor::NetEase), &limits);
-    text.push_str(&wk("wk", &format!("[providers.wk.limits]\nin_flight = {}\n", 8 + number % 4)));
-    text.push_str(&wk("wk-2", ""));
+    let in_flight = 8 + number % 4;
+    text.push_str(&wk("wk", &format!("[providers.wk.limits]\nin_flight = {in_flight}\ntimeout = \"4s\"\n")));
+    text.push_str(&wk("wk-2", "[providers.wk-2.limits]\ntimeout = \"4s\"\n"));
     if number.is_multiple_of(2) {
         text.push_str(&config::openim("oim", &url(stage, Vendor::OpenIm), "auto", ""));
         text.push_str(&config::route("open", "id = \"oim-*\"", "oim"));
@@ -118,7 +126,11 @@ fn two_hundred_reloads_under_load_and_an_outage_cost_nobody_anything() {
         reload(&server);
         match number {
             60 => refuse(stage.wukongim(), 3_000),
-            120 => stage.wukongim().set_fault(Fault::new(FaultKind::Hang).times(10)),
+            120 => {
+                // It is to hit calls of every kind, not one after the other that tries whether the server is back.
+                eventually("the first outage is over", SOON, || all_closed(&server).then_some(()));
+                stage.wukongim().set_fault(Fault::new(FaultKind::Hang).times(10));
+            }
             _ => {}
         }
         // With what the outages had held up.

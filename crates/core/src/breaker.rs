@@ -23,7 +23,8 @@ pub struct BreakerSettings {
     pub failing_percent: u32,
     /// … of at least so many within [`WINDOW_MS`].
     pub least_calls: u32,
-    /// The first pause; each further one is twice as long until it is closed again.
+    /// The first pause; each further one is twice as long until it is closed again, counted from when its
+    /// probe left.
     pub pause_ms: i64,
     /// The longest pause.
     pub longest_pause_ms: i64,
@@ -181,6 +182,13 @@ impl Breaker {
         }
     }
 
+    /// Whether the next call finds out whether the server is back. What it holds may be lost in doubt: it should
+    /// hold little.
+    #[must_use]
+    pub const fn is_probing(&self) -> bool {
+        matches!(self.phase, Phase::Open(_))
+    }
+
     /// Whether messages that may go elsewhere should: it is open, or its one probe is on its way.
     #[must_use]
     pub fn refuses(&self, now_ms: i64) -> bool {
@@ -229,7 +237,7 @@ impl Breaker {
             (Phase::Closed(watch), false) => watch.good(now_ms),
             (Phase::Closed(watch), true) => {
                 if watch.failed(now_ms, health, &self.settings) {
-                    self.open(now_ms, chance);
+                    self.open(now_ms, 0, chance);
                 }
             }
             // Whoever answers by now is back, also if the call is an old one; before that it proves little.
@@ -241,11 +249,11 @@ impl Breaker {
             // Calls that left before it opened tell what is known already.
             (Phase::Open(_) | Phase::Restarting { .. }, true) if stale => self.calls.stale_ended(),
             (Phase::Open(pause), true) => {
-                if pause.probe_ms.is_some() {
-                    self.open(now_ms, chance);
+                if let Some(probe_ms) = pause.probe_ms {
+                    self.open(now_ms, now_ms.saturating_sub(probe_ms), chance);
                 }
             }
-            (Phase::Restarting { .. }, true) => self.open(now_ms, chance),
+            (Phase::Restarting { .. }, true) => self.open(now_ms, 0, chance),
             (Phase::Restarting { since_ms, good }, false) => {
                 *good += 1;
                 if *good >= GOOD_ANSWERS || now_ms.saturating_sub(*since_ms) >= WINDOW_MS {
@@ -264,9 +272,12 @@ impl Breaker {
         }
     }
 
-    fn open(&mut self, now_ms: i64, chance: f64) {
-        let doubled = self.settings.pause_ms.saturating_mul(1 << self.openings.min(20));
-        let whole = doubled.min(self.settings.longest_pause_ms);
+    /// Opens. What a probe hung counts towards the pause after it: nothing else went there meanwhile, and many
+    /// that hang one after the other would keep messages waiting for minutes.
+    fn open(&mut self, now_ms: i64, hung_ms: i64, chance: f64) {
+        let BreakerSettings { pause_ms, longest_pause_ms, .. } = self.settings;
+        let doubled = pause_ms.saturating_mul(1 << self.openings.min(20)).min(longest_pause_ms);
+        let whole = doubled.saturating_sub(hung_ms.max(0)).max(pause_ms);
         #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1,000")]
         let permille = (chance.clamp(0.0, 1.0) * 1_000.0) as i64;
         let length_ms = whole - whole / 5 * permille / 1_000;

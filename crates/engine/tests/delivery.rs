@@ -231,6 +231,24 @@ async fn an_outage_fails_no_message_before_its_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn calls_that_hang_after_an_outage_hold_up_one_message_each_and_the_rest_not_for_long() {
+    const HANG: u64 = 2;
+    let twin = twin("published").await;
+    // For those who come first when the port is open again.
+    twin.set_fault(Fault::new(FaultKind::Hang).times(HANG));
+    twin.set_fault(Fault::new(FaultKind::Refuse).value(3_000));
+    while !twin.is_shut() {
+        tokio::task::yield_now().await;
+    }
+    let (engine, _folder) = engine(&twin, Some("published")).await;
+    let accepted = engine.accept(&caller(), &many(1_000), None).await.unwrap();
+    assert!(engine.settled(&accepted.batch.id, Duration::from_secs(60)).await.unwrap());
+    let counts = engine.batch(&accepted.batch.id).await.unwrap().unwrap().counts;
+    assert_eq!((counts.unknown, counts.accepted), (HANG, 1_000 - HANG), "{counts:?}");
+    engine.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_cut_off_by_the_callers_timeout_is_an_attempt() {
     let twin = twin("published").await;
     twin.set_fault(Fault::new(FaultKind::Hang));

@@ -97,6 +97,26 @@ fn a_probe_that_fails_doubles_the_pause_up_to_five_seconds() {
 }
 
 #[test]
+fn a_server_on_which_calls_hang_is_asked_as_often_as_calls_end() {
+    let mut breaker = opened(0);
+    let (mut now_ms, mut probes) = (500, 0);
+    while probes < 5 {
+        assert_eq!(breaker.allowance(now_ms, LIMIT), 1);
+        breaker.departed(now_ms);
+        now_ms += 10_000;
+        breaker.ended(now_ms, Health::NoAnswer, 0.0);
+        probes += 1;
+        let State::Open { until_ms } = breaker.state(now_ms) else { panic!("it is not open") };
+        now_ms = until_ms;
+    }
+    assert_eq!(now_ms, 500 + 5 * (10_000 + 500), "no pause on top of a pause");
+    // One that is quickly told waits for what is left.
+    breaker.departed(now_ms);
+    breaker.ended(now_ms + 1_500, Health::NoAnswer, 0.0);
+    assert_eq!(breaker.state(now_ms + 1_500), State::Open { until_ms: now_ms + 5_000 });
+}
+
+#[test]
 fn chance_shortens_the_pause_by_a_fifth_at_most() {
     let mut breaker = breaker();
     (0..5).for_each(|_| {

@@ -107,7 +107,8 @@ impl Lane {
         if drawable == 0 {
             return None;
         }
-        let size = pace.size(self.provider.timeout());
+        // What a server that hangs does to the call that tries it, it does to few messages.
+        let size = if self.breaker.is_probing() { 1 } else { pace.size(self.provider.timeout()) };
         let gate = pace.gate.clone();
         // What a caller waits for leaves at once and is drawn as late as can be; what is written down first
         // is drawn so much earlier.

@@ -48,7 +48,8 @@ impl Stage {
         let now = self.now;
         let desk = self.desks.get_mut(index)?;
         let pace = desk.paces.get(class)?;
-        let (class, size, gate) = (pace.class, pace.size(desk.provider.timeout()), pace.gate.clone());
+        let size = if desk.breaker.is_probing() { 1 } else { pace.size(desk.provider.timeout()) };
+        let (class, gate) = (pace.class, pace.gate.clone());
         let drawable = desk.drawer.drawable(class);
         if drawable == 0 {
             return None;
