@@ -103,15 +103,16 @@ pub(crate) enum Verb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// The form of log lines: text for people, or a JSON object a line
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, hide_possible_values = true)]
-    pub(crate) log_format: LogFormat,
+    /// The form of log lines: pretty for people, or json, an object a line [default: log.format]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    pub(crate) log_format: Option<LogFormat>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     /// For people
-    Text,
+    #[value(alias = "text")]
+    Pretty,
     /// One JSON object a line
     Json,
 }

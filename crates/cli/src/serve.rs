@@ -4,15 +4,16 @@ use std::process::ExitCode;
 
 use interline_gateway::config::{self, Config, ConfigErrors};
 use interline_gateway::{Server, config::Auth};
-use tracing_subscriber::EnvFilter;
 
-use crate::args::{Common, LogFormat, Serve};
+use crate::args::{Common, Serve};
 use crate::output::{Failed, LINK, line, note, paint};
+use crate::{log, telemetry};
 
 /// Runs the verb.
 pub(crate) async fn run(args: &Serve, common: &Common) -> Result<ExitCode, Failed> {
     let config = loaded(common)?;
-    log(args.log_format)?;
+    log::start(&config.log, args.log_format)?;
+    let traces = telemetry::start(&config.telemetry)?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
@@ -25,6 +26,7 @@ pub(crate) async fn run(args: &Serve, common: &Common) -> Result<ExitCode, Faile
         paint(LINK, format!("http://{}", server.local_addr()))
     ));
     server.run(interrupted()).await;
+    traces.end().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -41,26 +43,6 @@ pub(crate) fn wrong(errors: &ConfigErrors) -> Failed {
 /// Opens the ledger, starts the engine and takes the port.
 pub(crate) async fn bound(config: Config) -> Result<Server, Failed> {
     Server::bind(config).await.map_err(|error| Failed::new(error.to_string()))
-}
-
-/// Writes logs to standard error; `INTERLINE_LOG` chooses which, like `info,interline_engine=debug`.
-fn log(format: LogFormat) -> Result<(), Failed> {
-    let filter = std::env::var("INTERLINE_LOG").unwrap_or_else(|_| "info".to_owned());
-    let filter = EnvFilter::try_new(&filter).map_err(|error| {
-        Failed::new(format!("cannot read INTERLINE_LOG={filter:?}: {error}"))
-            .next("write a level, or levels by target: info,interline_engine=debug")
-    })?;
-    // A log on a full disk must not end what logs: the report of that failure would panic for the same reason.
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false);
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let started = match format {
-        LogFormat::Text => lines.with_ansi(colours).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
-    };
-    started.map_err(|error| Failed::new(format!("cannot start logging: {error}")))
 }
 
 /// A limit on the size of files (`ulimit -f`) shall be an error of the write that meets it: the ledger goes on

@@ -22,6 +22,7 @@ use crate::intake::{Bad, Intake, Routed, Seen, Wrong};
 use crate::lane::{BatchRef, DirectDone, DirectSink, Entry, Event, HeldParcel, Origin, deadline};
 use crate::provider::Provider;
 use crate::told::Told;
+use crate::trace;
 use crate::view::{Caller, Sent};
 
 /// Most messages of a direct send.
@@ -132,6 +133,8 @@ impl Engine {
             deadline_ms: deadline(now_ms, &head, book).min(until_ms),
             attempts_allowed: book.delivery.attempts,
             head: head.clone(),
+            begins_ms: now_ms,
+            origin: trace::origin(),
         });
         let mut row = engine::new_batch(&batch_id, &caller.app, &batch.head, &head_text, now_ms);
         let mut taking = self.taking(&prepared, &row, |_| None);

@@ -26,6 +26,7 @@ use crate::reload::{self, Changes};
 use crate::room::Room;
 use crate::settings::EngineSettings;
 use crate::shelf::Shelf;
+use crate::trace;
 use crate::view::{ClassView, ProviderView};
 
 /// How long an idempotency key is kept, in milliseconds.
@@ -308,6 +309,7 @@ pub(crate) fn new_batch_id(now_ms: i64) -> String {
 
 /// The row of a new batch.
 pub(crate) fn new_batch(batch_id: &str, app: &str, head: &Head, head_text: &str, now_ms: i64) -> NewBatch {
+    let stored = trace::origin().and_then(|origin| origin.store(head_text));
     NewBatch {
         id: batch_id.to_owned(),
         app: app.to_owned(),
@@ -319,7 +321,7 @@ pub(crate) fn new_batch(batch_id: &str, app: &str, head: &Head, head_text: &str,
             Priority::Normal => 0,
             Priority::High => 1,
         },
-        head: head_text.as_bytes().to_vec(),
+        head: stored.unwrap_or_else(|| head_text.to_owned()).into_bytes(),
         labels: head.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         redriven_from: None,
         marks: Vec::new(),

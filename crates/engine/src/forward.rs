@@ -23,6 +23,7 @@ use crate::intake::{self, Intake, Wrong};
 use crate::lane::{BatchRef, deadline};
 use crate::marks::{Memory, Patience, RequestKey, Then};
 use crate::migration::Taking;
+use crate::trace;
 use crate::view::Caller;
 
 /// How often the marks of a request may be found taken anew before its caller is asked to come again.
@@ -158,6 +159,8 @@ impl Engine {
             deadline_ms: deadline(now_ms, &head, book).min(now_ms.saturating_add(within_ms)),
             attempts_allowed,
             head: head.clone(),
+            begins_ms: now_ms,
+            origin: trace::origin(),
         };
         self.send_marked(opened, memory, Arc::new(batch)).await
     }

@@ -33,6 +33,7 @@ mod steer;
 mod tally;
 mod token;
 mod told;
+pub mod trace;
 mod transport;
 mod upload;
 mod view;

@@ -14,6 +14,7 @@ use crate::denied::Denied;
 use crate::engine::{self, Engine};
 use crate::order::Order;
 use crate::results::{fold, named};
+use crate::trace::without_origin;
 use crate::upload::{Begin, Upload};
 use crate::view::{Accepted, Caller};
 
@@ -45,8 +46,10 @@ impl Engine {
         if old.head.state == BatchState::Receiving {
             return Err(Denied::Conflict("the batch's upload is still under way".to_owned()));
         }
-        let copies = order.is_of_copies(std::str::from_utf8(&old.head.head).unwrap_or("{}"))?;
-        let head = order.patch.head(std::str::from_utf8(&old.head.head).unwrap_or("{}"), now_ms);
+        // It is part of the request that asks for it, and no longer of the one that the old batch came with.
+        let old_head = without_origin(std::str::from_utf8(&old.head.head).unwrap_or("{}"));
+        let copies = order.is_of_copies(&old_head)?;
+        let head = order.patch.head(&old_head, now_ms);
         // What is whose does not change by who sends it again.
         let caller = Caller { app: old.head.app.as_str().into(), broadcast: caller.broadcast };
         let begin = Begin { head: &head, path: "/patch", redriven_from: Some(batch_id.to_owned()), copies };

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::denied::{Denied, Errors};
 use crate::engine::Engine;
 use crate::view::{BatchView, Page};
+use crate::trace;
 
 /// Which results of a batch.
 #[derive(Debug, Clone, Copy, Default)]
@@ -130,10 +131,14 @@ fn state_of(word: &str) -> Option<BatchState> {
 
 fn view(batch: StoredBatch) -> BatchView {
     let head: serde_json::Value = serde_json::from_slice(&batch.head.head).unwrap_or_default();
+    // Whoever named no trace of their own finds the one that their request was part of.
+    let traced = || trace::trace_id(std::str::from_utf8(&batch.head.head).ok()?);
     // The ledger looks at the time when something is claimed; nothing may be for a while.
     let waits = batch.send_at_ms.is_some_and(|send_at| send_at > clock::now_ms());
     let is_due = batch.head.state == BatchState::Scheduled && !waits;
     let state = if is_due { BatchState::Queued } else { batch.head.state };
+    let own = head.get("trace_id").and_then(|trace| trace.as_str()).map(str::to_owned);
+    let trace_id = own.or_else(traced);
     BatchView {
         state: state_word(state),
         id: batch.head.id,
@@ -143,7 +148,7 @@ fn view(batch: StoredBatch) -> BatchView {
         created_ms: batch.head.created_ms,
         send_at_ms: batch.send_at_ms,
         settled_ms: batch.settled_ms,
-        trace_id: head.get("trace_id").and_then(|trace| trace.as_str()).map(str::to_owned),
+        trace_id,
         redriven_from: batch.head.redriven_from,
     }
 }

@@ -88,6 +88,13 @@ fn unchangeable(old: &Config, new: &Config) -> Vec<ConfigError> {
         let own = if own.is_empty() { "none".to_owned() } else { own.join(", ") };
         errors.push(error("facades", format!("the addresses of their own: {own}")));
     }
+    if old.log != new.log {
+        errors.push(error("log", format!("{} at {}", old.log.format.as_str(), old.log.level)));
+    }
+    if old.telemetry != new.telemetry {
+        let was = if old.telemetry.otlp_endpoint.is_some() { "on, with other values" } else { "off" };
+        errors.push(error("telemetry", was.to_owned()));
+    }
     if old.ledger.url != new.ledger.url {
         errors.push(error("ledger.url", old.ledger.shown_url()));
     }

@@ -17,6 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use interline_engine::Engine;
+use interline_engine::trace::RequestSpan;
 use interline_ledger::Ledger;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -216,15 +217,22 @@ impl Server {
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let (router, gateway) = (router.clone(), Arc::clone(&gateway));
             let endpoint = api::endpoint(request.uri().path());
+            let span = span(&request, endpoint);
             async move {
-                let response = router.oneshot(request.map(Body::new)).await;
+                let answering = router.oneshot(request.map(Body::new));
+                let response = match &span {
+                    Some(span) => span.around(answering).await,
+                    None => answering.await,
+                };
                 if let Ok(response) = &response {
                     let status = response.status().as_u16();
-                    match response.extensions().get::<Label>() {
-                        Some(Label(facade)) => gateway.metrics.answered(facade.to_string(), status),
+                    let facade = response.extensions().get::<Label>().map(|Label(facade)| &**facade);
+                    match facade {
+                        Some(facade) => gateway.metrics.answered(facade.to_owned(), status),
                         None => gateway.metrics.answered(endpoint, status),
                     }
-                    tracing::debug!(endpoint, status, "answered");
+                    tracing::debug!(endpoint, facade, status, "answered");
+                    span.into_iter().for_each(|span| span.end(facade, status));
                 }
                 response
             }
@@ -240,6 +248,15 @@ impl Server {
             }
         });
     }
+}
+
+/// The span of a request, where there are spans; who only looks whether all is well has none.
+fn span(request: &hyper::Request<Incoming>, endpoint: &'static str) -> Option<RequestSpan> {
+    if endpoint == "health" {
+        return None;
+    }
+    let header = |name: &str| request.headers().get(name)?.to_str().ok();
+    RequestSpan::begin(request.method().as_str(), endpoint, header)
 }
 
 /// Deletes what is older than the retention, now and every hour.

@@ -63,7 +63,7 @@ impl Lane {
     }
 
     fn conclude(&mut self, arrival: Arrival) {
-        let Arrival { class, provider, waiting, end, sending, at_ms, took_ms } = arrival;
+        let Arrival { class, provider, waiting, end, sending, at_ms, took_ms, .. } = arrival;
         let same = Arc::ptr_eq(&provider, &self.provider);
         // Another account recognises nothing of it and cannot be asked.
         let known = same || provider.settings.is_account(&self.provider.settings);

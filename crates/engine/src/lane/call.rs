@@ -15,6 +15,7 @@ use super::Ticket;
 use crate::clock;
 use crate::pace::{Ending, NotYet, Permit};
 use crate::provider::Provider;
+use crate::trace::Journey;
 
 /// A call that is ready to go.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ pub(crate) struct Departure {
     pub(crate) leave_by_ms: i64,
     /// Its slot.
     pub(crate) permit: Permit,
+    /// When it was drawn.
+    pub(crate) drawn: Instant,
+    /// Its spans, where it is traced.
+    pub(crate) journey: Option<Box<Journey>>,
 }
 
 /// A call that came back.
@@ -41,6 +46,13 @@ pub(crate) struct Arrival {
     pub(crate) sending: Vec<(u32, i64)>,
     pub(crate) at_ms: i64,
     pub(crate) took_ms: u32,
+    /// The status of the vendor's answer.
+    pub(crate) http_status: Option<u16>,
+    /// Names the call in the log; empty where it never was to leave.
+    pub(crate) call_id: String,
+    pub(crate) drawn: Instant,
+    /// How much of the time since then was spent on waiting: for a token, the slot and the vendor.
+    pub(crate) elsewhere: Duration,
 }
 
 /// How a call ended.
@@ -63,7 +75,7 @@ pub(crate) async fn make(
     ledger: Ledger,
     departure: Departure,
 ) -> Arrival {
-    let Departure { waiting, call, starts, leave_by_ms, mut permit } = departure;
+    let Departure { waiting, call, starts, leave_by_ms, mut permit, drawn, journey } = departure;
     let class = call.class;
     let began_ms = clock::now_ms();
     let mut arrival = Arrival {
@@ -74,35 +86,52 @@ pub(crate) async fn make(
         sending: Vec::new(),
         at_ms: began_ms,
         took_ms: 0,
+        http_status: None,
+        call_id: String::new(),
+        drawn,
+        elsewhere: Duration::ZERO,
     };
+    let asking = Instant::now();
     let token = match provider.token.get(&*adapter, &provider.transport).await {
         Ok(token) => token,
         Err(failure) => {
+            stay(journey, "no token");
             arrival.end = End::Verdict(Verdict::all(&call, &failure));
             return arrival;
         }
     };
+    arrival.elsewhere += asking.elapsed();
     if !starts.is_empty() {
         let preparing = Instant::now();
         if let Err(end) = commit(&ledger, starts, &mut arrival.sending).await {
+            stay(journey, "held");
             arrival.end = end;
             return arrival;
         }
         permit.prepared(preparing.elapsed());
+        journey.iter().for_each(|journey| journey.stored());
     }
+    let slotting = Instant::now();
     if !slot_comes(&mut permit, leave_by_ms).await {
+        stay(journey, "late");
         arrival.end = End::Late;
         return arrival;
     }
-    let nonce = clock::nonce();
+    arrival.call_id = clock::nonce();
     arrival.at_ms = clock::now_ms();
-    let seal = Seal { now_ms: arrival.at_ms, nonce: &nonce, token: token.as_deref() };
+    let seal = Seal { now_ms: arrival.at_ms, nonce: &arrival.call_id, token: token.as_deref() };
     let started = Instant::now();
+    arrival.elsewhere += started - slotting;
+    let mut span = None;
     let verdict = match adapter.encode(&call, &seal) {
-        Ok(request) => {
+        Ok(mut request) => {
+            span = journey.and_then(|journey| journey.leave(&call, &mut request.headers));
             boundary::reach("call.before_write");
+            let writing = Instant::now();
             let sent = provider.transport.send(request, provider.timeout()).await;
+            arrival.elsewhere += writing.elapsed();
             permit.over(clock::ticks(), ending(&sent));
+            arrival.http_status = sent.as_ref().ok().map(|reply| reply.status);
             match sent {
                 Ok(reply) => {
                     boundary::reach("call.after_reply");
@@ -112,6 +141,7 @@ pub(crate) async fn make(
             }
         }
         Err(error) => {
+            stay(journey, "cannot be written");
             let failure =
                 Failure::not_sent(ErrorCode::Internal, format!("cannot write the call: {error}")).for_good();
             // One message that does not go with the others must not take them along.
@@ -125,8 +155,15 @@ pub(crate) async fn make(
     {
         provider.token.drop_token(token).await;
     }
-    arrival.end = End::Verdict(complete(verdict, &call));
+    let verdict = complete(verdict, &call);
+    span.into_iter().for_each(|span| span.end(arrival.http_status, &verdict.outcomes));
+    arrival.end = End::Verdict(verdict);
     arrival
+}
+
+/// Ends the spans of a call that did not leave.
+fn stay(journey: Option<Box<Journey>>, why: &'static str) {
+    journey.into_iter().for_each(|journey| journey.stay(why));
 }
 
 /// Waits for the call's slot; false when it cannot leave in time. Whoever slept longer than that has lost

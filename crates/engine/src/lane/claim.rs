@@ -19,6 +19,7 @@ use super::reroute::common_target;
 use crate::clock;
 use crate::intake::Terms;
 use crate::provider::{Book, Provider};
+use crate::trace;
 
 /// A claimed parcel, ready for a lane, and what was settled while it was opened.
 #[derive(Debug)]
@@ -130,6 +131,8 @@ fn batch_ref(claimed: &ClaimedParcel, book: &Book) -> BatchRef {
         id: stored.id.clone(),
         deadline_ms: deadline(begins, &head, book),
         head,
+        begins_ms: begins,
+        origin: trace::Origin::stored(text),
         attempts_allowed: book.delivery.attempts,
     }
 }

@@ -8,6 +8,8 @@ use interline_core::draw::{CallLimits, Waiting};
 use interline_core::options::Results;
 use interline_core::outcome::Status;
 use interline_ledger::SendingStart;
+use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::call::{self, Departure};
 use super::parcel::{HeldParcel, Origin};
@@ -15,6 +17,8 @@ use super::reroute::Freshened;
 use super::{Event, Lane, Ticket};
 use crate::clock;
 use crate::pace::{Opening, Permit};
+use crate::provider::Provider;
+use crate::trace::{self, Journey, Leg};
 
 /// Most bytes in one call, whatever the count allows.
 const CALL_BYTES: usize = 4 * 1024 * 1024;
@@ -194,7 +198,7 @@ impl Lane {
         adapter: &Arc<dyn Adapter>,
         permit: Permit,
     ) {
-        let now_ms = clock::now_ms();
+        let (drawn, now_ms) = (Instant::now(), clock::now_ms());
         let mut messages = Vec::with_capacity(waiting.len());
         let mut starts: Vec<(u32, SendingStart)> = Vec::new();
         let mut results = Results::Each;
@@ -238,16 +242,58 @@ impl Lane {
         }
         self.in_flight += 1;
         self.breaker.departed(now_ms);
-        let departure =
-            Departure { waiting, call: Call { class, results, messages }, starts, leave_by_ms, permit };
+        let journey = self.journey(&waiting);
+        let call = Call { class, results, messages };
+        let departure = Departure { waiting, call, starts, leave_by_ms, permit, drawn, journey };
         let (provider, adapter) = (Arc::clone(&self.provider), Arc::clone(adapter));
         let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
-        tokio::spawn(async move {
+        let line = journey_line(departure.journey.as_deref(), &provider);
+        let calling = async move {
             let arrival = call::make(provider, adapter, ledger, departure).await;
             // The lane outlives its calls: it stops only when none is under way.
             drop(events.send(Event::Arrived(Box::new(arrival))));
-        });
+        };
+        match line {
+            Some(line) => drop(tokio::spawn(calling.instrument(line))),
+            None => drop(tokio::spawn(calling)),
+        }
     }
+
+    /// The spans of a call that is drawn: where its messages come from and since when they wait.
+    fn journey(&self, waiting: &[Waiting<Ticket>]) -> Option<Box<Journey>> {
+        if !trace::is_on() {
+            return None;
+        }
+        let mut legs: Vec<Leg<'_>> = Vec::new();
+        for ticket in waiting.iter().map(|waiting| waiting.ticket) {
+            let (Some(parcel), Some(entry)) = (self.parcels.get(&ticket.0), self.entry(ticket)) else {
+                continue;
+            };
+            let batch = &*parcel.batch;
+            let since_ms = if entry.since_ms > 0 { entry.since_ms } else { batch.begins_ms };
+            match legs.iter_mut().rev().find(|leg| leg.batch_id == batch.id) {
+                Some(leg) => {
+                    leg.messages += 1;
+                    leg.since_ms = leg.since_ms.min(since_ms);
+                }
+                None => legs.push(Leg {
+                    batch_id: &batch.id,
+                    origin: batch.origin.as_deref(),
+                    since_ms,
+                    claimed_ms: parcel.held_ms.max(since_ms),
+                    messages: 1,
+                }),
+            }
+        }
+        let settings = &self.provider.settings;
+        Journey::begin(&settings.name, settings.vendor.name, &legs).map(Box::new)
+    }
+}
+
+/// What the log lines of a call carry.
+fn journey_line(journey: Option<&Journey>, provider: &Provider) -> Option<tracing::Span> {
+    let trace_id = journey?.trace_id()?;
+    Some(tracing::info_span!("call", trace_id, provider = %provider.settings.name))
 }
 
 /// A time in milliseconds, rounded up.

@@ -41,6 +41,8 @@ pub(crate) struct Entry {
     pub(crate) tries: u32,
     pub(crate) first_sent_ms: i64,
     pub(crate) sent_ms: i64,
+    /// Since when it waits after an attempt, Unix milliseconds; 0 before the first one.
+    pub(crate) since_ms: i64,
     pub(crate) prior_unknown: bool,
     pub(crate) may_be_duplicate: bool,
     pub(crate) state: Status,
@@ -64,6 +66,7 @@ impl Entry {
             tries: 0,
             first_sent_ms: 0,
             sent_ms: 0,
+            since_ms: 0,
             prior_unknown: false,
             may_be_duplicate: false,
             state: Status::Queued,

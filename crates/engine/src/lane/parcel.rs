@@ -16,8 +16,10 @@ use tokio::sync::oneshot;
 use super::Ticket;
 use super::entry::Entry;
 use super::loan::Home;
+use crate::clock;
 use crate::intake::forbidding;
 use crate::provider::Provider;
+use crate::trace;
 
 /// The batch that a parcel belongs to.
 #[derive(Debug)]
@@ -30,6 +32,10 @@ pub(crate) struct BatchRef {
     /// The app, as routes know it.
     pub(crate) app_name: Arc<str>,
     pub(crate) head: Head,
+    /// Since when its messages wait, Unix milliseconds.
+    pub(crate) begins_ms: i64,
+    /// The request that it came with, where that is traced.
+    pub(crate) origin: Option<Box<trace::Origin>>,
     /// Not tried after this, Unix milliseconds.
     pub(crate) deadline_ms: i64,
     pub(crate) attempts_allowed: u32,
@@ -92,6 +98,8 @@ pub(crate) struct HeldParcel {
     pub(crate) asking: u32,
     /// Bytes that the parcel keeps in memory, roughly.
     pub(crate) bytes: usize,
+    /// When the lane took it, Unix milliseconds.
+    pub(crate) held_ms: i64,
     /// Set when nothing more of it may leave.
     pub(crate) stopped: Option<Stop>,
 }
@@ -137,7 +145,7 @@ impl HeldParcel {
     /// A parcel with everything in it still to come.
     pub(crate) fn new(batch: Arc<BatchRef>, entries: Vec<Entry>, origin: Origin) -> Self {
         let open = entries.iter().filter(|entry| !entry.state.is_final()).count();
-        Self { batch, entries, origin, open, under_way: 0, asking: 0, bytes: 0, stopped: None }
+        Self { batch, entries, origin, open, under_way: 0, asking: 0, bytes: 0, held_ms: clock::now_ms(), stopped: None }
     }
 
     /// Where a borrowed parcel belongs; none for this lane's own.
@@ -279,6 +287,7 @@ impl HeldParcel {
             failure.fate = Fate::Unknown;
         }
         entry.state = status;
+        entry.since_ms = judge.now_ms;
         self.open = self.open.saturating_sub(usize::from(status.is_final()));
         self.asking += u32::from(matches!(after, After::Ask));
         let note = Note {

@@ -19,6 +19,7 @@ use crate::accept::{Rows, bad_item, item};
 use crate::engine;
 use crate::intake::{Bad, Routed, forbidding};
 use crate::provider::{Book, Provider};
+use crate::trace::without_origin;
 
 /// The label that names the batch a copy was made of.
 const MIRROR_OF: &str = "mirror_of";
@@ -88,7 +89,8 @@ impl Copies {
 /// was written, to the last digit.
 fn head(original: &NewBatch, copies: &str, route: Option<&Route>) -> String {
     let mut fields: BTreeMap<String, Box<RawValue>> =
-        serde_json::from_slice(&original.head).unwrap_or_default();
+        serde_json::from_str(&without_origin(std::str::from_utf8(&original.head).unwrap_or("{}")))
+            .unwrap_or_default();
     let labels = fields.get("labels").and_then(|labels| serde_json::from_str(labels.get()).ok());
     let mut labels: BTreeMap<String, String> = labels.unwrap_or_default();
     labels.insert(MIRROR_OF.to_owned(), original.id.clone());

@@ -86,6 +86,8 @@ impl Stage {
             flow: 0,
             app_name: "".into(),
             head: head.clone(),
+            begins_ms: begin_ms,
+            origin: None,
             deadline_ms: deadline(begin_ms, head, book),
             attempts_allowed: book.delivery.attempts,
         };

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use interline_core::error::FieldError;
 use interline_core::outcome::Counts;
 use interline_engine::{Accepted, BatchView, MessageQuery};
+use interline_engine::trace::carried;
 use serde::Serialize;
 
 use super::export::{Export, Form};
@@ -70,11 +71,11 @@ pub(super) async fn accept(State(gateway): Shared, request: Request) -> Result<R
             let taken = admission.take(0, tokio::time::Instant::now());
             taken.map_err(|wait| Problem::over_rate(&app.caller.app, wait))?;
         }
-        tokio::spawn(ndjson::take(gateway.engine.clone(), app, (body, gateway.limits()), key))
+        tokio::spawn(carried(ndjson::take(gateway.engine.clone(), app, (body, gateway.limits()), key)))
     } else {
         let body = whole(body, &parts.headers, gateway.limits()).await?;
         let engine = gateway.engine.clone();
-        tokio::spawn(async move {
+        tokio::spawn(carried(async move {
             let text = text(&body)?;
             let taken = admit(&app, text)?;
             let accepted = engine.accept(&app.caller, text, key.as_deref()).await;
@@ -82,7 +83,7 @@ pub(super) async fn accept(State(gateway): Shared, request: Request) -> Result<R
                 give_back(&app, taken);
             }
             Ok(accepted?)
-        })
+        }))
     };
     let accepted = task.await.map_err(|_| Problem::internal())??;
     respond(&gateway, accepted, wait).await
@@ -107,14 +108,14 @@ pub(super) async fn redrive(
         taken.map_err(|wait| Problem::over_rate(&app.caller.app, wait))?;
     }
     let engine = gateway.engine.clone();
-    let task = tokio::spawn(async move {
+    let task = tokio::spawn(carried(async move {
         let accepted = engine.redrive(&app.caller, &id, text(&body)?, key.as_deref()).await?;
         // How many there are is known afterwards only.
         if let (false, Some(admission)) = (accepted.replayed, &app.admission) {
             admission.charge(accepted.batch.counts.total);
         }
         Ok::<_, Problem>(accepted)
-    });
+    }));
     let accepted = task.await.map_err(|_| Problem::internal())??;
     respond(&gateway, accepted, wait).await
 }

@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode};
 use interline_engine::Sent;
+use interline_engine::trace::carried;
 
 use super::query::Query;
 use super::{JSON, REPLAYED, Shared, admit, answer, give_back, idempotency_key};
@@ -30,7 +31,7 @@ pub(super) async fn send(State(gateway): Shared, request: Request) -> Result<Res
     let body = whole(body, &parts.headers, gateway.limits()).await?;
     // A caller that goes away must not tear down a call under way: it would be neither sent nor recorded.
     let sending = Arc::clone(&gateway);
-    let task = tokio::spawn(async move {
+    let task = tokio::spawn(carried(async move {
         let text = text(&body)?;
         let taken = admit(&app, text)?;
         let sent = sending.engine.send(&app.caller, text, timeout, key.as_deref()).await;
@@ -38,7 +39,7 @@ pub(super) async fn send(State(gateway): Shared, request: Request) -> Result<Res
             give_back(&app, taken);
         }
         Ok(sent?)
-    });
+    }));
     task.await.map_err(|_| Problem::internal())?.and_then(|sent: Sent| render(&sent))
 }
 

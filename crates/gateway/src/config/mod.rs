@@ -21,6 +21,7 @@ mod providers;
 mod routes;
 mod secrets;
 mod shown;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -45,6 +46,7 @@ pub use expect::{Expect, Spread};
 pub use facades::{Facade, Mode};
 pub use file::{ConfigError, ConfigErrors};
 pub use providers::Provider;
+pub use telemetry::{Log, LogFormat, Telemetry};
 
 use environment::Environment;
 use file::{Source, Table};
@@ -66,6 +68,10 @@ pub struct Config {
     pub console: Console,
     /// `[delivery]`
     pub delivery: Delivery,
+    /// `[log]`
+    pub log: Log,
+    /// `[telemetry]`
+    pub telemetry: Telemetry,
     /// `[[apps]]`
     pub apps: Vec<App>,
     /// `[providers.NAME]`
@@ -218,6 +224,7 @@ fn sections(
     let ledger = ledger(root);
     let console = console::console(root);
     let delivery = delivery(root);
+    let (log, telemetry) = (telemetry::log(root), telemetry::telemetry(root));
     let apps = apps::apps(root);
     let (providers, drains) = providers::providers(root, &vendors, &mut files);
     let table = root.table("providers");
@@ -247,6 +254,8 @@ fn sections(
         ledger: ledger?,
         console,
         delivery,
+        log: log?,
+        telemetry: telemetry?,
         apps,
         providers,
         drains,

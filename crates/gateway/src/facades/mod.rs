@@ -20,6 +20,7 @@ use http::request::Parts;
 use interline_core::adapter::Settings;
 use interline_core::error::{ErrorCode, Failure};
 use interline_core::facade::{Answer, Asking, Endpoint, Incoming, Served};
+use interline_engine::trace::carried;
 use tokio::time::Instant;
 
 use crate::api::Gateway;
@@ -257,14 +258,14 @@ async fn answer(
     };
     // A caller that goes away must not tear down a call under way.
     let serving = Arc::clone(&front);
-    let task = tokio::spawn(async move {
+    let task = tokio::spawn(carried(async move {
         let front = serving;
         match (endpoint.serve)(&front.asking(&incoming, &clock)) {
             Served::Answer(answer) => exchange::response(answer, &front.label),
             Served::Send(asked) => send::send(&gateway, &front, *asked, (&incoming, &clock)).await,
             Served::Find(find) => send::find(&gateway, &front, *find).await,
         }
-    });
+    }));
     task.await.unwrap_or_else(|error| {
         tracing::error!(%error, facade = %front.facade.name, "a façade failed on a request");
         let failure = Failure::unknown(ErrorCode::Internal, "something went wrong here; the log says what");
