@@ -44,17 +44,6 @@ pub(super) const RESULT_LINES: &str = concat!(r#"{"id":"m1","to":"user:alice","s
 
 pub(super) const RESULT_ROWS: &str = "id,to,status,provider\nm1,user:alice,accepted,kit\n";
 
-/// What a stream of events begins with.
-pub(super) fn events(batch: &str) -> String {
-    format!("id: 1\nevent: batch\ndata: {{\"id\":\"{batch}\",\"state\":\"sending\"}}\n\n")
-}
-
-/// The same for everything.
-pub(super) const EVENTS: &str = concat!(
-    "id: 1\nevent: history\ndata: {\"every_ms\":2000,\"samples\":[]}\n\n",
-    "id: 2\nevent: overview\ndata: {\"lanes\":[],\"batches\":[],\"at\":\"2026-12-01T09:00:00.000Z\"}\n\n",
-);
-
 /// Why messages failed.
 pub(super) const CAUSES: &str = r#"{ "causes": [{ "count": 12, "status": "rejected", "provider": "ne", "vendor": "netease", "code": "muted", "message": "the sender is muted there", "fate": "refused", "retryable": false, "vendor_code": "419", "vendor_message": "muted", "messages": ["m4", "m9"] }], "others": 0 }"#;
 

@@ -4,10 +4,10 @@ use interline_core::outcome::Status;
 use interline_core::schema::{text, word};
 use serde_json::{Value, json};
 
-use super::{BATCH, Operation, examples};
+use super::{Operation, examples};
 use crate::api::STATES;
 use crate::config::Scope;
-use crate::openapi::schema::recipient;
+use crate::openapi::schema::{named, recipient};
 use crate::problem::Code;
 
 const TAG: &str = "Batches and results";
@@ -50,11 +50,25 @@ pub(crate) fn messages() -> Operation {
         .or_text(200, "text/csv", "A row a result, under a row of names.", examples::RESULT_ROWS)
 }
 
+/// A stream of Server-Sent Events, by what each of them is.
+fn stream(events: &[&str], data: &Value) -> Value {
+    let event = json!({
+        "type": "object",
+        "description": "Each event of the stream.",
+        "required": ["id", "event", "data"],
+        "properties": {
+            "id": { "type": "string", "description": "Its number." },
+            "event": { "type": "string", "enum": events, "description": "What it is." },
+            "data": {
+                "type": "string", "contentMediaType": "application/json", "contentSchema": data,
+                "description": "What there is now, as JSON.",
+            },
+        },
+    });
+    json!({ "text/event-stream": { "schema": event } })
+}
+
 pub(crate) fn batch_events() -> Operation {
-    let events = json!({ "text/event-stream": {
-        "schema": { "type": "string", "description": "Events `batch` whose data is a batch, at most four a second." },
-        "example": examples::events(BATCH),
-    } });
     Operation::new("watchBatch", "A batch as it changes")
         .tag(TAG)
         .text(
@@ -63,7 +77,7 @@ pub(crate) fn batch_events() -> Operation {
         )
         .scopes(&[Scope::Read])
         .of_batch()
-        .answers(200, "The batch, again and again.", events)
+        .answers(200, "The batch, again and again.", stream(&["batch"], &named("BatchView")))
 }
 
 pub(crate) fn causes() -> Operation {
@@ -76,13 +90,6 @@ pub(crate) fn causes() -> Operation {
 }
 
 pub(crate) fn events() -> Operation {
-    let events = json!({ "text/event-stream": {
-        "schema": {
-            "type": "string",
-            "description": "Events `history`, `sample` and `overview` whose data is JSON, at most four looks a second.",
-        },
-        "example": examples::EVENTS,
-    } });
     Operation::new("watch", "Everything that the caller may see, as it changes")
         .tag(TAG)
         .text(
@@ -90,7 +97,8 @@ pub(crate) fn events() -> Operation {
              lanes and newest batches whenever it changes; a comment every 15 seconds of silence.",
         )
         .scopes(&[Scope::Read])
-        .answers(200, "Lanes and batches, again and again.", events)
+        .answers(
+200, "Lanes and batches, again and again.", stream(&["history", "sample", "overview"], &json!({ "type": "object" })))
 }
 
 pub(crate) fn find() -> Operation {

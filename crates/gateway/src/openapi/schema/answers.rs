@@ -13,6 +13,9 @@ use crate::problem::Code;
 pub(super) fn schemas() -> Schemas {
     let mut schemas = Schemas::new();
     let mut add = |name: &str, schema| schemas.insert(name.to_owned(), schema);
+    add("Status", status());
+    add("BatchState", state());
+    add("ErrorCode", code());
     add("Counts", counts());
     add("Links", links());
     add("BatchAnswer", batch_answer());
@@ -47,7 +50,7 @@ fn page(items: &str, schema: &str) -> Value {
     open("A page.", &[], members)
 }
 
-pub(super) fn status() -> Value {
+fn status() -> Value {
     let words: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
     word(&words, "Where a message stands.")
 }
@@ -74,7 +77,7 @@ fn batch_answer() -> Value {
         "What was taken. With `Prefer: wait=N` and everything settled in time also the results.",
         &["errors", "results"],
         json!({
-            "id": batch_id(), "state": state(), "counts": named("Counts"), "links": named("Links"),
+            "id": batch_id(), "state": named("BatchState"), "counts": named("Counts"), "links": named("Links"),
             "errors": list(named("FieldError"), "What was refused of a batch that is taken permissively."),
             "results": list(named("Result"), "One a message, where everything is settled."),
         }),
@@ -90,7 +93,7 @@ fn batch_view() -> Value {
         "A batch.",
         &[],
         json!({
-            "id": batch_id(), "state": state(), "app": text("Whose it is."), "counts": named("Counts"),
+            "id": batch_id(), "state": named("BatchState"), "app": text("Whose it is."), "counts": named("Counts"),
             "labels": texts_by_name("Its labels."), "created_at": time("When it was taken."),
             "send_at": nullable(time("Before when nothing of it is sent.")),
             "settled_at": nullable(time("Since when it is settled.")),
@@ -116,7 +119,7 @@ fn result() -> Value {
         "What became of a message.",
         &[],
         json!({
-            "id": text("The message's id."), "to": text("Its recipient."), "status": status(),
+            "id": text("The message's id."), "to": text("Its recipient."), "status": named("Status"),
             "provider": nullable(text("Who took it, or tried.")),
             "vendor": nullable(text("The provider's vendor.")),
             "vendor_message_id": nullable(text("The vendor's id.")),
@@ -133,7 +136,7 @@ fn result() -> Value {
     )
 }
 
-pub(super) fn code() -> Value {
+fn code() -> Value {
     let words: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
     word(&words, "Why.")
 }
@@ -143,7 +146,7 @@ fn failure() -> Value {
         "Why a message was not accepted.",
         &[],
         json!({
-            "code": code(), "message": text("The same in a sentence."),
+            "code": named("ErrorCode"), "message": text("The same in a sentence."),
             "fate": word(
                 &["not_sent", "refused", "unknown"],
                 "What the vendor can have done: nothing reached it, it said no, or nobody can tell.",
@@ -157,7 +160,7 @@ fn failure() -> Value {
 
 fn causes() -> Value {
     let cause = json!({
-        "count": count("How many messages have it."), "status": status(),
+        "count": count("How many messages have it."), "status": named("Status"),
         "provider": nullable(text("Who tried last; `null` where nobody did.")),
         "vendor": nullable(text("Its vendor.")),
         "messages": list(json!({ "type": "string" }), "The ids of the first few."),
@@ -175,7 +178,7 @@ fn attempt() -> Value {
         &["error"],
         json!({
             "provider": text("Where."), "at": time("When it left."), "duration_ms": count("How long it took."),
-            "result": status(), "error": named("Failure"),
+            "result": named("Status"), "error": named("Failure"),
         }),
     )
 }

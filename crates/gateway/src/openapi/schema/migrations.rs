@@ -4,12 +4,12 @@ use interline_core::migration::Phase;
 use interline_core::schema::{closed, nullable, text, whole, word};
 use serde_json::{Value, json};
 
-use super::answers::code;
 use super::{Schemas, count, list, named, number, open, time, with};
 
 pub(super) fn schemas() -> Schemas {
     let mut schemas = Schemas::new();
     let mut add = |name: &str, schema| schemas.insert(name.to_owned(), schema);
+    add("Phase", phase());
     add("StartMigration", start());
     add("SetMigration", set());
     add("Migration", migration());
@@ -59,7 +59,7 @@ fn migration() -> Value {
         &[],
         json!({
             "name": text("Its name."), "route": text("The route whose traffic moves."),
-            "from": text("The old provider."), "to": text("The new one."), "phase": phase(),
+            "from": text("The old provider."), "to": text("The new one."), "phase": named("Phase"),
             "percent": whole((0, 100), "How many percent of the recipients are at the new provider."),
             "since": nullable(time("Since when.")), "gates": gates,
             "cohort": nullable(open("Who may be moved; `null` is everybody.", &[], cohort)),
@@ -91,7 +91,7 @@ fn report() -> Value {
         }),
     );
     let step = json!({
-        "at": time("When."), "phase": phase(), "percent": whole((0, 100), "From then on."),
+        "at": time("When."), "phase": named("Phase"), "percent": whole((0, 100), "From then on."),
         "why": nullable(text("Why, where a gate made it.")),
     });
     let more = json!({
@@ -104,7 +104,7 @@ fn report() -> Value {
 fn shadow() -> Value {
     let sample = json!({ "batch": text("Its batch."), "message": text("Its id.") });
     let cause = json!({
-        "code": code(), "path": text("Where in the message."),
+        "code": named("ErrorCode"), "path": text("Where in the message."),
         "detail": nullable(text("What its app was told; for an `admin`.")), "count": count("Messages."),
         "sample": nullable(open("One of them; for an `admin`.", &[], sample)),
     });
