@@ -1,6 +1,8 @@
 //! The console in a real headless browser, against the real binary and the twins. Each test runs one
 //! scenario of tests/console/scenarios; what the browser complains about fails it.
 
+#![expect(clippy::expect_used, reason = "a set-up that fails has to end the test")]
+
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
