@@ -2,8 +2,8 @@
 // resume. Below, what every dialect of every vendor can do.
 
 import { html, useState } from '../lib.js';
-import { post, useApi } from '../api.js';
-import { Badge, Confirm, Empty, Loading, Problem, Stat, Table, Time, toast } from '../parts.js';
+import { post, useApi, useStream } from '../api.js';
+import { Badge, Confirm, Empty, Live, Loading, Problem, Stat, Table, Time, toast } from '../parts.js';
 import { count, duration, number, words } from '../format.js';
 
 /** `100 a second`, `600 a minute`. */
@@ -29,6 +29,9 @@ const limits = [
     cell: (row) => row.frozen_until === null ? html`<span class="muted">no</span>` : html`<${Badge} tone="warn">until <${Time} at=${row.frozen_until} full /></${Badge}>`,
   },
 ];
+
+/** What waits for a provider: stored or in its lane. */
+const waiting = (provider) => provider.queued ?? provider.waiting;
 
 const SAID = {
   ready: 'takes messages',
@@ -58,7 +61,7 @@ function Provider({ provider, admin, onAsk, onProbe, probing, probed }) {
     ${provider.trouble !== null && html`<p class="notice bad">${provider.trouble}</p>`}
     ${provider.breaker_until !== null && html`<p class="notice warn">Asked again <${Time} at=${provider.breaker_until} />.</p>`}
     <dl class="stats tight">
-      <${Stat} label="Waiting" value=${number(provider.waiting)} note=${paused ? 'in its lane; more may be stored' : 'in its lane'} />
+      <${Stat} label="Waiting" value=${number(waiting(provider))} note=${provider.oldest_at ? html`since <${Time} at=${provider.oldest_at} />` : null} tone=${paused && waiting(provider) > 0 ? 'warn' : ''} />
       <${Stat} label="In flight" value=${number(provider.in_flight)} note=${`of ${number(room)}`} />
       <${Stat} label="Dialect" value=${provider.dialect ?? 'not known'} note=${provider.dialect_setting === provider.dialect ? 'as configured' : `configured: ${provider.dialect_setting}`} />
     </dl>
@@ -84,7 +87,7 @@ function Consequence({ verb, provider }) {
       <p>It stays paused until it is resumed, also over a restart.</p>`;
   }
   return html`<p>Calls to <strong>${provider.name}</strong> are made again, at the rate of its contract.
-    What waits for it is sent now.</p>`;
+    ${waiting(provider) > 0 ? `${count(waiting(provider), 'message')} that ${waiting(provider) === 1 ? 'waits is' : 'wait are'} sent.` : 'Nothing waits for it.'}</p>`;
 }
 
 const yes = html`<span class="yes">✓<span class="hidden"> yes</span></span>`;
@@ -120,7 +123,9 @@ function Capabilities({ vendors }) {
 }
 
 export default function Providers({ session }) {
-  const listed = useApi('/v1/providers', { every: 2_000 });
+  const listed = useApi('/v1/providers');
+  const [lanes, setLanes] = useState(null);
+  const stream = useStream('/v1/events', 'overview', (now) => setLanes(now.lanes));
   const known = useApi('/v1/vendors');
   const [asking, setAsking] = useState(null);
   const [probing, setProbing] = useState(null);
@@ -133,7 +138,6 @@ export default function Providers({ session }) {
     try {
       const found = await post(`/v1/providers/${encodeURIComponent(name)}/probe`);
       setProbed((before) => ({ ...before, [name]: found }));
-      listed.reload();
     } catch (error) {
       toast(`Cannot probe ${name}: ${error.detail}`, 'bad');
     } finally {
@@ -143,13 +147,12 @@ export default function Providers({ session }) {
   const done = () => {
     toast(`${asking.provider.name} is ${asking.verb === 'pause' ? 'paused' : 'resumed'}.`);
     setAsking(null);
-    listed.reload();
   };
-  const providers = listed.value?.providers ?? [];
+  const providers = lanes ?? listed.value?.providers ?? [];
   return html`<div class="stack">
-    <div class="head"><h1>Providers</h1>${!admin && html`<span class="muted">Your key may look, and not steer.</span>`}</div>
-    <${Problem} error=${listed.error} title="The providers cannot be read" />
-    ${listed.value === null && listed.error === null && html`<${Loading} />`}
+    <div class="head"><div class="title"><h1>Providers</h1><${Live} state=${stream} /></div>${!admin && html`<span class="muted">Your key may look, and not steer.</span>`}</div>
+    <${Problem} error=${listed.error} title="The providers cannot be read" retry=${listed.reload} />
+    ${providers.length === 0 && listed.value === null && listed.error === null && html`<${Loading} />`}
     ${listed.value !== null && providers.length === 0 && html`<${Empty} title="No provider is configured">Add a <code>[providers.NAME]</code> table to config.toml.</${Empty}>`}
     <div class="grid">${providers.map((provider) => html`<${Provider} key=${provider.name} provider=${provider} admin=${admin} onAsk=${setAsking}
       onProbe=${() => probe(provider.name)} probing=${probing === provider.name} probed=${probed[provider.name]} />`)}</div>
