@@ -11,9 +11,9 @@ use crate::denied::Denied;
 use crate::engine::Engine;
 
 /// Upper ends of the buckets of durations, in milliseconds; one more bucket holds what is longer.
-const ENDS: [u32; 25] = [
+const ENDS: [u32; 28] = [
     1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1_000, 1_500, 2_000, 3_000, 5_000,
-    7_000, 10_000, 30_000,
+    7_000, 10_000, 11_000, 13_000, 20_000, 30_000,
 ];
 
 /// How long calls took, in buckets.

@@ -101,13 +101,14 @@ export function useApi(path, { query, every } = {}) {
 const RETRY_MS = [500, 1_000, 2_000, 5_000, 10_000];
 
 /**
- * Follows a stream of Server-Sent Events: `onEvent(value)` for each event of this name. Answers its state:
- * `connecting`, `live`, `lost` (it tries again by itself) or `ended`. A hidden page lets go of its stream.
+ * Follows a stream of Server-Sent Events: `handlers` by the events' names. Answers its state: `connecting`,
+ * `live`, `lost` (it tries again by itself) or `ended`, once `isLast(value)`. A hidden page lets go of its stream.
  */
-export function useStream(path, event, onEvent, isLast = () => false) {
+export function useEvents(path, handlers, isLast = () => false) {
   const [state, setState] = useState('connecting');
-  const listener = useRef(onEvent);
-  listener.current = onEvent;
+  const listeners = useRef(handlers);
+  listeners.current = handlers;
+  const names = Object.keys(handlers).join();
   useEffect(() => {
     if (!path) return undefined;
     let source = null;
@@ -117,19 +118,21 @@ export function useStream(path, event, onEvent, isLast = () => false) {
     const close = () => { clearTimeout(timer); source?.close(); source = null; };
     const open = () => {
       close();
-      source = new EventSource(path, { withCredentials: true });
+      source = new EventSource(path);
       source.addEventListener('open', () => { failures = 0; setState('live'); });
-      source.addEventListener(event, (message) => {
-        const value = JSON.parse(message.data);
-        listener.current(value);
-        if (isLast(value)) { done = true; close(); setState('ended'); }
-      });
+      for (const name of names.split(',')) {
+        source.addEventListener(name, (message) => {
+          const value = JSON.parse(message.data);
+          listeners.current[name]?.(value);
+          if (isLast(value)) { done = true; close(); setState('ended'); }
+        });
+      }
       source.addEventListener('error', () => {
         close();
         if (done) return;
         setState('lost');
         // The stream tells no status: the session says whether it is the key that is gone.
-        if (failures === 1) get('/v1/session').then((who) => { if (!who?.app) window.dispatchEvent(new Event(SIGNED_OUT)); }, () => {});
+        if (failures === 0) get('/v1/session').then((who) => { if (!who?.app) window.dispatchEvent(new Event(SIGNED_OUT)); }, () => {});
         timer = setTimeout(open, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]);
         failures += 1;
       });
@@ -142,6 +145,9 @@ export function useStream(path, event, onEvent, isLast = () => false) {
     open();
     document.addEventListener('visibilitychange', seen);
     return () => { document.removeEventListener('visibilitychange', seen); close(); };
-  }, [path, event]);
+  }, [path, names]);
   return state;
 }
+
+/** The same for one kind of event. */
+export const useStream = (path, event, onEvent, isLast) => useEvents(path, { [event]: onEvent }, isLast);

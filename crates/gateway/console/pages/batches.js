@@ -1,59 +1,64 @@
-// All batches that one may see, newest first, by state, label and app; the first page follows what happens.
+// The batches that the caller may see, newest first, by state, app and label.
 
-import { html, useEffect, useState } from '../lib.js';
+import { html, useEffect, useRef, useState } from '../lib.js';
 import { useApi } from '../api.js';
-import { Badge, Empty, Field, Loading, Num, Pager, Problem, Table, Time } from '../parts.js';
-import { number, percent } from '../format.js';
 import { Link, navigate } from '../router.js';
+import { number } from '../format.js';
+import { Badge, Empty, Field, Loading, Pager, Problem, Table, Time } from '../parts.js';
+import { Progress } from '../progress.js';
 
 const STATES = ['receiving', 'scheduled', 'queued', 'sending', 'paused', 'settled', 'cancelled'];
 const PAGE = 50;
-const OUTCOMES = ['accepted', 'rejected', 'unknown', 'cancelled', 'expired', 'sending'];
 
-/** What became of a batch's messages, as a bar and in words. */
-function Progress({ counts }) {
-  const said = OUTCOMES.filter((status) => counts[status] > 0).map((status) => `${number(counts[status])} ${status}`);
-  if (counts.queued > 0) said.push(`${number(counts.queued)} queued`);
-  return html`<div class="outcomes"><div class="bar" aria-hidden="true">${OUTCOMES.filter((status) => counts[status] > 0).map((status) => html`<span key=${status} class=${`${status} some`} style=${{ flexGrow: counts[status] }}></span>`)}${counts.queued > 0 && html`<span style=${{ flexGrow: counts.queued }}></span>`}</div>
-    <div class="muted">${said.join(' · ') || 'no messages'}</div></div>`;
+function Filters({ query, session }) {
+  const form = useRef(null);
+  const apply = (event) => {
+    event?.preventDefault();
+    navigate('/batches', Object.fromEntries(new FormData(form.current)));
+  };
+  // Going back or to a link without filters writes them as they are.
+  useEffect(() => {
+    for (const name of ['state', 'app', 'label']) if (form.current.elements[name]) form.current.elements[name].value = query[name] ?? '';
+  }, [query.state, query.app, query.label]);
+  const filtered = query.state || query.app || query.label;
+  return html`<form class="filters" ref=${form} onSubmit=${apply} role="search" aria-label="Batches">
+    <${Field} label="State" control=${(id) => html`<select id=${id} name="state" onChange=${apply}><option value="">any</option>${STATES.map((state) => html`<option key=${state} value=${state}>${state}</option>`)}</select>`} />
+    ${session.may.includes('admin') && html`<${Field} label="App" control=${(id) => html`<input id=${id} name="app" placeholder="any" autocomplete="off" spellcheck="false" />`} />`}
+    <${Field} label="Label" control=${(id) => html`<input id=${id} name="label" placeholder="campaign=autumn" autocomplete="off" spellcheck="false" />`} />
+    <div class="actions"><button type="submit">Filter</button>${filtered && html`<${Link} to="/batches" class="button">Clear<//>`}</div>
+  </form>`;
 }
 
-const labels = (row) => Object.entries(row.labels ?? {});
-
-const columns = [
-  { key: 'id', label: 'Batch', head: true, cell: (row) => html`<${Link} to=${`/batches/${row.id}`} title=${row.id}><code>${row.id.slice(0, 12)}…</code><span class="hidden"> ${row.id}</span><//>` },
-  { key: 'state', label: 'State', cell: (row) => html`<${Badge} word=${row.state} />` },
-  { key: 'total', label: 'Messages', number: true, cell: (row) => html`<${Num} value=${row.counts.total} />` },
-  { key: 'outcomes', label: 'Outcomes', wide: true, cell: (row) => html`<${Progress} counts=${row.counts} />` },
-  { key: 'accepted', label: 'Accepted', number: true, cell: (row) => percent(row.counts.accepted, row.counts.total) },
-  { key: 'app', label: 'App', cell: (row) => row.app },
-  { key: 'labels', label: 'Labels', cell: (row) => (labels(row).length === 0 ? html`<span class="muted">none</span>` : html`<span class="badges">${labels(row).map(([name, value]) => html`<${Link} key=${name} to="/batches" query=${{ label: `${name}=${value}` }} class="badge">${name}: ${value}<//>`)}</span>`) },
-  { key: 'created', label: 'Created', cell: (row) => html`<${Time} at=${row.created_at} />` },
+const COLUMNS = [
+  { key: 'id', label: 'Batch', head: true, cell: (batch) => html`<div><${Link} to=${`/batches/${batch.id}`}><code>${batch.id}</code><//><${Labels} batch=${batch} /></div>` },
+  { key: 'state', label: 'State', cell: (batch) => html`<${Badge} word=${batch.state} />` },
+  { key: 'progress', label: 'Progress', wide: true, cell: (batch) => html`<${Progress} counts=${batch.counts} />` },
+  { key: 'total', label: 'Messages', number: true, cell: (batch) => number(batch.counts.total) },
+  { key: 'failed', label: 'Not accepted', number: true, cell: (batch) => { const lost = batch.counts.rejected + batch.counts.unknown + batch.counts.expired + batch.counts.cancelled; return lost ? number(lost) : html`<span class="muted">0</span>`; } },
+  { key: 'app', label: 'App', cell: (batch) => batch.app },
+  { key: 'created', label: 'Handed over', cell: (batch) => html`<span class="nowrap"><${Time} at=${batch.created_at} /></span>` },
 ];
 
+function Labels({ batch }) {
+  const labels = Object.entries(batch.labels ?? {});
+  if (!labels.length && !batch.redriven_from) return null;
+  return html`<div class="labels">${labels.map(([name, value]) => html`<${Link} key=${name} class="label" to="/batches" query=${{ label: `${name}=${value}` }}>${name}=${value}<//>`)}
+    ${batch.redriven_from && html`<span class="label">redriven</span>`}</div>`;
+}
+
 export default function Batches({ query, session }) {
-  const [label, setLabel] = useState(query.label ?? '');
-  const [app, setApp] = useState(query.app ?? '');
-  useEffect(() => { setLabel(query.label ?? ''); setApp(query.app ?? ''); }, [query.label, query.app]);
-  const { state, cursor } = query;
-  const first = !cursor;
-  const asked = useApi('/v1/batches', { query: { state, label: query.label, app: query.app, cursor, limit: PAGE }, every: first ? 2_000 : undefined });
-  const go = (change) => navigate('/batches', { state, label: query.label, app: query.app, ...change });
-  const rows = asked.value?.batches ?? [];
-  const filtered = Boolean(state || query.label || query.app);
-  return html`<div class="stack">
-    <div class="head"><h1>Batches</h1></div>
-    <form class="filters" role="search" onSubmit=${(event) => { event.preventDefault(); go({ label: label.trim(), app: app.trim() }); }}>
-      <${Field} label="State" control=${(name) => html`<select id=${name} value=${state ?? ''} onChange=${(event) => go({ state: event.target.value })}><option value="">any</option>${STATES.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}</select>`} />
-      <${Field} label="Label" control=${(name) => html`<input id=${name} value=${label} placeholder="campaign=autumn" spellcheck="false" autocapitalize="off" onInput=${(event) => setLabel(event.target.value)} />`} />
-      ${session.may.includes('admin') && html`<${Field} label="App" control=${(name) => html`<input id=${name} value=${app} placeholder="any" spellcheck="false" autocapitalize="off" onInput=${(event) => setApp(event.target.value)} />`} />`}
-      <div class="actions"><button type="submit" class="primary">Filter</button>${filtered && html`<button type="button" onClick=${() => navigate('/batches')}>Clear</button>`}</div>
-    </form>
-    <${Problem} error=${asked.error} title="The batches cannot be read" retry=${asked.reload} />
-    ${asked.value === null && asked.error === null && html`<${Loading} />`}
-    ${asked.value !== null && rows.length === 0 && html`<${Empty} title=${filtered ? 'No such batch' : 'No batch yet'}>
-      ${filtered ? 'None fits these filters.' : html`<${Link} to="/playground">Send one from the playground<//>, or by <code>POST /v1/batches</code>.`}<//>`}
-    ${rows.length > 0 && html`<${Table} caption="Batches, newest first" hideCaption columns=${columns} rows=${rows} />`}
-    <${Pager} first=${first} next=${asked.value?.next_cursor} onFirst=${() => go({})} onNext=${() => go({ cursor: asked.value.next_cursor })} what="batches" />
-  </div>`;
+  const [cursor, setCursor] = useState(null);
+  const asked = { state: query.state, app: query.app, label: query.label };
+  useEffect(() => setCursor(null), [asked.state, asked.app, asked.label]);
+  const { value, error, loading, reload } = useApi('/v1/batches', { query: { ...asked, cursor, limit: PAGE }, every: cursor ? undefined : 3_000 });
+  const filtered = Object.values(asked).some(Boolean);
+  const empty = filtered
+    ? html`<${Empty} title="No batch fits these filters"><p><${Link} to="/batches">Show all batches<//></p><//>`
+    : html`<${Empty} title="No batches yet"><p>Write one in the <${Link} to="/playground">playground<//>, or send a file: <code>interline send FILE</code>.</p><p>Settled batches are kept for <code>ledger.retention</code>.</p><//>`;
+  return html`<div class="head"><h1>Batches</h1><${Link} class="button" to="/playground">New batch<//></div>
+    <${Filters} query=${query} session=${session} />
+    ${error && html`<${Problem} title="The batches cannot be read" error=${error} retry=${reload} />`}
+    ${!value && !error && html`<${Loading} />`}
+    ${value && html`<${Table} caption="Batches" hideCaption columns=${COLUMNS} rows=${value.batches} empty=${empty} busy=${loading} />
+      <${Pager} what="Batches" first=${!cursor} next=${value.next_cursor} onFirst=${() => setCursor(null)} onNext=${() => setCursor(value.next_cursor)} />`}`;
 }

@@ -1,76 +1,59 @@
-// "Did Alice get it?": what a recipient was sent, over all batches, newest first.
+// "Did Alice get it?": what a recipient was sent, over all batches.
 
 import { html, useEffect, useRef, useState } from '../lib.js';
 import { useApi } from '../api.js';
-import { Badge, Empty, Field, Loading, Problem, Table, Time } from '../parts.js';
-import { count, duration } from '../format.js';
 import { Link, navigate } from '../router.js';
+import { count } from '../format.js';
+import { Badge, Empty, Field, Loading, Problem, Table, Time } from '../parts.js';
+import { Details, Why } from './batch/result.js';
 
 const KINDS = ['user', 'group', 'room'];
-const SPANS = [['', 'as long as anything is kept'], ['1h', 'the last hour'], ['24h', 'the last day'], ['7d', 'the last 7 days']];
-/** More are not asked for: newest come first. */
-const LIMIT = 100;
+const SINCE = [['1h', 'the last hour'], ['24h', 'the last day'], ['7d', 'the last week'], ['', 'as far back as is kept']];
+const MOST = 200;
 
-/** The kind and id of `user:alice`; what names no kind is a user. */
-function split(to) {
-  const at = to.indexOf(':');
-  const kind = to.slice(0, at);
-  return at > 0 && KINDS.includes(kind) ? [kind, to.slice(at + 1)] : ['user', to];
-}
-
-function Said({ row }) {
-  if (row.error) {
-    const { code, message, vendor_code: vendorCode, vendor_message: words } = row.error;
-    return html`<div><code>${code}</code> ${message}${words && html`<div class="muted">the vendor’s words: ${vendorCode ? `${vendorCode} ` : ''}${words}</div>`}</div>`;
-  }
-  return html`<div>${row.may_be_duplicate && html`<${Badge} tone="warn">may be a duplicate<//> `}${row.losses.length > 0 && html`<span class="muted">lost: ${row.losses.join(', ')}</span>`}</div>`;
-}
-
-const columns = [
-  { key: 'id', label: 'Message', head: true, cell: (row) => html`<div><code>${row.id}</code><div><${Link} to=${`/batches/${row.batch_id}`}>its batch<span class="hidden"> ${row.batch_id}</span><//></div></div>` },
-  { key: 'status', label: 'Status', cell: (row) => html`<${Badge} word=${row.status} />` },
-  { key: 'at', label: 'Last tried', cell: (row) => html`<${Time} at=${row.attempts.at(-1)?.at} full />` },
-  { key: 'provider', label: 'Provider', cell: (row) => row.provider ?? '–' },
-  { key: 'took', label: 'Took', number: true, cell: (row) => duration(row.attempts.at(-1)?.duration_ms) },
-  { key: 'vendor', label: 'Vendor’s id', cell: (row) => (row.vendor_message_id ? html`<code>${row.vendor_message_id}</code>` : html`<span class="muted">none told</span>`) },
-  { key: 'said', label: 'What was said', wide: true, cell: (row) => html`<${Said} row=${row} />` },
-];
-
-export default function Find({ query }) {
-  const asked = query.to ?? '';
-  const [kind, setKind] = useState(split(asked)[0]);
-  const [id, setId] = useState(split(asked)[1]);
-  const [since, setSince] = useState(query.since ?? '');
-  const field = useRef(null);
+function Form({ query }) {
+  const form = useRef(null);
+  const kind = KINDS.find((one) => query.to?.startsWith(`${one}:`)) ?? 'user';
+  const id = query.to?.slice(query.to.indexOf(':') + 1) ?? '';
   useEffect(() => {
-    setKind(split(asked)[0]);
-    setId(split(asked)[1]);
-    setSince(query.since ?? '');
-  }, [asked, query.since]);
-  useEffect(() => { if (!asked) field.current?.focus(); }, []);
-  const found = useApi(asked && '/v1/messages', { query: { to: asked, since: query.since, limit: LIMIT }, every: 5_000 });
+    const fields = form.current.elements;
+    [fields.kind.value, fields.id.value, fields.since.value] = [kind, id, query.since ?? (query.to ? '' : '24h')];
+  }, [query.to, query.since]);
   const submit = (event) => {
     event.preventDefault();
-    if (id === '') return;
-    // A whole recipient that was pasted says its own kind.
-    const to = KINDS.some((one) => id.startsWith(`${one}:`)) ? id : `${kind}:${id}`;
-    navigate('/find', { to, since });
-    found.reload();
+    const given = Object.fromEntries(new FormData(form.current));
+    if (!given.id) { form.current.elements.id.focus(); return; }
+    // Who writes the whole address may.
+    const whole = KINDS.some((one) => given.id.startsWith(`${one}:`));
+    navigate('/find', { to: whole ? given.id : `${given.kind}:${given.id}`, since: given.since });
   };
-  const rows = found.value?.messages ?? [];
-  return html`<div class="stack">
-    <div class="head"><h1>Find by recipient</h1></div>
-    <form class="filters" role="search" onSubmit=${submit}>
-      <${Field} label="Kind" control=${(name) => html`<select id=${name} value=${kind} onChange=${(event) => setKind(event.target.value)}>${KINDS.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}</select>`} />
-      <${Field} label="Recipient" control=${(name) => html`<input id=${name} ref=${field} value=${id} autocomplete="off" autocapitalize="off" spellcheck="false" placeholder="alice" onInput=${(event) => setId(event.target.value)} />`} />
-      <${Field} label="Since" control=${(name) => html`<select id=${name} value=${since} onChange=${(event) => setSince(event.target.value)}>${SPANS.map(([value, label]) => html`<option key=${value} value=${value}>${label}</option>`)}</select>`} />
-      <div class="actions"><button type="submit" class="primary">Find</button></div>
-    </form>
-    <${Problem} error=${found.error} title="This cannot be looked up" retry=${found.reload} />
-    ${asked && found.value === null && found.error === null && html`<${Loading} what="Looking" />`}
-    ${!asked && html`<${Empty} title="Did Alice get it?">Name a recipient: every message to them is shown, whatever batch it was in, with what the vendor said.<//>`}
-    ${found.value !== null && rows.length === 0 && html`<${Empty} title=${`No message to ${asked}`}>None is kept for this span of time. Ids are compared letter by letter, and batches are kept for as long as <code>ledger.retention</code> says.<//>`}
-    ${rows.length > 0 && html`<p role="status">${count(rows.length, 'message')} to <code>${asked}</code>${rows.length === LIMIT ? ', the newest' : ''}</p>
-      <${Table} caption=${`Messages to ${asked}`} hideCaption columns=${columns} rows=${rows} rowKey=${(row) => `${row.batch_id}/${row.id}`} />`}
-  </div>`;
+  return html`<form class="filters" ref=${form} onSubmit=${submit} role="search" aria-label="Messages by recipient">
+    <${Field} label="Kind" control=${(name) => html`<select id=${name} name="kind">${KINDS.map((one) => html`<option key=${one}>${one}</option>`)}</select>`} />
+    <${Field} label="Id" control=${(name) => html`<input id=${name} name="id" placeholder="alice" autocomplete="off" spellcheck="false" required />`} />
+    <${Field} label="Sent in" control=${(name) => html`<select id=${name} name="since">${SINCE.map(([value, text]) => html`<option key=${value} value=${value}>${text}</option>`)}</select>`} />
+    <div class="actions"><button type="submit" class="primary">Find</button></div>
+  </form>`;
+}
+
+export default function Find({ query }) {
+  const [shown, setShown] = useState(null);
+  const { value, error, loading, reload } = useApi(query.to ? '/v1/messages' : null, { query: { to: query.to, since: query.since, limit: MOST } });
+  const columns = [
+    { key: 'when', label: 'Last attempt', head: true, cell: (result) => (result.attempts.length ? html`<span class="nowrap"><${Time} at=${result.attempts[result.attempts.length - 1].at} /></span>` : html`<span class="muted">none yet</span>`) },
+    { key: 'status', label: 'Status', cell: (result) => html`<span class="badges"><${Badge} word=${result.status} />${result.may_be_duplicate && html`<${Badge} tone="warn">may be twice<//>`}</span>` },
+    { key: 'provider', label: 'Provider', cell: (result) => result.provider ?? html`<span class="muted none">–</span>` },
+    { key: 'why', label: 'Why', wide: true, cell: (result) => html`<${Why} result=${result} />` },
+    { key: 'batch', label: 'Batch', cell: (result) => html`<${Link} to=${`/batches/${result.batch_id}`}><code>${result.batch_id.slice(0, 14)}…</code><//>` },
+    { key: 'id', label: 'Message', cell: (result) => html`<button type="button" class="link" onClick=${() => setShown(result)}><code>${result.id}</code></button>` },
+  ];
+  const found = value?.messages ?? [];
+  const empty = html`<${Empty} title=${`Nothing to ${query.to} in that time`}><p>Ids are matched as they are written, capitals included. Messages are found as long as <code>ledger.retention</code> keeps their batch.</p><//>`;
+  return html`<div class="head"><h1>Find by recipient</h1></div>
+    <${Form} query=${query} />
+    ${error && html`<${Problem} title="The search did not work" error=${error} retry=${reload} />`}
+    ${!query.to && html`<${Empty} title="Did somebody get it?"><p>Give the id of a user, group or room: every message to them is listed over all batches, with what the vendor answered.</p><//>`}
+    ${query.to && loading && !value && html`<${Loading} what="Searching" />`}
+    ${value && html`<p class="muted" role="status">${count(found.length, 'message')} to <code>${query.to}</code>${found.length >= MOST ? ' and perhaps more: narrow the time' : ''}</p>
+      <${Table} caption=${`Messages to ${query.to}`} hideCaption columns=${columns} rows=${found} rowKey=${(result) => `${result.batch_id}/${result.id}`} empty=${empty} />`}
+    ${shown && html`<${Details} result=${shown} onClose=${() => setShown(null)} />`}`;
 }

@@ -40,7 +40,7 @@ use crate::problem::Problem;
 use crate::session::Sessions;
 use crate::standing::{Stand, Standing};
 
-pub(crate) use read::{STATES, capabilities};
+pub(crate) use read::{FORMATS, STATES, capabilities};
 pub(crate) use table::{TABLE, endpoint, router};
 
 /// What every answer may need.

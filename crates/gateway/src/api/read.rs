@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::header::ACCEPT;
+use http::header::{ACCEPT, CONTENT_DISPOSITION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use interline_core::adapter::{Settings, Vendor};
 use interline_core::outcome::Status;
@@ -106,15 +106,40 @@ pub(super) async fn batch(
     json(StatusCode::OK, &Batch::of(batch))
 }
 
-/// The form that is asked for; none is a page of JSON.
-fn form(headers: &HeaderMap) -> Option<(Form, HeaderValue)> {
+const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+const ROWS: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
+
+/// The words of `format`, for whoever cannot say `Accept`, as a link cannot.
+pub(crate) const FORMATS: [&str; 3] = ["json", "ndjson", "csv"];
+
+/// The form that the query asks for, else the headers; none is a page of JSON.
+fn form(query: &Query<'_>, headers: &HeaderMap) -> Result<Option<(Form, HeaderValue)>, Problem> {
+    match query.get("format") {
+        None => Ok(accepted(headers)),
+        Some("json") => Ok(None),
+        Some("ndjson") => Ok(Some((Form::Lines, LINES))),
+        Some("csv") => Ok(Some((Form::Csv, ROWS))),
+        Some(word) => {
+            let detail = format!("{word:?} is no format; allowed: {}", FORMATS.join(", "));
+            Err(Problem::parameter("format", detail))
+        }
+    }
+}
+
+/// A file's name for a browser to keep it under.
+fn attachment(batch: &str, form: &Form) -> Option<HeaderValue> {
+    let ending = if matches!(form, Form::Csv) { "csv" } else { "ndjson" };
+    let safe = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let name: String = batch.chars().filter(|c| safe(*c)).collect();
+    HeaderValue::try_from(format!("attachment; filename=\"{name}.{ending}\"")).ok()
+}
+
+fn accepted(headers: &HeaderMap) -> Option<(Form, HeaderValue)> {
     let accept = headers.get(ACCEPT)?.to_str().ok()?;
     accept.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim()).find_map(
         |kind| match kind {
-            "application/x-ndjson" => Some((Form::Lines, HeaderValue::from_static("application/x-ndjson"))),
-            "text/csv" => {
-                Some((Form::Csv, HeaderValue::from_static("text/csv; charset=utf-8; header=present")))
-            }
+            "application/x-ndjson" => Some((Form::Lines, LINES)),
+            "text/csv" => Some((Form::Csv, ROWS)),
             _ => None,
         },
     )
@@ -126,7 +151,7 @@ pub(super) async fn messages(
     request: Request,
 ) -> Result<Response, Problem> {
     let app = gateway.authorise(request.headers(), Scope::Read)?;
-    let query = Query::of(request.uri().query(), &["status", "cursor", "limit"])?;
+    let query = Query::of(request.uri().query(), &["status", "cursor", "limit", "format"])?;
     let status = query.get("status").map(|word| {
         let words: Vec<_> = Status::ALL.iter().map(|status| status.as_str()).collect();
         let detail = format!("{word:?} is no status; allowed: {}", words.join(", "));
@@ -134,7 +159,7 @@ pub(super) async fn messages(
     });
     let asked = MessageQuery { status: status.transpose()?, limit: query.limit()? };
     let batch = readable(&gateway, &app, &id).await?;
-    if let Some((form, kind)) = form(request.headers()) {
+    if let Some((form, kind)) = form(&query, request.headers())? {
         if let Some(paging) = ["cursor", "limit"].into_iter().find(|name| query.get(name).is_some()) {
             return Err(Problem::parameter(
                 paging,
@@ -142,7 +167,10 @@ pub(super) async fn messages(
             ));
         }
         let export = Export::new(gateway.engine.clone(), batch.id, asked);
-        return Ok(answer(StatusCode::OK, kind, export.body(form)));
+        let name = query.get("format").and_then(|_| attachment(&id, &form));
+        let mut response = answer(StatusCode::OK, kind, export.body(form));
+        response.headers_mut().extend(name.map(|name| (CONTENT_DISPOSITION, name)));
+        return Ok(response);
     }
     let page = gateway.engine.messages(&id, asked, query.get("cursor")).await?;
     json(StatusCode::OK, &Messages { messages: page.items, next_cursor: page.next_cursor })

@@ -5,7 +5,7 @@ use interline_core::schema::{text, word};
 use serde_json::{Value, json};
 
 use super::{Operation, examples};
-use crate::api::STATES;
+use crate::api::{FORMATS, STATES};
 use crate::config::Scope;
 use crate::openapi::schema::{named, recipient};
 use crate::problem::Code;
@@ -44,6 +44,7 @@ pub(crate) fn messages() -> Operation {
         .scopes(&[Scope::Read])
         .of_batch()
         .query("status", word(&words, "Only those of this status."), json!("accepted"))
+        .query("format", word(&FORMATS, "Goes before `Accept`, where a link cannot say it."), Value::Null)
         .paged()
         .answer(200, "The results.", "ResultPage", Some(examples::RESULTS))
         .or_text(200, "application/x-ndjson", "A `Result` a line.", examples::RESULT_LINES)
