@@ -45,7 +45,11 @@ followed! {
 }
 
 /// Why a block of commands is not run, with the number of blocks of which that is said.
-const NOT_RUN: &[(&str, usize)] = &[("it is what runs this test", 1)];
+const NOT_RUN: &[(&str, usize)] = &[
+    ("a test of the workspace, which runs by itself", 1),
+    ("it installs a service on the machine", 1),
+    ("it is what runs this test", 1),
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -235,4 +239,57 @@ fn samples_of_json_and_of_the_configuration_are_right() {
     }
     assert!(looked_at > 5, "only {looked_at} samples were found");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A block of Rust whose first line names a file has to stand there, line by line, `// …` aside.
+#[test]
+fn code_in_documents_stands_in_the_files_that_it_names() {
+    let mut checked = 0;
+    let mut missing = Vec::new();
+    for document in all_documents() {
+        for block in document.blocks.iter().filter(|block| block.language == "rust") {
+            let Some((head, code)) = block.text.split_once('\n') else { continue };
+            let Some(path) = head.strip_prefix("// ").filter(|path| path.ends_with(".rs")) else { continue };
+            checked += 1;
+            let file = text(&root().join(path));
+            let mut rest = file.as_str();
+            for piece in code.split("// …\n") {
+                let piece = piece.trim_end();
+                match rest.split_once(piece) {
+                    Some((_, behind)) => rest = behind,
+                    None => {
+                        missing.push(format!("{}:{}: {path} has not:\n{piece}", document.name, block.line))
+                    }
+                }
+            }
+        }
+    }
+    assert!(checked >= 8, "only {checked} pieces of code were found");
+    assert!(missing.is_empty(), "{}", missing.join("\n\n"));
+}
+
+/// The picture in the README is drawn by `scripts/demo-picture` from what the demo prints.
+#[test]
+fn the_picture_of_the_demo_shows_what_it_prints() {
+    let picture = text(&root().join("docs/images/demo.svg"));
+    let printed = interline_tests::Place::empty().run(&["demo", "--once"]).out;
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    // Milliseconds and ids differ from run to run, and stand last or next to last.
+    let stable =
+        |line: &str| words(line).into_iter().filter(|word| word.parse::<u64>().is_err()).collect::<Vec<_>>();
+    let printed: BTreeSet<Vec<String>> = printed.lines().map(stable).collect();
+    let mut lines = 0;
+    for drawn in picture.lines().filter(|line| line.starts_with("<text")) {
+        let plain: String =
+            drawn.split('<').filter_map(|tag| tag.split_once('>')).map(|(_, text)| text).collect();
+        if plain.starts_with('$') {
+            continue;
+        }
+        lines += 1;
+        assert!(
+            printed.contains(&stable(&plain)),
+            "run scripts/demo-picture: the demo does not print {plain:?}"
+        );
+    }
+    assert!(lines > 15, "only {lines} lines are drawn");
 }
