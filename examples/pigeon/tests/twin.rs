@@ -105,7 +105,6 @@ fn settings(url: &str, key: &str) -> EngineSettings {
         delivery: Delivery::default(),
         vendors: vec![&VENDOR],
         max_batch_messages: 1_000,
-        callbacks: interline_engine::CallbackSettings::default(),
     }
 }
 
