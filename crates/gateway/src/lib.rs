@@ -6,6 +6,7 @@ mod api;
 mod body;
 pub mod config;
 mod console;
+mod docs;
 mod facades;
 pub mod keys;
 mod metrics;

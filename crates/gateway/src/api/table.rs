@@ -11,6 +11,7 @@ use axum::routing::{self, MethodRouter};
 use super::{Gateway, batches, causes, events, health, migrations, no_method, overview, plan, read, reload};
 use super::{send, session, steer};
 use crate::console;
+use crate::docs;
 use crate::facades;
 use crate::openapi::{self, Operation, about};
 use crate::session::guard;
@@ -79,6 +80,8 @@ pub(crate) const TABLE: &[Row] = table! {
     get "/readyz" as "health" => health::ready, about::ready;
     get "/metrics" as "health" => health::metrics, about::metrics;
     get "/openapi.json" as "docs" => openapi::answer, about::document;
+    get "/docs" as "docs" => docs::page, about::docs;
+    get "/docs/docs.css" as "docs" => docs::style, about::docs_style;
 };
 
 /// All paths.

@@ -47,7 +47,7 @@ const DESCRIPTION: &str = "One batch-send API for several vendors of instant mes
     same as leaving a member out. All errors are problems (RFC 9457).";
 
 /// The document.
-fn document() -> Value {
+pub(crate) fn document() -> Value {
     json!({
         "openapi": "3.1.0",
         "info": {

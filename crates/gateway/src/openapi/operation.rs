@@ -84,7 +84,7 @@ impl Operation {
     /// A parameter of the query.
     pub(super) fn query(mut self, name: &str, mut schema: Value, example: Value) -> Self {
         let about = schema.as_object_mut().and_then(|members| members.remove("description"));
-        let mut parameter = json!({ "name": name, "in": "query", "description": about, "schema": schema });
+        let mut parameter = json!({ "name": name, "in": "query", "description": about, "schema": schema, "allowEmptyValue": true });
         if !example.is_null() {
             parameter["example"] = example;
         }

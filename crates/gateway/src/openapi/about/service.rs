@@ -78,3 +78,19 @@ pub(crate) fn document() -> Operation {
     let any = json!({ "application/json": { "schema": { "type": "object" } } });
     Operation::new("document", "This document").answers(200, "The document.", any)
 }
+
+pub(crate) fn docs() -> Operation {
+    Operation::new("docs", "This document as a page for people").answers(
+        200,
+        "The page.",
+        json!({ "text/html": { "schema": { "type": "string", "description": "HTML." } } }),
+    )
+}
+
+pub(crate) fn docs_style() -> Operation {
+    Operation::new("docsStyle", "How that page looks").answers(
+        200,
+        "The style.",
+        json!({ "text/css": { "schema": { "type": "string", "description": "CSS." } } }),
+    )
+}
