@@ -11,6 +11,7 @@ use interline_core::outcome::Status;
 use interline_core::pack::{Item, Packer, Parcel};
 use interline_core::read::{self, Path, Problems};
 use interline_core::record::{CallRecord, Note, time_text};
+use tokio::time::Instant;
 use interline_ledger::{Accepted as Stored, IdempotencyKey, NewParcel};
 
 use crate::clock;
@@ -180,6 +181,7 @@ impl Engine {
         key: Option<IdempotencyKey>,
         now_ms: i64,
     ) -> Result<Accepted, Denied> {
+        let began = Instant::now();
         self.refuse_when_crowded()?;
         let batch_id = engine::new_batch_id(now_ms);
         let book = &*self.book();
@@ -219,6 +221,7 @@ impl Engine {
         let stored = self.inner.ledger.accept(batch, std::mem::take(&mut rows.done), key).await?;
         if stored == Stored::Stored {
             self.heard(taking);
+            self.inner.metrics.overheads.stored.add(began.elapsed());
         }
         self.answer(stored, &batch_id, rows).await
     }

@@ -14,6 +14,7 @@ use interline_core::read::{self, MessageText, Path};
 use interline_core::record::{CallRecord, MessageResult, Note};
 use interline_ledger::{Accepted as Stored, DirectResult, ErrorKind as LedgerError, NewBatch, NewParcel};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::clock;
 use crate::denied::{Denied, Errors};
@@ -96,7 +97,7 @@ impl Engine {
         timeout: Duration,
         key: Option<&str>,
     ) -> Result<Sent, Denied> {
-        let now_ms = clock::now_ms();
+        let (began, now_ms) = (Instant::now(), clock::now_ms());
         let batch_id = engine::new_batch_id(now_ms);
         let book = &*self.book();
         let document = read::read_document(body)
@@ -153,8 +154,11 @@ impl Engine {
         self.heard(taking);
         let shares = self.depart(&batch, &prepared);
         let until = tokio::time::Instant::now() + timeout;
+        let handed = Instant::now();
         let ended = self.wait(shares, until, WITHDRAWAL).await;
+        let away = away(handed, &ended);
         let sent = self.conclude(&batch, prepared, ended, Ending { row, key, by: None }).await?;
+        self.inner.metrics.overheads.direct.add(began.elapsed().saturating_sub(away));
         Ok(sent)
     }
 
@@ -191,7 +195,7 @@ impl Engine {
                 })
                 .collect();
             let id = self.next_direct_id();
-            let sink = DirectSink { id, records: Vec::new(), calls: 0, done: Some(done) };
+            let sink = DirectSink { id, records: Vec::new(), calls: 0, own: Duration::ZERO, done: Some(done) };
             let parcel = HeldParcel::new(Arc::clone(batch), entries, Origin::Direct(sink));
             let lane = lanes.get(&provider.settings.name);
             let taken = lane.is_some_and(|lane| lane.events.send(Event::Direct(Box::new(parcel))).is_ok());
@@ -389,6 +393,12 @@ fn shared_out(routed: &[Result<Routed<'_>, Bad>]) -> Vec<(Option<Arc<Provider>>,
     members
 }
 
+/// How much of the time since messages were handed over was spent in queues and at vendors.
+pub(crate) fn away(handed: Instant, ended: &[Ended]) -> Duration {
+    let own = ended.iter().map(|(.., done)| done.own).max().unwrap_or_default();
+    handed.elapsed().saturating_sub(own)
+}
+
 /// A lane that ended without a word: nothing of the share is known to have left.
 fn lost(provider: &Provider, count: usize) -> DirectDone {
     let failure = Failure::unknown(ErrorCode::Internal, "the lane ended before it reported");
@@ -414,7 +424,7 @@ fn alike(provider: &Provider, count: usize, status: Status, failure: &Failure) -
         .collect();
     let (name, vendor) = (Arc::clone(&provider.settings.name), provider.settings.vendor.name.into());
     let records = vec![CallRecord::decision(name, vendor, clock::now_ms(), notes)];
-    DirectDone { records, calls: 0 }
+    DirectDone { records, calls: 0, own: Duration::ZERO }
 }
 
 pub(crate) fn refused_result(text: &str, batch_id: &str, index: u64, bad: &Bad) -> MessageResult {

@@ -12,7 +12,7 @@ use interline_core::message::Head;
 use interline_core::options::Priority;
 use interline_core::outcome::Status;
 use interline_core::pack::Parcel;
-use interline_ledger::{IdempotencyKey, Ledger, NewBatch, NewParcel, QueueStatus};
+use interline_ledger::{IdempotencyKey, Ledger, NewBatch, NewParcel, QueueStatus, Waiting};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{broadcast, oneshot};
 
@@ -60,6 +60,7 @@ impl Engine {
     /// `config` when a provider's settings cannot work.
     pub async fn start(mut settings: EngineSettings, ledger: Ledger) -> Result<Self, Error> {
         let metrics = Arc::new(Metrics::new());
+        metrics.gauges.follow(&ledger);
         let migrations = std::mem::take(&mut settings.migrations);
         let mut book = Book::new(settings, None)?;
         book.migrations = Arc::new(Migrations::load(migrations, &ledger, &metrics).await?);
@@ -166,13 +167,33 @@ impl Engine {
 
     /// The Prometheus exposition.
     #[must_use]
-    pub fn metrics(&self) -> String {
+    pub async fn metrics(&self) -> String {
+        let now_ms = clock::now_ms();
+        let waiting = self.inner.ledger.waiting(now_ms).await;
+        if waiting.is_err() {
+            self.inner.metrics.gauges.unreadable();
+        }
+        self.show(&waiting.unwrap_or_default(), now_ms)
+    }
+
+    /// Sets what is looked at and not counted, and writes everything down.
+    fn show(&self, waiting: &[Waiting], now_ms: i64) -> String {
+        let metrics = &self.inner.metrics;
+        let _showing = metrics.showing.lock().unwrap_or_else(PoisonError::into_inner);
+        let gauges = &metrics.gauges;
+        gauges.clear();
+        metrics.waiting.clear();
+        metrics.in_flight.clear();
+        gauges.queue(self.inner.ledger.queued_commands());
+        self.providers().iter().for_each(|view| gauges.lane(view));
         for (name, lane) in &*self.lanes() {
+            let due = waiting.iter().find(|due| due.provider == **name);
             let seen = lane.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let labels = ProviderLabels { provider: Arc::clone(name) };
             let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
             self.inner.metrics.waiting.get_or_create(&labels).set(whole(seen.waiting));
             self.inner.metrics.in_flight.get_or_create(&labels).set(whole(seen.in_flight));
+            gauges.waiting(name, due, seen.oldest_ms, now_ms);
         }
         for migration in self.book().migrations.all() {
             let state = migration.state();

@@ -93,6 +93,7 @@ struct Opened<'a> {
     row: NewBatch,
     prepared: Prepared<'a>,
     until: Instant,
+    began: Instant,
 }
 
 impl Engine {
@@ -121,6 +122,7 @@ impl Engine {
     }
 
     async fn forward_new(&self, ask: &Forward<'_>, until: Instant) -> Result<Forwarded, Denied> {
+        let began = Instant::now();
         if ask.durable {
             self.refuse_when_crowded()?;
         }
@@ -144,7 +146,7 @@ impl Engine {
         wrong.verdict()?;
         let memory = Memory::of(ask, prepared.routed.len(), now_ms);
         let row = engine::new_batch(&batch_id, &ask.caller.app, &head, &head_text, now_ms);
-        let opened = Opened { batch_id: &batch_id, head: &head, row, prepared, until };
+        let opened = Opened { batch_id: &batch_id, head: &head, row, prepared, until, began };
         if ask.durable {
             return self.store(opened, memory).await;
         }
@@ -172,7 +174,7 @@ impl Engine {
         mut memory: Memory,
         batch: Arc<BatchRef>,
     ) -> Result<Forwarded, Denied> {
-        let Opened { batch_id, mut row, mut prepared, until, .. } = opened;
+        let Opened { batch_id, mut row, mut prepared, until, began, .. } = opened;
         let all = prepared.members.clone();
         let mut taking = Taking::again(batch_id);
         for round in 0.. {
@@ -205,16 +207,19 @@ impl Engine {
         }
         self.heard(taking);
         let shares = self.depart(&batch, &prepared);
+        let handed = Instant::now();
         let ended = self.wait(shares, until, GRACE).await;
+        let away = direct::away(handed, &ended);
         let ending = Ending { row, key: None, by: Some(until + GRACE) };
         let sent = self.conclude(&batch, prepared, ended, ending).await?;
+        self.inner.metrics.overheads.facade.add(began.elapsed().saturating_sub(away));
         self.catch_up(&mut memory, until, Then::Tell).await;
         Ok(Forwarded { batch_id: batch_id.to_owned(), told: Ok(memory.told(batch_id, sent.results())) })
     }
 
     /// Stores what was not sent before; it is answered as queued.
     async fn store(&self, opened: Opened<'_>, mut memory: Memory) -> Result<Forwarded, Denied> {
-        let Opened { batch_id, head, mut row, mut prepared, until } = opened;
+        let Opened { batch_id, head, mut row, mut prepared, until, .. } = opened;
         for _ in 0..ROUNDS {
             prepared.leave_out(|index| memory.has(index));
             row.marks = memory.to_write(prepared.good());

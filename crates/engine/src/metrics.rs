@@ -1,7 +1,11 @@
 //! What operators watch, as Prometheus metrics with bounded labels: provider, vendor, quota class,
 //! status and code. Never a recipient, a key or content.
 
-use std::sync::Arc;
+mod gauges;
+mod lane;
+mod requests;
+
+use std::sync::{Arc, Mutex};
 
 use interline_core::migration::{Answered, Phase, Side};
 use interline_core::outcome::{Outcome, Status};
@@ -13,6 +17,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+pub(crate) use gauges::Gauges;
+pub(crate) use lane::{LaneMeter, LaneMetrics};
+use requests::Overheads;
 
 use crate::provider::Provider;
 use crate::tally::Tallies;
@@ -111,6 +119,11 @@ pub(crate) struct Metrics {
     pub(crate) waiting: Family<ProviderLabels, Gauge>,
     pub(crate) in_flight: Family<ProviderLabels, Gauge>,
     pub(crate) lanes: Gauge,
+    pub(crate) of_lanes: LaneMetrics,
+    pub(crate) gauges: Gauges,
+    pub(crate) overheads: Overheads,
+    /// Held while the gauges are set and read.
+    pub(crate) showing: Mutex<()>,
     migration_percent: Family<MigrationLabels, Gauge>,
     migration_phase: Family<PhaseLabels, Gauge>,
     migration_answers: Family<AnswerLabels, Counter>,
@@ -139,6 +152,8 @@ impl Metrics {
         registry.register("lane_in_flight_calls", "Vendor calls under way", in_flight.clone());
         let lanes = Gauge::default();
         registry.register("lanes", "Lanes that run, also those of providers that are gone", lanes.clone());
+        let (of_lanes, gauges) = (LaneMetrics::register(&mut registry), Gauges::register(&mut registry));
+        let overheads = Overheads::register(&mut registry);
         registry.register("migration_percent", "Recipients that have moved", migration_percent.clone());
         registry.register("migration_phase", "1 for the phase of a migration", migration_phase.clone());
         registry.register(
@@ -158,6 +173,10 @@ impl Metrics {
             waiting,
             in_flight,
             lanes,
+            of_lanes,
+            gauges,
+            overheads,
+            showing: Mutex::default(),
             migration_percent,
             migration_phase,
             migration_answers,

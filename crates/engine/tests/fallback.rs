@@ -127,7 +127,7 @@ async fn what_finds_no_server_goes_to_the_fallback_once() {
     assert_eq!((house.a.total(), house.b.total()), (0, 2_300));
     let a = house.engine.providers().into_iter().find(|provider| provider.name == "a").unwrap();
     assert!(a.breaker == "open" || a.breaker == "half_open", "{a:?}");
-    assert!(house.engine.metrics().contains(r#"fallback_messages_total{from="a",to="b"}"#));
+    assert!(house.engine.metrics().await.contains(r#"fallback_messages_total{from="a",to="b"}"#));
     house.close().await;
 }
 

@@ -13,6 +13,7 @@ mod metrics;
 mod ndjson;
 mod openapi;
 mod problem;
+mod process;
 mod reload;
 mod server;
 mod session;

@@ -7,7 +7,10 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+use crate::process;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -20,9 +23,25 @@ struct Reload {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
+}
+
+/// Counts a stream as long as it lasts.
+#[derive(Debug)]
+pub(crate) struct Following(Gauge);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// The counts.
 pub(crate) struct Metrics {
     registry: Registry,
+    streams: Gauge,
     requests: Family<Labels, Counter>,
     reloads: Family<Reload, Counter>,
 }
@@ -52,17 +71,28 @@ impl Metrics {
             "Reloads of the configuration, by result",
             reloads.clone(),
         );
+        let streams = Gauge::default();
+        registry.register("interline_event_streams", "Callers that follow events now", streams.clone());
+        let build = Family::<Build, Gauge>::default();
+        registry.register("interline_build_info", "1 for what runs", build.clone());
+        build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
         for result in [DONE, REFUSED] {
             // Counted from the start, so that the first one is a step and no beginning.
             drop(reloads.get_or_create(&Reload { result }));
         }
-        Self { registry, requests, reloads }
+        Self { registry, streams, requests, reloads }
     }
 
     /// Counts one answer.
     pub(crate) fn answered(&self, endpoint: impl Into<Cow<'static, str>>, status: u16) {
         let endpoint = endpoint.into();
         self.requests.get_or_create(&Labels { endpoint, status }).inc();
+    }
+
+    /// Counts a stream of events until what this gives is dropped.
+    pub(crate) fn follow(&self) -> Following {
+        self.streams.inc();
+        Following(self.streams.clone())
     }
 
     /// Counts a reload.
@@ -73,6 +103,7 @@ impl Metrics {
     /// One exposition: the engine's text and these counts.
     pub(crate) fn exposition(&self, engine: &str) -> String {
         let mut text = engine.strip_suffix(END).unwrap_or(engine).to_owned();
+        process::write(&mut text);
         if encode(&mut text, &self.registry).is_err() {
             tracing::error!("cannot write the counts of requests");
         }

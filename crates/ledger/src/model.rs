@@ -466,6 +466,17 @@ pub struct QueueStatus {
     pub oldest_created_ms: i64,
 }
 
+/// What could be claimed for one provider and is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The provider.
+    pub provider: String,
+    /// Messages that are not final in the batches that are due.
+    pub messages: u64,
+    /// Since when the oldest of these batches is due.
+    pub since_ms: i64,
+}
+
 /// How the ledger is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerStatus {

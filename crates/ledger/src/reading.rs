@@ -6,8 +6,10 @@ use crate::error::{ErrorKind, Result};
 use crate::ledger::{Ledger, Store};
 use crate::model::{
     BatchFilter, BatchHead, Fact, LedgerStatus, ParcelQuery, RecipientQuery, StoredBatch, StoredParcel,
+    Waiting,
 };
 use crate::sqlite;
+use crate::sqlite::beat::Beat;
 
 impl Ledger {
     /// Reads one batch with its counts. A direct send that was posted is found at once.
@@ -81,6 +83,28 @@ impl Ledger {
     pub async fn ready(&self) -> Result<()> {
         match &self.store {
             Store::Sqlite(store) => store.ready().await,
+        }
+    }
+
+    /// What is due and waits to be claimed, by provider.
+    pub async fn waiting(&self, now_ms: i64) -> Result<Vec<Waiting>> {
+        match &self.store {
+            Store::Sqlite(store) => store.read(sqlite::ReadWaiting { now_ms }).await,
+        }
+    }
+
+    /// Tells this one of each commit from now on; only the first one who asks is told.
+    pub fn listen(&self, told: impl Fn(Beat) + Send + Sync + 'static) {
+        match &self.store {
+            Store::Sqlite(store) => store.listen(told),
+        }
+    }
+
+    /// How many commands wait for a commit.
+    #[must_use]
+    pub fn queued_commands(&self) -> usize {
+        match &self.store {
+            Store::Sqlite(store) => store.queued(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interline_core::adapter::Signal;
+use interline_core::adapter::{Signal, Verdict};
 use interline_core::breaker::Health;
 use interline_core::draw::Waiting;
 use interline_core::error::Failure;
@@ -15,7 +15,7 @@ use interline_ledger::Settled;
 use super::call::{Arrival, End};
 use super::claim::ledger_states;
 use super::loan::{LONG_FREEZE, Leaving, give_back};
-use super::parcel::{After, DirectDone, Judgement, Origin, Stop};
+use super::parcel::{After, DirectDone, HeldParcel, Judgement, Origin, Stop};
 use super::settler::Write;
 use super::{Lane, Ticket};
 use crate::clock;
@@ -44,6 +44,7 @@ impl Lane {
             self.parcels.get(key).is_some_and(|parcel| matches!(parcel.origin, Origin::Stored(_)))
         };
         let written_down = arrival.sending.iter().any(own);
+        self.log_call(&arrival);
         // Judged as it was sent, it then waits as the provider and the routes are now.
         let sent = arrival.waiting.iter().map(|waiting| waiting.ticket);
         let stale = |ticket| self.entry(ticket).is_some_and(|entry| entry.stale);
@@ -62,8 +63,36 @@ impl Lane {
         }
     }
 
+    /// One line a call, for who looks closely.
+    fn log_call(&self, arrival: &Arrival) {
+        let End::Verdict(Verdict { outcomes, .. }) = &arrival.end else { return };
+        if !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
+        let first = arrival.waiting.first().map(|waiting| waiting.ticket);
+        let batch = first.and_then(|ticket| self.parcels.get(&ticket.0)).map(|parcel| &parcel.batch);
+        let trace_id = batch.and_then(|batch| batch.origin.as_ref()).map(|origin| origin.trace_id());
+        let attempt = first.and_then(|ticket| self.entry(ticket)).map(|entry| entry.attempts + 1);
+        let with = |status| outcomes.iter().filter(|outcome| outcome.status() == status).count();
+        tracing::debug!(
+            batch.id = batch.map(|batch| batch.id.as_str()),
+            call.id = arrival.call_id,
+            trace_id,
+            provider = %arrival.provider.settings.name,
+            vendor = arrival.provider.settings.vendor.name,
+            class = arrival.class,
+            attempt,
+            duration_ms = arrival.took_ms,
+            http_status = arrival.http_status,
+            accepted = with(Status::Accepted),
+            rejected = with(Status::Rejected),
+            unknown = with(Status::Unknown),
+            "a call is over"
+        );
+    }
+
     fn conclude(&mut self, arrival: Arrival) {
-        let Arrival { class, provider, waiting, end, sending, at_ms, took_ms, .. } = arrival;
+        let Arrival { class, provider, waiting, end, sending, at_ms, took_ms, drawn, elsewhere, .. } = arrival;
         let same = Arc::ptr_eq(&provider, &self.provider);
         // Another account recognises nothing of it and cannot be asked.
         let known = same || provider.settings.is_account(&self.provider.settings);
@@ -86,11 +115,19 @@ impl Lane {
                 return;
             }
         };
+        let own = drawn.elapsed().saturating_sub(elsewhere);
+        self.meter.over(class, own, waiting.len());
+        for key in &touched {
+            if let Some(HeldParcel { origin: Origin::Direct(sink), .. }) = self.parcels.get_mut(key) {
+                sink.own = sink.own.max(own);
+            }
+        }
         self.tell_breaker(&verdict.outcomes);
         let free = self.heed(&verdict.signal, same);
         let halves =
             (verdict.signal == Signal::Bisect && waiting.len() > 1).then(|| waiting.len().div_ceil(2));
         self.around.metrics.call(&provider, class, took_ms, &verdict.outcomes);
+        self.meter.codes(provider.settings.vendor.name, &verdict.outcomes);
         if halves.is_none() && !matches!(verdict.signal, Signal::Freeze(..)) {
             self.tell_migrations(&waiting, &verdict.outcomes, took_ms);
         }
@@ -253,6 +290,7 @@ impl Lane {
         self.breaker.ended(now_ms, health, clock::chance());
         match (before, self.breaker.refuses(now_ms)) {
             (false, true) => {
+                self.meter.openings.inc();
                 tracing::warn!(provider = %self.provider.settings.name, why, "the breaker opens: the server does not answer; its messages wait or go elsewhere");
             }
             (true, false) => {
@@ -394,7 +432,7 @@ impl Lane {
             Origin::Direct(mut sink) => {
                 if let Some(done) = sink.done.take() {
                     // The caller may have stopped waiting.
-                    drop(done.send(DirectDone { records: sink.records, calls: sink.calls }));
+                    drop(done.send(DirectDone { records: sink.records, calls: sink.calls, own: sink.own }));
                 }
             }
             Origin::Lent(_) => {}

@@ -205,10 +205,13 @@ impl Lane {
         let mut leave_by_ms = now_ms + LONGEST_STALL_MS;
         let dedupe_window_ms = adapter.profile().dedupe.window_ms(class);
         let mut touched: Vec<u32> = Vec::new();
+        let mut since_ms = now_ms;
         for item in &waiting {
             let (key, position) = item.ticket;
             let Some(parcel) = self.parcels.get_mut(&key) else { continue };
             let Some(entry) = parcel.entries.get_mut(usize::from(position)) else { continue };
+            let own_ms = entry.since_ms;
+            since_ms = since_ms.min(if own_ms > 0 { own_ms } else { parcel.batch.begins_ms });
             entry.state = Status::Sending;
             entry.sent_ms = now_ms;
             if entry.first_sent_ms == 0 {
@@ -240,6 +243,7 @@ impl Lane {
                 )),
             }
         }
+        self.meter.drawn(now_ms - since_ms);
         self.in_flight += 1;
         self.breaker.departed(now_ms);
         let journey = self.journey(&waiting);

@@ -73,6 +73,8 @@ pub(crate) enum Event {
 pub(crate) struct LaneView {
     pub(crate) waiting: usize,
     pub(crate) in_flight: usize,
+    /// Since when the oldest message waits, Unix milliseconds.
+    pub(crate) oldest_ms: Option<i64>,
     pub(crate) trouble: Option<String>,
     pub(crate) frozen: BTreeMap<&'static str, i64>,
     pub(crate) breaker: breaker::State,
@@ -88,6 +90,7 @@ impl LaneView {
         Self {
             waiting: 0,
             in_flight: 0,
+            oldest_ms: None,
             trouble: None,
             frozen: BTreeMap::new(),
             breaker: breaker::State::Closed,

@@ -38,6 +38,7 @@ use parcel::Stop;
 pub(crate) use parcel::{After, BatchRef, DirectDone, DirectSink, HeldParcel, Judgement, Origin};
 
 use crate::clock::{self, JumpWatch};
+use crate::metrics::LaneMeter;
 use crate::pace::Pace;
 use crate::provider::Provider;
 
@@ -104,6 +105,7 @@ pub(crate) struct Lane {
     clock: JumpWatch,
     /// What was given up while it was under way.
     late: HashMap<u32, late::Late>,
+    meter: LaneMeter,
 }
 
 impl Lane {
@@ -128,6 +130,7 @@ impl Lane {
         };
         // What was stored before may be somebody else's by now.
         let looks_through = !around.book.now().migrations.is_empty();
+        let meter = around.metrics.of_lanes.of(&provider.settings.name);
         let mut lane = Self {
             provider,
             around,
@@ -169,6 +172,7 @@ impl Lane {
             sweep_at_ms: 0,
             clock: JumpWatch::new(),
             late: HashMap::new(),
+            meter,
         };
         if let Some(adapter) = lane.provider.adapter() {
             lane.renew_paces(&*adapter);
@@ -431,7 +435,13 @@ impl Lane {
 
     fn show(&self) {
         let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        view.waiting = self.parcels.values().map(|parcel| parcel.open).sum();
+        (view.waiting, view.oldest_ms) = self.parcels.values().filter(|parcel| parcel.open > 0).fold(
+            (0, None),
+            |(open, oldest): (usize, Option<i64>), parcel| {
+                let begins_ms = parcel.batch.begins_ms;
+                (open + parcel.open, Some(oldest.map_or(begins_ms, |oldest| oldest.min(begins_ms))))
+            },
+        );
         view.in_flight = self.in_flight;
         if view.trouble != self.trouble {
             view.trouble.clone_from(&self.trouble);

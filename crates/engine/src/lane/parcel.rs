@@ -1,6 +1,7 @@
 //! A parcel while a lane holds it: where each of its messages stands, and to whom results go.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use interline_core::adapter::Adapter;
 use interline_core::decide::{self, Action, ErrorClass, Repeat, Situation};
@@ -74,6 +75,8 @@ pub(crate) struct DirectSink {
     pub(crate) id: u64,
     pub(crate) records: Vec<CallRecord>,
     pub(crate) calls: u32,
+    /// The most that Interline itself added to one of its calls.
+    pub(crate) own: Duration,
     pub(crate) done: Option<oneshot::Sender<DirectDone>>,
 }
 
@@ -82,6 +85,8 @@ pub(crate) struct DirectSink {
 pub(crate) struct DirectDone {
     pub(crate) records: Vec<CallRecord>,
     pub(crate) calls: u32,
+    /// The most that Interline itself added to one of its calls.
+    pub(crate) own: Duration,
 }
 
 /// A parcel in a lane.

@@ -39,6 +39,7 @@ impl Lane {
                 (Held::Cancelled, true | false) => self.stop_parcel(key, Stop::Cancelled),
                 (Held::Lost, true | false) if !self.parcels.contains_key(&key) => {}
                 (Held::Lost, true | false) => {
+                    self.meter.expiries.inc();
                     tracing::warn!(provider = %self.provider.settings.name, "a lease ran out; whoever claimed the parcel goes on with it");
                     self.recall(Some(key), false);
                     self.forget_lent(key);

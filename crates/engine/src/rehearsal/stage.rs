@@ -103,7 +103,7 @@ impl Stage {
             parts.push(Part { home: home.unwrap_or_default(), ..Part::default() });
         }
         let deadlines = entries.iter().map(|entry| entry.expires_ms(batch.deadline_ms)).collect();
-        let sink = DirectSink { id: 0, records: Vec::new(), calls: 0, done: None };
+        let sink = DirectSink { id: 0, records: Vec::new(), calls: 0, own: Duration::ZERO, done: None };
         let parcel = HeldParcel::new(Arc::new(batch), entries, Origin::Direct(sink));
         let refused = vec![false; desks.len()];
         let mut stage = Self {

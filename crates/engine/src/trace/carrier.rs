@@ -74,6 +74,11 @@ pub(super) fn inject(context: &Context, headers: &mut Vec<Header>) {
 }
 
 impl Origin {
+    /// The trace of the request.
+    pub(crate) fn trace_id(&self) -> String {
+        self.0.trace_id().to_string()
+    }
+
     /// A batch's head with the origin in front.
     pub(crate) fn store(&self, head: &str) -> Option<String> {
         let Written { parent, state } = written(&Context::new().with_remote_span_context(self.0.clone()));

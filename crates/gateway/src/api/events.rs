@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 use super::query::Query;
 use super::{Gateway, Named, Shared, answer};
 use crate::config::Scope;
+use crate::metrics::Following;
 use crate::problem::Problem;
 
 /// At most four snapshots a second.
@@ -44,7 +45,7 @@ pub(super) fn piece<T: Serialize + ?Sized>(number: u64, event: &str, value: &T) 
 }
 
 /// An answer of pieces, as long as there are any.
-pub(super) fn stream<W, F, N>(watch: W, next: F) -> Response
+pub(super) fn stream<W, F, N>(following: Following, watch: W, next: F) -> Response
 where
     W: Send + 'static,
     F: FnMut(W) -> N + Send + 'static,
@@ -53,6 +54,8 @@ where
     let kind = HeaderValue::from_static("text/event-stream");
     let mut next = next;
     let pieces = try_unfold(watch, move |watch| {
+        // It lasts as long as the stream does.
+        let _: &Following = &following;
         let piece = next(watch);
         async move { Ok::<_, Denied>(piece.await?.map(|(piece, watch)| (Bytes::from(piece), watch))) }
     });
@@ -83,7 +86,8 @@ pub(super) async fn of_batch(
     }
     let headers = request.into_parts().0.headers;
     let watch = Watch { gateway, headers, id, shown: None, number: 0, spoke: Instant::now() };
-    Ok(stream(watch, |mut watch| async move { Ok(watch.next().await?.map(|piece| (piece, watch))) }))
+    let following = watch.gateway.metrics.follow();
+    Ok(stream(following, watch, |mut watch| async move { Ok(watch.next().await?.map(|piece| (piece, watch))) }))
 }
 
 impl Watch {

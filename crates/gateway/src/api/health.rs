@@ -26,5 +26,5 @@ pub(super) async fn ready(State(gateway): Shared) -> Result<Response, Problem> {
 }
 
 pub(super) async fn metrics(State(gateway): Shared) -> Response {
-    answer(StatusCode::OK, METRICS, gateway.metrics.exposition(&gateway.engine.metrics()))
+    answer(StatusCode::OK, METRICS, gateway.metrics.exposition(&gateway.engine.metrics().await))
 }

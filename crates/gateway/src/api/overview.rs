@@ -46,7 +46,8 @@ pub(super) async fn of_all(State(gateway): Shared, request: Request) -> Result<R
         number: 0,
         spoke: Instant::now(),
     };
-    Ok(events::stream(watch, |mut watch| async move { Ok(watch.next().await?.map(|piece| (piece, watch))) }))
+    let following = watch.gateway.metrics.follow();
+    Ok(events::stream(following, watch, |mut watch| async move { Ok(watch.next().await?.map(|piece| (piece, watch))) }))
 }
 
 impl Watch {

@@ -9,6 +9,7 @@
 
 mod accept;
 mod amend;
+pub(crate) mod beat;
 mod claim;
 mod codec;
 pub(crate) mod copy;
@@ -32,6 +33,7 @@ mod share;
 mod stage;
 mod state;
 pub(crate) mod survey;
+mod waiting;
 mod writer;
 
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
@@ -56,6 +58,7 @@ pub(crate) use search::{CountIds, FindIds, FindRecipient, IdsAfter};
 pub(crate) use settle::{Revise, Settle};
 pub(crate) use stage::{Publish, Stage, StageParcels};
 pub(crate) use state::SetState;
+pub(crate) use waiting::ReadWaiting;
 
 /// The handle on an open SQLite ledger.
 #[derive(Debug, Clone)]
@@ -101,6 +104,16 @@ impl Store {
     /// Waits until what was queued before is committed.
     pub(crate) async fn settle_queue(&self) -> Result<()> {
         self.writer.submit(Nothing).await
+    }
+
+    /// Tells this one of each commit.
+    pub(crate) fn listen(&self, told: impl Fn(beat::Beat) + Send + Sync + 'static) {
+        self.writer.listen(told);
+    }
+
+    /// How many commands wait for a commit.
+    pub(crate) fn queued(&self) -> usize {
+        self.writer.queued()
     }
 
     /// Commits what is queued and lets go of the file.

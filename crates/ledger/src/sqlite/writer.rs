@@ -18,13 +18,14 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::ConnectOptions as _;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::beat::{Beat, Listener};
 use super::failed;
 use super::health::{Diagnosis, Health};
 use crate::boundary::{self, Around};
@@ -81,6 +82,7 @@ pub(super) struct Writer {
     /// Rung when the task is not to let commands gather any longer. The queue alone does not wake it then.
     bell: Arc<Notify>,
     health: Arc<Health>,
+    listener: Arc<Listener>,
 }
 
 /// A ledger in a file.
@@ -103,16 +105,28 @@ impl Writer {
     pub(super) fn start(conn: SqliteConnection, place: Option<Place>) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE);
         let bell = Arc::new(Notify::new());
+        let listener = Arc::new(Listener::default());
         let health = Arc::new(Health::of(place.as_ref().map(|place| place.path.clone())));
         let task = Task {
             conn,
             place,
             bell: Arc::clone(&bell),
             health: Arc::clone(&health),
+            listener: Arc::clone(&listener),
             diagnosis: Diagnosis::default(),
         };
         tokio::spawn(task.serve(messages));
-        Self { queue, bell, health }
+        Self { queue, bell, health, listener }
+    }
+
+    /// Tells this one of each commit.
+    pub(super) fn listen(&self, told: impl Fn(Beat) + Send + Sync + 'static) {
+        self.listener.listen(told);
+    }
+
+    /// How many commands wait.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 
     /// Why the last commit failed, if it did.
@@ -294,6 +308,7 @@ struct Task {
     place: Option<Place>,
     bell: Arc<Notify>,
     health: Arc<Health>,
+    listener: Arc<Listener>,
     diagnosis: Diagnosis,
 }
 
@@ -361,6 +376,14 @@ impl Task {
     }
 
     async fn attempt(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), Failed> {
+        let began = Instant::now();
+        let outcome = self.transact(group).await;
+        let (took, commands) = (began.elapsed(), group.len());
+        self.listener.tell(Beat { took, commands, committed: outcome.is_ok() });
+        outcome
+    }
+
+    async fn transact(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), Failed> {
         if let Err(error) = self.begin().await {
             return Err(Failed::Begin(self.explain(error, true).await));
         }
