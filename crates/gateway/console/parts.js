@@ -78,7 +78,7 @@ export const Loading = ({ what = 'Loading' }) => html`<p class="loading" role="s
  */
 export function Table({ caption, columns, rows, rowKey = (row) => row.id, empty, hideCaption = false, busy = false }) {
   if (rows.length === 0 && empty) return empty;
-  return html`<div class="table" tabindex="0" role="region" aria-label=${caption}><table aria-busy=${busy}>
+  return html`<div class="table" tabindex="0" role="group" aria-label=${caption}><table aria-busy=${busy}>
     <caption class=${hideCaption ? 'hidden' : ''}>${caption}</caption>
     <thead><tr>${columns.map((column) => html`<th key=${column.key} scope="col" class=${column.number ? 'number' : ''}>${column.label}</th>`)}</tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${rowKey(row)}>${columns.map((column) => {

@@ -26,11 +26,12 @@ export default async function (stage, browser) {
   const { id } = await api(stage, 'ops', 'POST', '/v1/batches', body);
   const held = await api(stage, 'ops', 'GET', `/v1/batches/${id}`);
   check(held.counts.queued === 2, `of two messages ${held.counts.queued} wait`);
+  await card.getByText('Waiting').locator('..').getByText(/^2/).waitFor();
   check((await arrived(stage, 'wukongim')) === 0, 'a paused provider was called');
   await picture(stage, page, 'provider-paused');
 
   await card.getByRole('button', { name: 'Resume wk' }).click();
-  await dialog.getByText('What waits for it is sent now.').waitFor();
+  await dialog.getByText('2 messages that wait are sent.').waitFor();
   await dialog.getByRole('button', { name: 'Resume it' }).click();
   await card.getByText('ready', { exact: true }).waitFor();
   await eventually('what waited has arrived', async () => (await arrived(stage, 'wukongim')) === 2);
