@@ -187,7 +187,7 @@ impl Engine {
                 .map(|routed| {
                     let results = routed.message.results(prepared.results);
                     let mut entry = Entry::new(Arc::clone(&routed.message), results, routed.terms);
-                    entry.there = Arc::clone(&routed.there);
+                    entry.mapped.clone_from(&routed.mapped);
                     entry.losses.clone_from(&routed.losses);
                     entry.fallback.clone_from(&routed.fallback);
                     entry.migration = routed.migration.cloned();

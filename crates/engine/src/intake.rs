@@ -27,8 +27,8 @@ use crate::view::Caller;
 #[derive(Debug)]
 pub(crate) struct Routed<'b> {
     pub(crate) message: Arc<Message>,
-    /// The same by the ids that the provider knows.
-    pub(crate) there: Arc<Message>,
+    /// The same by the ids that the provider knows, where they are others.
+    pub(crate) mapped: Option<Arc<Message>>,
     pub(crate) route: &'b str,
     pub(crate) provider: &'b Arc<Provider>,
     pub(crate) losses: Vec<Loss>,
@@ -37,6 +37,13 @@ pub(crate) struct Routed<'b> {
     pub(crate) fallback: Fallback,
     /// The migration that has a say in it, also where it leaves it to the route's own choice.
     pub(crate) migration: Option<&'b Arc<Migration>>,
+}
+
+impl Routed<'_> {
+    /// The message as the provider knows it.
+    pub(crate) fn there(&self) -> &Arc<Message> {
+        self.mapped.as_ref().unwrap_or(&self.message)
+    }
 }
 
 /// What holds for a message that it may leave to its route, and that to the configuration.
@@ -325,7 +332,7 @@ impl<'a> Intake<'a> {
         };
         let (provider, adapter) = &*spoken;
         let checked = provider.check(&**adapter, &message, message.results(results));
-        let (there, losses) = match checked {
+        let (mapped, losses) = match checked {
             Ok(checked) => checked,
             Err(refusal) => {
                 let mut problems = Problems::default();
@@ -351,7 +358,7 @@ impl<'a> Intake<'a> {
         if let Some(migration) = migration.filter(|migration| migration.phase() == Phase::Both) {
             fallback = migration.beside_copy(fallback);
         }
-        Ok(Routed { message, there, route, provider, losses, terms, fallback, migration })
+        Ok(Routed { message, mapped, route, provider, losses, terms, fallback, migration })
     }
 
     /// Whether what is wrong with a message stands in the batch's head, and not in the message.

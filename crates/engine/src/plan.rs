@@ -140,8 +140,8 @@ fn turns(intake: &Intake<'_>, good: &Routed<'_>) -> String {
     if let Some(drained) = choice.drained {
         text.push_str(&format!("; {} gets what {drained} would get", choice.provider));
     }
-    if good.there.to != good.message.to {
-        text.push_str(&format!("; there it is {}", good.there.to));
+    if good.there().to != good.message.to {
+        text.push_str(&format!("; there it is {}", good.there().to));
     }
     text
 }
@@ -192,7 +192,7 @@ fn calls_of(provider: &Provider, routed: &[Routed<'_>], results: Results, ordere
     for (index, good) in routed.iter().enumerate() {
         drawer.push(Waiting {
             ticket: index,
-            slot: adapter.slot(&good.there, good.message.results(results)),
+            slot: adapter.slot(good.there(), good.message.results(results)),
             recipient: good.message.to.fingerprint(),
             app: 0,
             flow: 0,
@@ -216,7 +216,7 @@ fn calls_of(provider: &Provider, routed: &[Routed<'_>], results: Results, ordere
             let call = Call {
                 class: pace.class,
                 results: each,
-                messages: members.iter().map(|good| CallMessage::first(Arc::clone(&good.there))).collect(),
+                messages: members.iter().map(|good| CallMessage::first(Arc::clone(good.there()))).collect(),
             };
             add_call(provider, &*adapter, &call, plan);
         }

@@ -18,8 +18,8 @@ use crate::settings::{Delivery, EngineSettings, ProviderSettings};
 use crate::token::TokenCache;
 use crate::transport::Transport;
 
-/// A message as its provider sees it, and what would be lost.
-pub(crate) type Checked = (Arc<Message>, Vec<Loss>);
+/// A message by its provider's ids, where they are others, and what would be lost.
+pub(crate) type Checked = (Option<Arc<Message>>, Vec<Loss>);
 
 /// How long a probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -82,12 +82,12 @@ impl Provider {
     pub(crate) fn check(
         &self,
         adapter: &dyn Adapter,
-        message: &Arc<Message>,
+        message: &Message,
         results: Results,
     ) -> Result<Checked, Refusal> {
-        let there = self.settings.ids.map(message)?;
-        let losses = adapter.check(&there, results)?;
-        Ok((there, losses))
+        let mapped = self.settings.ids.map(message)?;
+        let losses = adapter.check(mapped.as_deref().unwrap_or(message), results)?;
+        Ok((mapped, losses))
     }
 
     /// Whether the dialect is found out and not configured.

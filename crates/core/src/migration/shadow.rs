@@ -40,7 +40,7 @@ pub fn compare(
     seal: &Seal<'_>,
 ) -> Comparison {
     let checked = |(adapter, ids): Taker<'_>| {
-        let there = ids.map(message)?;
+        let there = ids.map(message)?.unwrap_or_else(|| Arc::clone(message));
         let losses = adapter.check(&there, results)?;
         Ok::<_, Refusal>((there, losses))
     };

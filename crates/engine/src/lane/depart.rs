@@ -220,7 +220,7 @@ impl Lane {
             results = entry.results;
             leave_by_ms = leave_by_ms.min(entry.leave_by_ms(dedupe_window_ms));
             messages.push(CallMessage {
-                message: Arc::clone(&entry.there),
+                message: Arc::clone(entry.there()),
                 attempt: entry.attempts + 1,
                 prior_unknown: entry.prior_unknown,
             });

@@ -18,8 +18,8 @@ use crate::migration::Migration;
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) message: Arc<Message>,
-    /// The same by the ids that the lane's provider knows.
-    pub(crate) there: Arc<Message>,
+    /// The same by the ids that the lane's provider knows, where they are others.
+    pub(crate) mapped: Option<Arc<Message>>,
     pub(crate) results: Results,
     pub(crate) losses: Vec<Loss>,
     pub(crate) terms: Terms,
@@ -51,8 +51,8 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn new(message: Arc<Message>, results: Results, terms: Terms) -> Self {
         Self {
-            there: Arc::clone(&message),
             message,
+            mapped: None,
             results,
             losses: Vec::new(),
             terms,
@@ -73,17 +73,22 @@ impl Entry {
         }
     }
 
+    /// The message as the lane's provider knows it.
+    pub(crate) fn there(&self) -> &Arc<Message> {
+        self.mapped.as_ref().unwrap_or(&self.message)
+    }
+
     /// Which calls it may stand in; none of this lane's where it goes to another one.
     pub(crate) fn slot(&self, adapter: &dyn Adapter) -> Slot {
         if self.target.is_some() && self.state == Status::Queued {
             return loan::slot(ELSEWHERE);
         }
-        adapter.slot(&self.there, self.results)
+        adapter.slot(self.there(), self.results)
     }
 
     /// How the vendor would be asked for it.
     pub(crate) fn sent(&self, class: &'static str) -> Sent<'_> {
-        Sent { message: &self.there, recipient_id: self.there.to.id(), class }
+        Sent { message: self.there(), recipient_id: self.there().to.id(), class }
     }
 
     /// Whether the vendor can be asked what became of it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use interline_core::adapter::{Finding, Seal};
 use interline_core::draw::Waiting;
 use interline_core::error::{ErrorCode, Failure};
+use interline_core::message::Message;
 use interline_core::record::CallRecord;
 
 use super::parcel::{After, Judgement};
@@ -84,8 +85,9 @@ impl Lane {
             // Whoever may have it sorts messages in its own way.
             let pinned = self.entry((key, position)).and_then(|entry| {
                 let sender = book.providers.get(entry.pinned.as_ref()?)?;
-                let there = sender.settings.ids.map(&entry.message).ok()?;
-                Some(sender.assumed().slot(&there, entry.results).class)
+                let mapped = sender.settings.ids.map(&entry.message).ok()?;
+                let there = mapped.as_ref().unwrap_or(&entry.message);
+                Some(sender.assumed().slot(there, entry.results).class)
             });
             let class = pinned.unwrap_or(waiting.slot.class);
             let detail = "Interline was stopped while the call was under way";
@@ -106,7 +108,10 @@ impl Lane {
                 return Some(at_ms);
             }
             let (_, asking) = self.questions.pop_first()?;
-            let there = |message| asking.provider.settings.ids.map(message).ok();
+            let there = |message: &Arc<Message>| {
+                let mapped = asking.provider.settings.ids.map(message).ok()?;
+                Some(mapped.unwrap_or_else(|| Arc::clone(message)))
+            };
             let message = self.entry(asking.waiting.ticket).map(|entry| there(&entry.message));
             let Some(message) = message else {
                 self.drawer.settled(asking.waiting.flow, asking.waiting.recipient, asking.waiting.ordered);
@@ -199,11 +204,7 @@ impl Lane {
     }
 }
 
-async fn ask(
-    provider: &Provider,
-    message: &interline_core::message::Message,
-    class: &'static str,
-) -> Finding {
+async fn ask(provider: &Provider, message: &Message, class: &'static str) -> Finding {
     let Some(adapter) = provider.adapter() else { return Finding::CannotTell };
     let Ok(token) = provider.token.get(&*adapter, &provider.transport).await else {
         return Finding::CannotTell;

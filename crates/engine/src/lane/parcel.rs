@@ -197,7 +197,7 @@ impl HeldParcel {
             }
             match provider.check(adapter, &entry.message, entry.results) {
                 Ok(checked) => {
-                    (entry.there, entry.losses) = checked;
+                    (entry.mapped, entry.losses) = checked;
                     if let Some(detail) = forbidding(&entry.losses, entry.terms.on_loss, name) {
                         refused
                             .push((position, Failure::not_sent(ErrorCode::Unsupported, detail).for_good()));

@@ -291,7 +291,7 @@ impl Lane {
             let unseen = |entry: &&mut Entry| !entry.prior_unknown;
             let Some(entry) = self.entry_mut(*ticket).filter(unseen) else { continue };
             match provider.settings.ids.map(&entry.message) {
-                Ok(there) => entry.there = there,
+                Ok(mapped) => entry.mapped = mapped,
                 Err(refusal) if !lent => {
                     refused.push((*ticket, refused_by(&provider.settings.name, &refusal)))
                 }

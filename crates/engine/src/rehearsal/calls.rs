@@ -125,7 +125,7 @@ impl Stage {
             messages.push(CallMessage {
                 attempt: entry.attempts + 1,
                 prior_unknown: entry.prior_unknown,
-                ..CallMessage::first(Arc::clone(&entry.there))
+                ..CallMessage::first(Arc::clone(entry.there()))
             });
         }
         let (outcome, ending, after) = desk.ending(self.answers_in);

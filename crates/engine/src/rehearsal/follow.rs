@@ -93,7 +93,7 @@ impl Stage {
         if let Some(desk) = self.desks.get(to) {
             let checked = desk.provider.check(&*desk.adapter, &entry.message, entry.results);
             if let Ok(checked) = checked {
-                (entry.there, entry.losses) = checked;
+                (entry.mapped, entry.losses) = checked;
             }
         }
     }

@@ -95,7 +95,7 @@ impl Stage {
         for (_, routed) in cast {
             let own = routed.message.results(results);
             let mut entry = Entry::new(Arc::clone(&routed.message), own, routed.terms);
-            entry.there = Arc::clone(&routed.there);
+            entry.mapped.clone_from(&routed.mapped);
             entry.losses.clone_from(&routed.losses);
             entry.fallback.clone_from(&routed.fallback);
             entries.push(entry);
