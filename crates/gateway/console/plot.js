@@ -46,7 +46,7 @@ function options(host, { series, height, stack, unit, bare, least }, onIndex) {
     },
     axes: bare ? [{ show: false }, { show: false }] : [
       { ...axis, size: 26, space: 64, incrs: [60, 120, 300, 600], values: (_, ticks) => ticks.map((tick) => new Date(tick * 1_000).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' })) },
-      { ...axis, size: 46, space: 28, values: (_, ticks) => ticks.map((tick) => (unit !== 'ms' ? short(tick) : power(tick) ? millis(tick) : '')) },
+      { ...axis, size: 46, space: 28, filter: (_, splits) => (unit === 'ms' ? splits.map((split) => (power(split) ? split : null)) : splits), values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : unit === 'ms' ? millis(tick) : short(tick))) },
     ],
     series: [{}, ...(stack ? drawn.reverse() : drawn)],
     hooks: { setCursor: [(plot) => onIndex(plot.cursor.idx ?? null)] },

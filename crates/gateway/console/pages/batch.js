@@ -37,7 +37,7 @@ function Numbers({ batch }) {
       <${Stat} label="Accepted" value=${number(counts.accepted)} note=${percent(counts.accepted, counts.total)} />
       <${Stat} label="Rejected" value=${number(counts.rejected)} tone=${counts.rejected ? 'bad' : ''} />
       <${Stat} label="Unknown" value=${number(counts.unknown)} tone=${counts.unknown ? 'warn' : ''} note=${counts.unknown ? 'not sent again by itself' : undefined} />
-      <${Stat} label="Vendor calls" value=${number(counts.calls)} note=${counts.calls ? `${rate((counts.accepted + counts.rejected + counts.unknown) / counts.calls)} messages each` : undefined} />
+      <${Stat} label="Vendor calls" value=${number(counts.calls)} note=${counts.calls ? `${rate((counts.accepted + counts.rejected + counts.unknown) / counts.calls)} a call` : undefined} />
       ${running && pace ? html`<${Stat} label="Pace" value=${`${rate(pace)}/s`} note=${left ? `about ${duration((left / pace) * 1_000)} left` : undefined} />`
       : took !== null && html`<${Stat} label="Took" value=${duration(took)} />`}
     </dl><${Progress} counts=${counts} keys /></section>`;

@@ -18,7 +18,7 @@ const OUTCOMES = [
   { name: 'unknown', colour: '--plot-unknown', swatch: 'unknown' },
   { name: 'expired or cancelled', of: ['expired', 'cancelled'], colour: '--plot-other', swatch: 'other' },
 ];
-const CURVES = ['--plot-line', '--plot-line-2', '--plot-unknown', '--plot-accepted', '--plot-rejected', '--plot-other'];
+const CURVES = ['--plot-line', '--plot-line-2', '--plot-line-3', '--plot-line-4', '--plot-contract', '--plot-other'];
 
 const total = (sample, of) => Object.values(sample.lanes).reduce((sum, lane) => sum + of.reduce((own, status) => own + (lane.outcomes?.[status] ?? 0), 0), 0);
 

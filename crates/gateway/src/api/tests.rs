@@ -1,5 +1,7 @@
 //! The API over real HTTP, from the listener to emulated vendors and back.
 
+mod session;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 

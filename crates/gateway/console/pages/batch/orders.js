@@ -27,7 +27,9 @@ function Resume({ batch, onDone, onClose }) {
 function Cancel({ batch, onDone, onClose }) {
   const { queued, sending, accepted } = batch.counts;
   const done = (after) => {
-    toast(`Cancelled: ${count(after.counts.cancelled, 'message')} ${after.counts.cancelled === 1 ? 'was' : 'were'} not sent.`);
+    // Withdrawing many takes a moment: what still waits in the answer never leaves.
+    const withdrawn = after.counts.cancelled + after.counts.queued;
+    toast(`Cancelled: ${count(withdrawn, 'message')} ${withdrawn === 1 ? 'is' : 'are'} withdrawn and will not be sent.`);
     onDone(after);
   };
   return html`<${Confirm} title="Cancel this batch?" action=${`Cancel ${count(queued, 'message')}`} tone="bad" run=${() => post(orders(batch, 'cancel'))} onDone=${done} onClose=${onClose}>
