@@ -71,6 +71,9 @@ const KEYS: &[Row] = &[
     ("server", "listen auth", "without_keys_only_loopback_may_be_listened_on"),
     ("server", "max_body_mb", "bodies_that_are_no_batch_are_refused"),
     ("server", "max_line_kb max_batch_messages", "a_bad_line_of_ndjson_is_named_by_its_number"),
+    ("", "console", "the_shipped_file_runs_as_it_stands"),
+    ("console", "enabled", "without_a_console_there_are_no_sessions_and_no_pages"),
+    ("console", "session", "a_key_is_exchanged_for_a_cookie_that_reads_and_changes_until_it_is_given_back"),
     ("ledger", "url", "a_killed_server_goes_on_and_sends_nothing_twice"),
     ("ledger", "retention", "only_batches_settled_long_ago_are_pruned"),
     (
@@ -260,7 +263,7 @@ fn every_key_of_the_configuration_has_a_test() {
     let ids = "[providers.p.ids]\nno_such_key = 1\nuser = { no_such_key = 1 }\n";
     let more = format!("no_such_key = 1\n{ids}[providers.p.limits]\nno_such_key = 1\n");
     let more = more.as_str();
-    let head = "no_such_key = 1\n[server]\nno_such_key = 1\n[ledger]\nno_such_key = 1\n[delivery]\nno_such_key = 1\n";
+    let head = "no_such_key = 1\n[server]\nno_such_key = 1\n[ledger]\nno_such_key = 1\n[delivery]\nno_such_key = 1\n[console]\nno_such_key = 1\n";
     for (provider, class) in [
         (config::wukongim("p", NOWHERE, "v2", more), "send"),
         (config::openim("p", NOWHERE, "main", more), "send"),
@@ -273,6 +276,7 @@ fn every_key_of_the_configuration_has_a_test() {
             ("server", "server.no_such_key".to_owned()),
             ("ledger", "ledger.no_such_key".to_owned()),
             ("delivery", "delivery.no_such_key".to_owned()),
+            ("console", "console.no_such_key".to_owned()),
             ("apps[0]", "apps[0].no_such_key".to_owned()),
             ("providers.*", "providers.p.no_such_key".to_owned()),
             ("providers.*.ids", "providers.p.ids.no_such_key".to_owned()),
