@@ -115,6 +115,7 @@ export function useEvents(path, handlers, isLast = () => false) {
     let timer = null;
     let failures = 0;
     let done = false;
+    let gone = false;
     const close = () => { clearTimeout(timer); source?.close(); source = null; };
     const open = () => {
       close();
@@ -131,11 +132,19 @@ export function useEvents(path, handlers, isLast = () => false) {
         close();
         if (done) return;
         setState('lost');
-        // The stream tells no status: the session says whether it is the key that is gone.
-        if (failures === 0) get('/v1/session').then((who) => { if (!who?.app) window.dispatchEvent(new Event(SIGNED_OUT)); }, () => {});
-        timer = setTimeout(open, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]);
-        failures += 1;
+        later();
       });
+    };
+    const later = () => {
+      timer = setTimeout(again, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]);
+      failures += 1;
+    };
+    // A stream that fails tells no status: the session says whether it is the key that is gone.
+    const again = async () => {
+      let who = null;
+      try { who = await get('/v1/session'); } catch { if (!gone) later(); return; }
+      if (gone || document.hidden) return;
+      if (who?.app) open(); else window.dispatchEvent(new Event(SIGNED_OUT));
     };
     const seen = () => {
       if (done) return;
@@ -144,7 +153,7 @@ export function useEvents(path, handlers, isLast = () => false) {
     setState('connecting');
     open();
     document.addEventListener('visibilitychange', seen);
-    return () => { document.removeEventListener('visibilitychange', seen); close(); };
+    return () => { gone = true; document.removeEventListener('visibilitychange', seen); close(); };
   }, [path, names]);
   return state;
 }
