@@ -134,6 +134,12 @@ export async function fault(stage, vendor, body) {
   check(answer.ok, `no fault: ${await answer.text()}`);
 }
 
+/** Lets a twin work again. */
+export async function mend(stage, vendor) {
+  const answer = await fetch(new URL('/_twin/faults', stage.twins[vendor]), { method: 'DELETE' });
+  check(answer.ok, `the faults stay: ${await answer.text()}`);
+}
+
 /** How many messages a twin has received. */
 export async function arrived(stage, vendor) {
   const answer = await fetch(new URL('/_twin/received?summary=1', stage.twins[vendor]));

@@ -81,6 +81,7 @@ fn set() -> Set {
         "twins": twins,
         "config": place.path("config.toml"),
         "pictures": pictures(),
+        "seconds": if std::env::var_os("INTERLINE_PICTURE").is_some() { 75 } else { 1 },
     });
     Set { _stage: stage, _server: server, _place: place, told }
 }
@@ -179,4 +180,17 @@ fn a_keyboard_is_enough_to_sign_in_plan_and_send() {
 #[test]
 fn a_request_forged_elsewhere_is_refused() {
     scenario("forged");
+}
+
+/// `INTERLINE_PICTURE=docs/images/console.png` lets traffic run for longer and puts the picture there.
+#[test]
+fn the_overview_under_traffic_is_a_picture() {
+    scenario("picture");
+    let taken = pictures().join("readme.png");
+    let size = taken.metadata().map_or(0, |file| file.len());
+    assert!((10_000..300_000).contains(&size), "{} has {size} bytes", taken.display());
+    if let Some(named) = std::env::var_os("INTERLINE_PICTURE") {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        std::fs::copy(&taken, root.join(named)).expect("the picture can be put there");
+    }
 }

@@ -58,7 +58,7 @@ function Provider({ provider, admin, onAsk, onProbe, probing, probed }) {
       <span class="badges"><${Badge} word=${provider.state} title=${SAID[provider.state]} />
         <${Badge} word=${provider.breaker}>breaker ${words(provider.breaker)}</${Badge}></span>
     </header>
-    ${provider.trouble !== null && html`<p class="notice bad">${provider.trouble}</p>`}
+    ${provider.trouble !== null && html`<p class="notice warn"><strong>Last trouble:</strong> ${provider.trouble}</p>`}
     ${provider.breaker_until !== null && html`<p class="notice warn">Asked again <${Time} at=${provider.breaker_until} />.</p>`}
     <dl class="stats tight">
       <${Stat} label="Waiting" value=${number(waiting(provider))} note=${provider.oldest_at ? html`since <${Time} at=${provider.oldest_at} />` : null} tone=${paused && waiting(provider) > 0 ? 'warn' : ''} />
