@@ -7,8 +7,8 @@ import { batch, settled } from '../seed.mjs';
 export default async function (stage, browser) {
   await api(stage, 'ops', 'POST', '/v1/migrations/wk-to-oim/start');
   await api(stage, 'ops', 'POST', '/v1/migrations/wk-to-oim/set', { percent: 25 });
-  await fault(stage, 'netease', { kind: 'code', value: 414, probability: 0.03 });
-  await fault(stage, 'imkit', { kind: 'partial', probability: 0.02 });
+  await fault(stage, 'netease', { kind: 'partial', probability: 0.12 });
+  await fault(stage, 'imkit', { kind: 'partial', probability: 0.08 });
   await fault(stage, 'wukongim', { kind: 'close_after_read', probability: 0.002 });
   for (const vendor of ['wukongim', 'openim', 'netease']) await fault(stage, vendor, { kind: 'slow', value: 120, probability: 0.1 });
   const page = await browser.page({ as: 'ops' });
@@ -20,7 +20,7 @@ export default async function (stage, browser) {
   let number = 0;
   do {
     // Waves, so that the curves have a shape.
-    const size = Math.round(60 + 45 * Math.sin(number / 9) + 20 * Math.sin(number / 2.3));
+    const size = Math.round(75 + 45 * Math.sin(number / 9) + 20 * Math.sin(number / 2.3));
     await settled(stage, batch(campaigns[number % campaigns.length], 4 * size));
     number += 1;
   } while (Date.now() < until);
