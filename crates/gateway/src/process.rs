@@ -25,7 +25,9 @@ pub(crate) fn write(text: &mut String) {
     let Some((cpu, began)) = times() else { return };
     gauge("process_start_time_seconds", "Start of the process, Unix time", began);
     let name = "process_cpu_seconds";
-    text.push_str(&format!("# HELP {name} Processor time used.\n# TYPE {name} counter\n{name}_total {cpu}\n"));
+    text.push_str(&format!(
+        "# HELP {name} Processor time used.\n# TYPE {name} counter\n{name}_total {cpu}\n"
+    ));
 }
 
 fn resident_bytes() -> Option<f64> {
@@ -59,7 +61,9 @@ mod tests {
     fn the_process_shows_itself() {
         let mut text = String::new();
         super::write(&mut text);
-        for name in ["resident_memory_bytes", "open_fds", "max_fds", "cpu_seconds_total", "start_time_seconds"] {
+        for name in
+            ["resident_memory_bytes", "open_fds", "max_fds", "cpu_seconds_total", "start_time_seconds"]
+        {
             let line = text.lines().find_map(|line| line.strip_prefix(&format!("process_{name} ")));
             assert!(line.unwrap().parse::<f64>().unwrap() >= 0.0, "{name}");
         }

@@ -10,8 +10,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use interline_core::error::FieldError;
 use interline_core::outcome::Counts;
-use interline_engine::{Accepted, BatchView, MessageQuery};
 use interline_engine::trace::carried;
+use interline_engine::{Accepted, BatchView, MessageQuery};
 use serde::Serialize;
 
 use super::export::{Export, Form};

@@ -87,7 +87,11 @@ pub(super) async fn of_batch(
     let headers = request.into_parts().0.headers;
     let watch = Watch { gateway, headers, id, shown: None, number: 0, spoke: Instant::now() };
     let following = watch.gateway.metrics.follow();
-    Ok(stream(following, watch, |mut watch| async move { Ok(watch.next().await?.map(|piece| (piece, watch))) }))
+    Ok(stream(
+        following,
+        watch,
+        |mut watch| async move { Ok(watch.next().await?.map(|piece| (piece, watch))) },
+    ))
 }
 
 impl Watch {

@@ -47,7 +47,9 @@ pub(super) async fn of_all(State(gateway): Shared, request: Request) -> Result<R
         spoke: Instant::now(),
     };
     let following = watch.gateway.metrics.follow();
-    Ok(events::stream(following, watch, |mut watch| async move { Ok(watch.next().await?.map(|piece| (piece, watch))) }))
+    Ok(events::stream(following, watch, |mut watch| async move {
+        Ok(watch.next().await?.map(|piece| (piece, watch)))
+    }))
 }
 
 impl Watch {

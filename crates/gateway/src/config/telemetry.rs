@@ -85,7 +85,8 @@ pub(super) fn telemetry(root: &Table<'_>) -> Option<Telemetry> {
     let table = section(root, "telemetry")?;
     let otlp_endpoint = table.string("otlp_endpoint");
     let at = otlp_endpoint.as_deref().map(url::Url::parse);
-    if at.is_some_and(|url| !url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())) {
+    if at.is_some_and(|url| !url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()))
+    {
         let detail = "is no address of a collector; write http://HOST:4318 or https://HOST";
         table.wrong("otlp_endpoint", detail);
     }

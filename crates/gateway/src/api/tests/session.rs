@@ -84,7 +84,11 @@ async fn a_session_ends_with_its_key_and_no_sooner() {
     std::fs::write(&guarded.file, file(folder, &next, "")).unwrap();
     guarded.by(&ops, "GET", "/v1/batches", &[]).await.problem(403, "forbidden");
     assert_eq!(guarded.by(&ops, "POST", "/v1/config/reload", &OWN).await.status, 200);
-    assert_eq!(guarded.by(&ops, "GET", "/v1/batches", &[]).await.status, 200, "what it may is looked up anew");
+    assert_eq!(
+        guarded.by(&ops, "GET", "/v1/batches", &[]).await.status,
+        200,
+        "what it may is looked up anew"
+    );
     guarded.by(&shop, "GET", "/v1/batches", &[]).await.problem(401, "unauthorized");
     assert_eq!(guarded.by(&shop, "GET", "/v1/session", &[]).await.json()["app"], Value::Null);
     guarded.house.close().await;
@@ -137,7 +141,10 @@ async fn pages_and_links_into_them_are_served_to_everybody() {
     assert_eq!((again.status, again.text.as_str()), (304, ""));
     house.get("/console/nothing.js").await.problem(404, "not_found");
     let who = house.get("/v1/session").await.json();
-    assert_eq!((&who["auth"], &who["app"], &who["expires"]), (&json!("off"), &json!("default"), &Value::Null));
+    assert_eq!(
+        (&who["auth"], &who["app"], &who["expires"]),
+        (&json!("off"), &json!("default"), &Value::Null)
+    );
     house.close().await;
 }
 
@@ -203,9 +210,10 @@ async fn a_stream_ends_with_the_session_that_began_it() {
     let key = keys::new("ops").unwrap();
     let guarded = Guarded::open(&[("ops", &key.sha256, "\"read\"")], "").await;
     let cookie = guarded.sign_in(&key.key).await;
-    let following = begins(&guarded.house, "/v1/events", &[("cookie", &cookie)], "never said");
+    let headers = [("cookie", cookie.as_str())];
+    let following = begins(&guarded.house, "/v1/events", &headers, "never said");
     let ending = async {
-        begins(&guarded.house, "/v1/events", &[("cookie", &cookie)], "event: overview").await;
+        begins(&guarded.house, "/v1/events", &headers, "event: overview").await;
         guarded.by(&cookie, "DELETE", "/v1/session", &OWN).await
     };
     let (text, _) = tokio::join!(following, ending);
