@@ -31,11 +31,12 @@ function options(host, { series, height, stack, unit, bare, least }, onIndex) {
     spanGaps: false,
   });
   const drawn = series.map(line);
+  const whole = (_, splits) => (unit === 'ms' ? splits.map((split) => (power(split) ? split : null)) : splits);
   const axis = { stroke: colour('--muted'), grid: { stroke: colour('--plot-grid'), width: 1 }, ticks: { show: false }, font: `11px ${colour('--font')}` };
   return {
     width: Math.max(80, host.clientWidth),
     height,
-    padding: bare ? [4, 0, 2, 0] : [8, 4, 0, 0],
+    padding: bare ? [4, 0, 2, 0] : [8, 24, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: !stack } },
     scales: {
@@ -46,7 +47,7 @@ function options(host, { series, height, stack, unit, bare, least }, onIndex) {
     },
     axes: bare ? [{ show: false }, { show: false }] : [
       { ...axis, size: 26, space: 64, incrs: [60, 120, 300, 600], values: (_, ticks) => ticks.map((tick) => new Date(tick * 1_000).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' })) },
-      { ...axis, size: 46, space: 28, filter: (_, splits) => (unit === 'ms' ? splits.map((split) => (power(split) ? split : null)) : splits), values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : unit === 'ms' ? millis(tick) : short(tick))) },
+      { ...axis, size: 46, space: 28, filter: whole, grid: { ...axis.grid, filter: whole }, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : unit === 'ms' ? millis(tick) : short(tick))) },
     ],
     series: [{}, ...(stack ? drawn.reverse() : drawn)],
     hooks: { setCursor: [(plot) => onIndex(plot.cursor.idx ?? null)] },

@@ -10,6 +10,8 @@ const STUCK = 60_000;
 
 const page = (name) => html`<${Link} to="/providers">${name}<//>`;
 
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** Who stands in for a provider, by the routes. */
 const standsIn = (routes, name) => routes.filter((route) => (route.provider === name || route.split?.[name]) && route.fallback?.length);
 
@@ -25,19 +27,21 @@ function ofLane(lane, routes, samples, now) {
   if (lane.state === 'waiting') add('dialect', 'warn', html`<strong>${page(lane.provider)} does not answer as a ${lane.vendor} server.</strong> What it speaks is not known, so its messages wait.${waits}`);
   if (lane.breaker === 'open' || lane.breaker === 'half_open') {
     const routed = standsIn(routes, lane.provider);
-    add('breaker', 'bad', html`<strong>The breaker of ${page(lane.provider)} is ${words(lane.breaker)}.</strong> ${lane.trouble ? `${lane.trouble}. ` : ''}${lane.breaker_until && html`The next call is tried <${Time} at=${lane.breaker_until} />.`}${waits}`);
+    add('breaker', 'bad', html`<strong>The breaker of ${page(lane.provider)} is ${words(lane.breaker)}.</strong> ${lane.trouble ? `${sentence(lane.trouble)}. ` : ''}${lane.breaker_until && html`The next call is tried <${Time} at=${lane.breaker_until} />.`}${waits}`);
     if (routed.length) add('fallback', 'warn', html`<strong>Running on fallback.</strong> ${routed.map((route) => `Route ${route.name}: ${route.fallback.join(', then ')} instead of ${lane.provider}.`).join(' ')}`);
   }
   for (const frozen of lane.classes.filter((one) => one.frozen_until)) add(`frozen-${frozen.name}`, 'warn', html`<strong>${page(lane.provider)} made us wait in ${frozen.name}:</strong> no calls until <${Time} at=${frozen.frozen_until} full />. Nothing fails by it.`);
   const quiet = lane.state === 'ready' && lane.breaker === 'closed' && lane.waiting > 0 && lane.in_flight === 0;
   const old = lane.oldest_at && now - Date.parse(lane.oldest_at) > STUCK;
   if (quiet && old && samples.length * 2_000 >= STUCK && !moved(samples, lane.provider, now)) {
-    add('stuck', 'bad', html`<strong>${page(lane.provider)} has something to send and sends nothing.</strong>${waits} ${lane.trouble ?? 'The log of the server says more.'}`);
+    add('stuck', 'bad', html`<strong>${page(lane.provider)} has something to send and sends nothing.</strong>${waits} ${lane.trouble ? `${sentence(lane.trouble)}.` : 'The log of the server says more.'}`);
   }
   return found;
 }
 
 export function Banners({ lanes, routes, samples, now }) {
   const found = lanes.flatMap((lane) => ofLane(lane, routes, samples, now));
-  return html`<div class="stack banners" role="status">${found.map((one) => html`<div key=${one.key} class="notice ${one.tone}"><p>${one.content}</p></div>`)}</div>`;
+  // Read out when something begins or ends; the seconds in the banners themselves are not.
+  const heard = found.map((one) => one.key.replace('-', ' ')).join(', ');
+  return html`<p class="hidden" role="status">${heard && `Needs attention: ${heard}`}</p><div class="stack banners">${found.map((one) => html`<div key=${one.key} class="notice ${one.tone}"><p>${one.content}</p></div>`)}</div>`;
 }
