@@ -25,8 +25,8 @@ use serde_json::{Value, json};
 const AT_EACH: u64 = 10;
 const IN_FLIGHT: u64 = 40;
 /// Work that the ledger offers and that this load does not ask for: nothing here is answered after its caller
-/// stopped waiting.
-const OUT_OF_REACH: [&str; 2] = ["reassign.", "revise."];
+/// stopped waiting, and nobody is told of it (`callbacks.rs` is killed there).
+const OUT_OF_REACH: [&str; 4] = ["reassign.", "revise.", "take_events.", "end_attempt."];
 /// Work that is done a few times a second at most; all else is done many times.
 const RARE: [&str; 12] = [
     "amend.",

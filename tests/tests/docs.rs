@@ -98,7 +98,9 @@ fn quoted<'t>(text: &'t str, before: &'t str) -> impl Iterator<Item = &'t str> {
 
 /// The metrics that the code registers.
 fn metrics() -> Vec<String> {
-    let engine = text(&root().join("crates/engine/src/metrics.rs")).replace(char::is_whitespace, "");
+    let places =
+        ["metrics.rs", "callback/metrics.rs"].map(|place| root().join("crates/engine/src").join(place));
+    let engine = places.map(|place| text(&place)).concat().replace(char::is_whitespace, "");
     let gateway = text(&root().join("crates/gateway/src/metrics.rs")).replace(char::is_whitespace, "");
     let own = quoted(&engine, "registry.register(\"").map(|name| format!("interline_{name}"));
     own.chain(quoted(&gateway, "registry.register(\"").map(str::to_owned)).collect()

@@ -36,7 +36,9 @@ const BODY: &[Row] = &[
     ),
     ("", "send_at expires_at", "a_batch_that_is_sent_later_waits_and_one_that_is_too_late_expires"),
     ("", "ordered", "full_calls_are_drawn_where_order_does_not_forbid_it"),
-    ("", "callback", "a_bad_field_is_named_and_nothing_is_sent_or_stored"),
+    ("", "callback", "a_settled_batch_is_told_once_and_signed_with_each_secret"),
+    ("/callback", "url", "a_settled_batch_is_told_once_and_signed_with_each_secret"),
+    ("/callback", "each", "each_message_is_told_in_pages_and_what_was_unknown_is_told_when_it_is_known"),
     (
         "/messages/0",
         "to id from content vars options",
@@ -74,6 +76,11 @@ const KEYS: &[Row] = &[
     ("", "console", "the_shipped_file_runs_as_it_stands"),
     ("console", "enabled", "without_a_console_there_are_no_sessions_and_no_pages"),
     ("console", "session", "a_key_is_exchanged_for_a_cookie_that_reads_and_changes_until_it_is_given_back"),
+    ("", "callbacks", "what_goes_wrong_is_told_by_its_kind_and_nothing_is_followed"),
+    ("callbacks", "allow_private timeout", "what_goes_wrong_is_told_by_its_kind_and_nothing_is_followed"),
+    ("callbacks", "retries", "events_that_nobody_takes_are_given_up_and_can_be_replayed"),
+    ("callbacks", "disable_after", "who_only_fails_for_long_is_disabled"),
+    ("apps[0]", "callback_secrets", "a_settled_batch_is_told_once_and_signed_with_each_secret"),
     ("ledger", "url", "a_killed_server_goes_on_and_sends_nothing_twice"),
     ("ledger", "retention", "only_batches_settled_long_ago_are_pruned"),
     (
@@ -212,15 +219,22 @@ fn every_field_of_a_body_has_a_test() {
     let place = place();
     let server = place.serve();
     let body = |content: Value| {
-        json!({"from": {"id": "a"}, "content": content, "messages": [{"to": "user:a"}],
+        json!({"from": {"id": "a"}, "callback": {"url": "https://a/"}, "content": content, "messages": [{"to": "user:a"}],
             "options": {"push": {}, "audience": {"users": ["a"]}}})
     };
     let text = body(json!({"type": "text", "text": "hi", "mentions": {}}));
     let quote = body(json!({"type": "quote", "text": "hi", "message": {}}));
     let mut found: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for at in
-        ["", "/messages/0", "/from", "/options", "/options/push", "/options/audience", "/content/mentions"]
-    {
+    for at in [
+        "",
+        "/callback",
+        "/messages/0",
+        "/from",
+        "/options",
+        "/options/push",
+        "/options/audience",
+        "/content/mentions",
+    ] {
         found.insert(at, taken(&server, at, text.clone()));
     }
     found.insert("/content/message", taken(&server, "/content/message", quote));
@@ -263,7 +277,7 @@ fn every_key_of_the_configuration_has_a_test() {
     let ids = "[providers.p.ids]\nno_such_key = 1\nuser = { no_such_key = 1 }\n";
     let more = format!("no_such_key = 1\n{ids}[providers.p.limits]\nno_such_key = 1\n");
     let more = more.as_str();
-    let head = "no_such_key = 1\n[server]\nno_such_key = 1\n[ledger]\nno_such_key = 1\n[delivery]\nno_such_key = 1\n[console]\nno_such_key = 1\n";
+    let head = "no_such_key = 1\n[server]\nno_such_key = 1\n[ledger]\nno_such_key = 1\n[delivery]\nno_such_key = 1\n[console]\nno_such_key = 1\n[callbacks]\nno_such_key = 1\n";
     for (provider, class) in [
         (config::wukongim("p", NOWHERE, "v2", more), "send"),
         (config::openim("p", NOWHERE, "main", more), "send"),
@@ -277,6 +291,7 @@ fn every_key_of_the_configuration_has_a_test() {
             ("ledger", "ledger.no_such_key".to_owned()),
             ("delivery", "delivery.no_such_key".to_owned()),
             ("console", "console.no_such_key".to_owned()),
+            ("callbacks", "callbacks.no_such_key".to_owned()),
             ("apps[0]", "apps[0].no_such_key".to_owned()),
             ("providers.*", "providers.p.no_such_key".to_owned()),
             ("providers.*.ids", "providers.p.ids.no_such_key".to_owned()),

@@ -8,6 +8,7 @@
 pub mod adapter;
 pub mod breaker;
 pub mod budget;
+pub mod callback;
 pub mod content;
 pub mod decide;
 pub mod draw;

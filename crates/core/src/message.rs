@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
+use crate::callback::Callback;
 use crate::content::{Content, Template};
 use crate::error::{ErrorCode, Refusal};
 use crate::options::{Extensions, Guarantee, Labels, OnLoss, Options, Results, Sender, Validation, Vars};
@@ -53,6 +54,8 @@ pub struct Head {
     pub ordered: bool,
     /// The caller's trace.
     pub trace_id: Option<String>,
+    /// Who is told what became of it.
+    pub callback: Option<Arc<Callback>>,
 }
 
 /// One content for one recipient, with everything inherited resolved.

@@ -17,7 +17,7 @@ use interline_ledger::{Accepted as Stored, IdempotencyKey, NewParcel};
 use crate::clock;
 use crate::denied::{Denied, Errors};
 use crate::engine::{self, ASK_AGAIN, Engine};
-use crate::intake::{Bad, Intake, Seen, Wrong};
+use crate::intake::{self, Bad, Intake, Seen, Wrong};
 use crate::migration::Taking;
 use crate::view::{Accepted, Caller};
 
@@ -190,11 +190,12 @@ impl Engine {
         let head_text = read::head_text(&document);
         let mut wrong = Wrong::default();
         let root = Path::Root("");
-        let head = crate::intake::head(book, &batch_id, &head_text, root, &mut wrong);
+        let head = intake::head(book, &batch_id, &head_text, root, &mut wrong);
         let texts = document.messages.unwrap_or_default();
         check_count(texts.len() as u64, book.max_batch_messages, &mut wrong)?;
         let Some(head) = head else { return Err(refused(wrong)) };
         check_times(&head, now_ms, &root, wrong.invalid());
+        intake::check_callback(book, &caller.app, &head, &root, &mut wrong);
         let permissive = head.validation == Validation::Permissive;
         let intake = Intake::new(book, caller, &batch_id, &head);
         let mut rows = Rows::of(&head, now_ms);

@@ -170,6 +170,7 @@ mod tests {
             delivery: Delivery::default(),
             vendors: Vec::new(),
             max_batch_messages: 10,
+            callbacks: crate::callback::CallbackSettings::default(),
         };
         Engine::start(settings, Ledger::open("sqlite::memory:").await.unwrap()).await.unwrap()
     }

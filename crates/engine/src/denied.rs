@@ -34,6 +34,8 @@ pub enum Denied {
     NotFound,
     /// There is no such provider.
     NoProvider(String),
+    /// There is no such receiver of callbacks.
+    NoCallback(String),
     /// There is no such migration.
     NoMigration(String),
     /// The state of things does not allow it; the text says which.
@@ -71,6 +73,7 @@ impl fmt::Display for Denied {
             Self::Forbidden(wrong) => errors(f, "not allowed", wrong),
             Self::TooLarge(detail) | Self::Conflict(detail) => f.write_str(detail),
             Self::NoProvider(name) => write!(f, "there is no provider {name:?}"),
+            Self::NoCallback(id) => write!(f, "there is no callback {id:?}"),
             Self::NoMigration(name) => write!(f, "there is no migration {name:?}"),
             Self::Mismatch => f.write_str("the idempotency key was used with another body"),
             Self::InProgress { .. } => {

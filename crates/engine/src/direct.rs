@@ -121,6 +121,7 @@ impl Engine {
                 .invalid()
                 .add(&Path::Root("/send_at"), "a direct send leaves at once; use /v1/batches to schedule");
         }
+        crate::intake::check_callback(book, &caller.app, &head, &Path::Root(""), &mut wrong);
         let intake = Intake::new(book, caller, &batch_id, &head);
         let prepared = prepare(&intake, texts, head.validation, &mut wrong);
         wrong.verdict()?;

@@ -12,10 +12,11 @@ use interline_core::message::Head;
 use interline_core::options::Priority;
 use interline_core::outcome::Status;
 use interline_core::pack::Parcel;
-use interline_ledger::{IdempotencyKey, Ledger, NewBatch, NewParcel, QueueStatus, Waiting};
+use interline_ledger::{IdempotencyKey, Ledger, NewBatch, NewCallback, NewParcel, QueueStatus, Waiting};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{broadcast, oneshot};
 
+use crate::callback::{self, Courier};
 use crate::clock;
 use crate::denied::Denied;
 use crate::lane::{Event, LaneHandle, Lanes, Surroundings};
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) room: Arc<Room>,
     pub(crate) shadow: Shadow,
     pub(crate) changes: Changes,
+    pub(crate) courier: Arc<Courier>,
 }
 
 impl Engine {
@@ -86,11 +88,13 @@ impl Engine {
         let direct_ids = AtomicU64::new(0);
         let room = Arc::new(Room::of(&queues));
         let shadow = Shadow::start(Arc::clone(&shelf));
+        let courier = Arc::<Courier>::default();
         let inner =
-            Inner { book: shelf, ledger, lanes: peers, metrics, announce, direct_ids, room, shadow, changes };
+            Inner { book: shelf, ledger, lanes: peers, metrics, announce, direct_ids, room, shadow, changes, courier };
         let inner = Arc::new(inner);
         tokio::spawn(migration::keep(Arc::downgrade(&inner)));
         tokio::spawn(reload::follow_times(Arc::downgrade(&inner)));
+        tokio::spawn(callback::run(Arc::downgrade(&inner)));
         Ok(Self { inner })
     }
 
@@ -239,7 +243,9 @@ impl Engine {
             }
         }
         let all = futures_util::future::join_all(stopped);
-        if tokio::time::timeout(within, all).await.is_err() {
+        let told = self.inner.courier.stop(within);
+        let (stopped, ()) = tokio::join!(tokio::time::timeout(within, all), told);
+        if stopped.is_err() {
             tracing::warn!("calls were still under way at the deadline; their messages will be unknown");
         }
         self.write_migrations().await;
@@ -347,6 +353,10 @@ pub(crate) fn new_batch(batch_id: &str, app: &str, head: &Head, head_text: &str,
         redriven_from: None,
         marks: Vec::new(),
         copies: Arc::default(),
+        callback: head
+            .callback
+            .as_ref()
+            .map(|callback| NewCallback { url: callback.url.clone(), each: callback.each }),
     }
 }
 

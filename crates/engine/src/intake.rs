@@ -259,6 +259,17 @@ pub(crate) fn head(
     Some(head)
 }
 
+/// Notes a callback of an app that has nothing to sign it with.
+pub(crate) fn check_callback(book: &Book, app: &str, head: &Head, path: &Path<'_>, wrong: &mut Wrong) {
+    let signed = book.callbacks.secrets.get(app).is_some_and(|secrets| !secrets.is_empty());
+    if head.callback.is_some() && !signed {
+        let detail = format!(
+            "callbacks are signed, and the app {app} has nothing to sign with; give it callback_secrets in its [[apps]]"
+        );
+        wrong.invalid.add(&Path::Key(path, "callback"), detail);
+    }
+}
+
 /// The same for copies that are sent again: they go where they were made for, as long as that is there.
 pub(crate) fn head_of_copies(
     book: &Book,

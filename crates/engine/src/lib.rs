@@ -5,6 +5,7 @@
 
 mod accept;
 mod begin;
+mod callback;
 mod causes;
 mod clock;
 mod denied;
@@ -38,6 +39,7 @@ mod transport;
 mod upload;
 mod view;
 
+pub use callback::{CallbackSettings, CallbackView, LastView, Secret};
 pub use causes::{Cause, Causes};
 pub use denied::{Denied, Errors};
 pub use engine::Engine;

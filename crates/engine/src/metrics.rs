@@ -22,6 +22,7 @@ pub(crate) use gauges::Gauges;
 pub(crate) use lane::{LaneMeter, LaneMetrics};
 use requests::Overheads;
 
+use crate::callback::CallbackMetrics;
 use crate::provider::Provider;
 use crate::tally::Tallies;
 
@@ -128,6 +129,7 @@ pub(crate) struct Metrics {
     migration_phase: Family<PhaseLabels, Gauge>,
     migration_answers: Family<AnswerLabels, Counter>,
     migration_shadowed: Family<ShadowLabels, Counter>,
+    pub(crate) callbacks: CallbackMetrics,
 }
 
 fn seconds() -> Histogram {
@@ -163,7 +165,9 @@ impl Metrics {
         );
         let shadowed = migration_shadowed.clone();
         registry.register("migration_shadowed_messages", "Messages that were only shown", shadowed);
+        let callbacks = CallbackMetrics::register(&mut registry);
         Self {
+            callbacks,
             registry,
             tallies: Tallies::default(),
             messages,

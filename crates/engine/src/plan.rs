@@ -37,6 +37,9 @@ impl Engine {
         let head_text = read::head_text(&document);
         let mut wrong = crate::intake::Wrong::default();
         let head = crate::intake::head(book, &batch_id, &head_text, Path::Root(""), &mut wrong);
+        if let Some(head) = &head {
+            crate::intake::check_callback(book, &caller.app, head, &Path::Root(""), &mut wrong);
+        }
         wrong.verdict()?;
         let head = head.ok_or(Denied::NotFound)?;
         let intake = Intake::new(book, caller, &batch_id, &head);

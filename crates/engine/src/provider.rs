@@ -12,6 +12,7 @@ use interline_core::options::Results;
 use interline_core::profile::Profile;
 use interline_core::route::{Detour, Moment, Routes};
 
+use crate::callback::CallbackSettings;
 use crate::migration::Migrations;
 use crate::pace::Pace;
 use crate::settings::{Delivery, EngineSettings, ProviderSettings};
@@ -160,6 +161,7 @@ pub(crate) struct Book {
     pub(crate) delivery: Delivery,
     pub(crate) vendor_names: Arc<[&'static str]>,
     pub(crate) max_batch_messages: u64,
+    pub(crate) callbacks: Arc<CallbackSettings>,
 }
 
 impl Book {
@@ -183,6 +185,7 @@ impl Book {
             delivery: settings.delivery,
             vendor_names,
             max_batch_messages: settings.max_batch_messages,
+            callbacks: Arc::new(settings.callbacks),
         })
     }
 

@@ -11,6 +11,7 @@ use interline_core::options::{Guarantee, OnLoss};
 use interline_core::profile::Rate;
 use interline_core::route::Routes;
 
+use crate::callback::CallbackSettings;
 use crate::migration::MigrationSettings;
 
 /// Everything the engine is told.
@@ -28,6 +29,8 @@ pub struct EngineSettings {
     pub vendors: Vec<&'static Vendor>,
     /// Most messages of one batch.
     pub max_batch_messages: u64,
+    /// Who is told of batches, and how.
+    pub callbacks: CallbackSettings,
 }
 
 /// Defaults of delivery.

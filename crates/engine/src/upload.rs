@@ -79,6 +79,7 @@ impl Engine {
         let head = read(&book, &batch_id, begin.head, path, &mut wrong);
         let Some(head) = head else { return Err(refused(wrong)) };
         check_times(&head, now_ms, &path, wrong.invalid());
+        intake::check_callback(&book, &caller.app, &head, &path, &mut wrong);
         wrong.verdict()?;
         let mut batch = engine::new_batch(&batch_id, &caller.app, &head, begin.head, now_ms);
         // What is sent again was copied when it was first sent.

@@ -42,6 +42,7 @@ fn settings(url: &str, dialect: Option<&str>) -> EngineSettings {
         delivery: Delivery { deadline: Duration::from_secs(20), ..Delivery::default() },
         vendors: vec![&interline_wukongim::VENDOR],
         max_batch_messages: 1_000_000,
+        callbacks: interline_engine::CallbackSettings::default(),
     }
 }
 

@@ -53,6 +53,7 @@ async fn start(a: &Twin, b: &Twin, dialects: [&str; 2], folder: &tempfile::TempD
         delivery: Delivery { deadline: Duration::from_secs(30), ..Delivery::default() },
         vendors: vec![&interline_wukongim::VENDOR],
         max_batch_messages: 1_000_000,
+        callbacks: interline_engine::CallbackSettings::default(),
     };
     let url = format!("sqlite:{}", folder.path().join("ledger.db").display());
     Engine::start(settings, Ledger::open(&url).await.unwrap()).await.unwrap()

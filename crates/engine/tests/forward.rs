@@ -68,6 +68,7 @@ fn settings(url: &str, new: Option<&str>) -> EngineSettings {
         delivery: Delivery::default(),
         vendors: vec![&interline_wukongim::VENDOR],
         max_batch_messages: 2_000,
+        callbacks: interline_engine::CallbackSettings::default(),
         migrations: new.map(|_| migration).into_iter().collect(),
     }
 }

@@ -55,6 +55,7 @@ fn rehearsal() -> Rehearsal {
         delivery: Delivery { deadline: Duration::from_secs(60), ..Delivery::default() },
         vendors: vec![&interline_wukongim::VENDOR],
         max_batch_messages: 1_000_000,
+        callbacks: interline_engine::CallbackSettings::default(),
     };
     Rehearsal::new(settings).unwrap()
 }
@@ -99,6 +100,7 @@ fn a_scene_that_cannot_be_played_leaves_no_dialect_behind() {
         delivery: Delivery::default(),
         vendors: vec![&interline_wukongim::VENDOR],
         max_batch_messages: 1_000,
+        callbacks: interline_engine::CallbackSettings::default(),
     })
     .unwrap();
     let mut scene = scene(&texts(3, 1), &[], Duration::ZERO);

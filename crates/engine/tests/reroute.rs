@@ -65,6 +65,7 @@ fn settings(providers: Vec<ProviderSettings>, routes: Vec<Route>) -> EngineSetti
         delivery: Delivery { deadline: Duration::from_secs(60), ..Delivery::default() },
         vendors: vec![&interline_wukongim::VENDOR],
         max_batch_messages: 1_000_000,
+        callbacks: interline_engine::CallbackSettings::default(),
     }
 }
 

@@ -200,7 +200,7 @@ impl From<Denied> for Problem {
             }
             Denied::Conflict(detail) => Self::new(Code::Conflict, detail),
             Denied::NoProvider(name) => Self::no_provider(&name),
-            Denied::NoMigration(_) => Self::new(Code::NotFound, format!("{denied}")),
+            Denied::NoMigration(_) | Denied::NoCallback(_) => Self::new(Code::NotFound, format!("{denied}")),
             Denied::NotFound => Self::new(Code::NotFound, "there is no such batch"),
             Denied::Ledger(error) => ledger(&error),
         }

@@ -256,6 +256,7 @@ impl Ledger {
                     while store.write(sqlite::DropStep { batch_no: *batch_no }).await? {}
                 }
                 if !old.is_empty() {
+                    store.write(sqlite::PruneEndpoints { before_ms }).await?;
                     store.write(sqlite::Shrink).await?;
                 }
                 Ok(old.len())

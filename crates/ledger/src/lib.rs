@@ -7,6 +7,7 @@
 //! Stores are a closed set. Today there is SQLite: one file, owned by one process.
 
 pub mod boundary;
+mod callbacks;
 mod duplicates;
 mod error;
 mod lane;
@@ -16,6 +17,7 @@ mod reading;
 mod sqlite;
 pub mod upkeep;
 
+pub use callbacks::{Attempt, Attempted, DueEndpoints, Endpoint, Event, EventKind, NewCallback, Taken};
 pub use error::{Error, ErrorKind, Result};
 pub use interline_core::outcome::{Counts, Status};
 pub use ledger::Ledger;

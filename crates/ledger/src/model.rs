@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use interline_core::outcome::{Counts, Status};
 
+use crate::callbacks::NewCallback;
+
 /// Where a batch stands. The numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -77,6 +79,8 @@ pub struct NewBatch {
     /// Batches that are stored, or begun, in the same transaction as this one: copies of its messages for
     /// another provider. They have neither marks nor copies.
     pub copies: Arc<[NewCopy]>,
+    /// Who is told what became of it, if anybody is.
+    pub callback: Option<NewCallback>,
 }
 
 /// A batch that is stored together with another one, to be claimed by lanes.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json_borrow::Value;
 use smol_str::SmolStr;
 
+use super::callback::callback;
 use super::content::content;
 use super::document::MessageText;
 use super::field::{Fields, Path, Problems};
@@ -83,10 +84,8 @@ pub fn read_head(
         expires_at_ms: fields.time("expires_at", problems),
         ordered: fields.boolean("ordered", problems).unwrap_or(true),
         trace_id: fields.string("trace_id", problems),
+        callback: fields.object("callback", problems, callback).map(Arc::new),
     };
-    if fields.get("callback").is_some() {
-        fields.wrong("callback", "callbacks are not served by this version; leave it out", problems);
-    }
     fields.done(problems);
     Some(head)
 }

@@ -3,6 +3,7 @@
 //! input until they are read one by one, so that a body of any length costs little.
 
 mod batch;
+mod callback;
 mod content;
 mod document;
 mod field;

@@ -230,6 +230,7 @@ mod tests {
             delivery: Delivery::default(),
             vendors: vec![&interline_wukongim::VENDOR],
             max_batch_messages: 10,
+            callbacks: crate::callback::CallbackSettings::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The API: what all of its paths share. Which there are stands in `table`.
 
 mod batches;
+mod callbacks;
 mod causes;
 mod events;
 mod export;

@@ -18,7 +18,7 @@ use crate::keys::Known;
 use crate::problem::Problem;
 
 /// Who may steer batches: an app its own, an `admin` all.
-fn authorise(gateway: &Gateway, headers: &HeaderMap) -> Result<Arc<Known>, Problem> {
+pub(super) fn authorise(gateway: &Gateway, headers: &HeaderMap) -> Result<Arc<Known>, Problem> {
     let refused = match gateway.authorise(headers, Scope::Send) {
         Ok(app) => return Ok(app),
         Err(refused) => refused,
@@ -27,7 +27,7 @@ fn authorise(gateway: &Gateway, headers: &HeaderMap) -> Result<Arc<Known>, Probl
 }
 
 /// These requests say everything by their paths.
-async fn nothing(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<(), Problem> {
+pub(super) async fn nothing(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<(), Problem> {
     let body = whole(body, headers, gateway.limits()).await?;
     let body = body.trim_ascii();
     if body.is_empty() || body == b"{}" {

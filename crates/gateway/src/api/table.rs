@@ -8,7 +8,7 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::{self, MethodRouter};
 
-use super::{Gateway, batches, causes, events, health, migrations, no_method, overview, plan, read, reload};
+use super::{Gateway, batches, callbacks, causes, events, health, migrations, no_method, overview, plan, read, reload};
 use super::{send, session, steer};
 use crate::console;
 use crate::docs;
@@ -69,6 +69,9 @@ pub(crate) const TABLE: &[Row] = table! {
     post "/v1/migrations/{name}/rollback" as "migrations" => migrations::rollback, about::roll_back_migration;
     post "/v1/migrations/{name}/finish" as "migrations" => migrations::finish, about::finish_migration;
     get "/v1/migrations/{name}/report" as "migrations" => migrations::report, about::migration_report;
+    get "/v1/callbacks" as "callbacks" => callbacks::list, about::callbacks;
+    post "/v1/callbacks/{id}/enable" as "callbacks" => callbacks::enable, about::enable_callback;
+    post "/v1/callbacks/{id}/replay" as "callbacks" => callbacks::replay, about::replay_callback;
     get "/v1/vendors" as "settings" => read::vendors, about::vendors;
     get "/v1/routes" as "settings" => read::routes, about::routes;
     get "/v1/config" as "settings" => read::config, about::config;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::callbacks::{CallbackSecret, callback_secrets};
 use super::file::{NAMES, Table, is_name};
 use super::secrets;
 
@@ -17,6 +18,8 @@ pub struct App {
     pub may: Scopes,
     /// How many messages it may hand over in a second; none is unlimited.
     pub messages_per_second: Option<u32>,
+    /// What its callbacks are signed with; without, it has none.
+    pub callback_secrets: Vec<CallbackSecret>,
 }
 
 /// One thing that an app may do.
@@ -95,9 +98,10 @@ pub(super) fn apps(root: &Table<'_>) -> Vec<App> {
         }
         let may = scopes(&table);
         let messages_per_second = table.whole("messages_per_second", 1..=10_000_000);
+        let callback_secrets = callback_secrets(&table);
         table.done();
         if let Some(name) = name {
-            found.push(App { name: name.into(), keys, may, messages_per_second });
+            found.push(App { name: name.into(), keys, may, messages_per_second, callback_secrets });
         }
     }
     found

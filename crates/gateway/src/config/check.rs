@@ -2,10 +2,11 @@
 //! missing matters here: a provider that some route uses cannot do without.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use interline_core::adapter::Vendor;
 use interline_core::route::Routes;
-use interline_engine::{EngineSettings, ProviderSettings};
+use interline_engine::{EngineSettings, ProviderSettings, Secret};
 
 use super::file::{ConfigError, ConfigErrors};
 use super::{Auth, Config, Provider};
@@ -43,6 +44,20 @@ impl Config {
             }
         }
         errors.extend(self.facades.iter().filter_map(|facade| facade.settings().err()).flatten());
+        let mut callbacks = self.callbacks.clone();
+        for (place, app) in self.apps.iter().enumerate() {
+            let found: Result<Vec<_>, _> =
+                app.callback_secrets.iter().map(|secret| secret.secret.clone()).collect();
+            match found {
+                Ok(secrets) if secrets.is_empty() => {}
+                Ok(secrets) => drop(callbacks.secrets.insert(Arc::clone(&app.name), secrets)),
+                Err(detail) => errors.push(ConfigError {
+                    origin: self.file.display().to_string(),
+                    key: format!("apps[{place}].callback_secrets"),
+                    detail,
+                }),
+            }
+        }
         if !errors.is_empty() {
             return Err(ConfigErrors(errors));
         }
@@ -53,6 +68,7 @@ impl Config {
             delivery: self.delivery,
             vendors: self.vendors.clone(),
             max_batch_messages: self.server.max_batch_messages,
+            callbacks,
         })
     }
 
@@ -68,7 +84,9 @@ impl Config {
     /// Never for a secret.
     pub fn rehearsal_settings(&self) -> Result<EngineSettings, ConfigErrors> {
         let providers = self.providers.iter().map(Provider::without_secrets).collect();
-        Self { providers, facades: Vec::new(), ..self.clone() }.engine_settings()
+        let mut apps = self.apps.clone();
+        apps.iter_mut().for_each(|app| app.callback_secrets.clear());
+        Self { providers, apps, facades: Vec::new(), ..self.clone() }.engine_settings()
     }
 
     /// What works but is probably not meant, one sentence each.
@@ -88,6 +106,15 @@ impl Config {
         }
         warnings.extend(lint::lint(self));
         warnings.extend(migrations::odd(&self.migrations));
+        for app in &self.apps {
+            let weak = |secret: &&super::CallbackSecret| secret.secret.as_ref().is_ok_and(Secret::is_weak);
+            if app.callback_secrets.iter().any(|secret| weak(&secret)) {
+                warnings.push(format!(
+                    "a secret in callback_secrets of the app {} has less than 24 bytes; `openssl rand -base64 32` behind whsec_ makes a good one",
+                    app.name
+                ));
+            }
+        }
         if self.server.auth == Auth::Keys && self.apps.is_empty() {
             warnings.push("server.auth is \"keys\" and there is no [[apps]]: nobody may ask".to_owned());
         }

@@ -2,6 +2,7 @@
 //! tells every error at once; a secret that is missing is told when its provider is used.
 
 mod apps;
+mod callbacks;
 mod cases;
 #[cfg(test)]
 mod change_tests;
@@ -37,9 +38,10 @@ use figment::value::{Dict, Tag};
 use figment::{Figment, Profile, Provider as _};
 use interline_core::adapter::Vendor;
 use interline_core::route::Route;
-use interline_engine::{Delivery, MigrationSettings};
+use interline_engine::{CallbackSettings, Delivery, MigrationSettings};
 
 pub use apps::{App, Scope, Scopes};
+pub use callbacks::CallbackSecret;
 pub use cases::{Case, Named};
 pub use console::Console;
 pub use expect::{Expect, Spread};
@@ -72,6 +74,8 @@ pub struct Config {
     pub log: Log,
     /// `[telemetry]`
     pub telemetry: Telemetry,
+    /// `[callbacks]`; what is signed with stands with the apps.
+    pub callbacks: CallbackSettings,
     /// `[[apps]]`
     pub apps: Vec<App>,
     /// `[providers.NAME]`
@@ -225,6 +229,7 @@ fn sections(
     let console = console::console(root);
     let delivery = delivery(root);
     let (log, telemetry) = (telemetry::log(root), telemetry::telemetry(root));
+    let callbacks = callbacks::callbacks(root);
     let apps = apps::apps(root);
     let (providers, drains) = providers::providers(root, &vendors, &mut files);
     let table = root.table("providers");
@@ -256,6 +261,7 @@ fn sections(
         delivery,
         log: log?,
         telemetry: telemetry?,
+        callbacks,
         apps,
         providers,
         drains,

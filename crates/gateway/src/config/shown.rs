@@ -55,6 +55,13 @@ impl Config {
                 "timeout": format_duration(self.telemetry.timeout).to_string(),
                 "headers": self.telemetry.shown_headers(),
             },
+            "callbacks": {
+                "allow_private": self.callbacks.allow_private.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "timeout": format_duration(self.callbacks.timeout).to_string(),
+                "retries": self.callbacks.retries.iter().map(|pause| format_duration(*pause).to_string())
+                    .collect::<Vec<_>>(),
+                "disable_after": format_duration(self.callbacks.disable_after).to_string(),
+            },
             "apps": self.apps.iter().map(app).collect::<Vec<_>>(),
             "providers": providers,
             "routes": self.shown_routes(),
@@ -118,6 +125,7 @@ fn app(app: &App) -> Value {
         "key_sha256": digests.collect::<Vec<_>>(),
         "may": app.may.words().collect::<Vec<_>>(),
         "messages_per_second": app.messages_per_second,
+        "callback_secrets": app.callback_secrets.iter().map(|one| secrets::shown(&one.written)).collect::<Vec<_>>(),
     })
 }
 

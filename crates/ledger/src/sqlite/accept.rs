@@ -11,7 +11,7 @@ use super::codec::{hashes_to_blob, states_to_blob};
 use super::script::Script;
 use super::share::{Delta, apply_shares};
 use super::writer::Work;
-use super::{failed, keys, marks};
+use super::{callbacks, failed, keys, marks};
 use crate::boundary::Around;
 use crate::error::Result;
 use crate::model::{Accepted, BatchState, IdempotencyKey, NewBatch, NewCopy, NewParcel};
@@ -62,6 +62,7 @@ impl Accept {
         let mut rows = Rows::begin(conn).await?;
         let mut deltas = BTreeMap::new();
         let mut answers = Vec::with_capacity(works.len());
+        let mut told = Vec::new();
         for Self { batch, parcels, key } in works {
             if let Some(key) = key {
                 if let Some(earlier) = keys.earlier(key) {
@@ -80,10 +81,16 @@ impl Accept {
             let (no, delta) = rows.add_whole(batch, parcels, form);
             marks::write(&mut rows.script, &batch.marks, no);
             deltas.insert(no, delta);
+            if batch.callback.is_some() {
+                told.push((no, batch));
+            }
             rows.add_copies(batch, &mut deltas);
             answers.push(Accepted::Stored);
         }
         rows.script.run(conn, "cannot store batch").await?;
+        for (no, batch) in told {
+            callbacks::begin(conn, no, batch).await?;
+        }
         apply_shares(conn, &deltas).await?;
         Ok(answers)
     }
@@ -174,9 +181,10 @@ impl Rows {
     }
 
     /// Adds a batch whose parcels come later.
-    pub(super) fn add_empty(&mut self, batch: &NewBatch) {
+    pub(super) fn add_empty(&mut self, batch: &NewBatch) -> i64 {
         let form = Form { state: BatchState::Receiving, direct: false, calls: 0, now_ms: batch.created_ms };
         self.add_batch(batch, form, (&Delta::default(), None));
+        self.last_batch
     }
 
     fn add_batch(&mut self, batch: &NewBatch, form: Form, (delta, settled_ms): (&Delta, Option<i64>)) {
@@ -185,9 +193,9 @@ impl Rows {
             .script
             .add(
                 "INSERT INTO batch (no, id, app, state, direct, created_ms, send_at_ms, expires_at_ms, settled_ms,
-                    priority, redriven_from, labels, head, total, accepted, rejected, unknown, cancelled, expired,
-                    calls)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    priority, redriven_from, labels, head, callback, total, accepted, rejected, unknown, cancelled,
+                    expired, calls)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(self.last_batch)
             .bind(&batch.id)
@@ -201,7 +209,8 @@ impl Rows {
             .bind(batch.priority)
             .bind(batch.redriven_from.as_deref())
             .bind(labels(batch))
-            .bind(batch.head.as_slice());
+            .bind(batch.head.as_slice())
+            .bind(callbacks::mode(batch));
         for count in delta.counts() {
             binder = binder.bind(count);
         }
@@ -215,6 +224,9 @@ impl Rows {
             self.last_parcel += 1;
             self.add_parcel(batch, parcel, (done, due_ms));
             delta.add_messages(&parcel.states);
+            if open < parcel.states.len() as i64 {
+                delta.touched.push(self.last_parcel);
+            }
             if !done {
                 delta.add_waiting(&parcel.provider, 1, open);
                 delta.due(&parcel.provider, due_ms);

@@ -66,6 +66,7 @@ async fn amend(
     let open = amendment.states.iter().any(|status| !status.is_final());
     let was_open = before.iter().any(|status| !status.is_final());
     let closed = delta.change_messages(&before, &amendment.states);
+    delta.touched.push(id);
     if was_open {
         delta.add_waiting(&provider, -i64::from(!open), -closed);
     }

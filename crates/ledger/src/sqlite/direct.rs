@@ -9,7 +9,7 @@ use super::accept::{BatchRow, Form, Rows, copies_bytes, parcel_bytes};
 use super::codec::{states_from_blob, states_to_blob};
 use super::share::{Delta, apply, apply_shares};
 use super::writer::Work;
-use super::{failed, keys, marks};
+use super::{callbacks, failed, keys, marks};
 use crate::boundary::Around;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Accepted, BatchState, DirectResult, IdempotencyKey, NewBatch, NewParcel};
@@ -47,6 +47,7 @@ impl Work for BeginDirect {
         let mut deltas = BTreeMap::new();
         rows.add_copies(&self.batch, &mut deltas);
         rows.script.run(conn, "cannot store direct send").await?;
+        callbacks::begin(conn, no, &self.batch).await?;
         if !deltas.is_empty() {
             apply_shares(conn, &deltas).await?;
         }
@@ -88,8 +89,9 @@ impl Work for RecordDirect {
                 apply(conn, row.no, delta, *now_ms).await?;
             }
             None => {
-                rows.add_whole(batch, parcels, form(*calls, *now_ms));
+                let (no, _) = rows.add_whole(batch, parcels, form(*calls, *now_ms));
                 rows.script.run(conn, "cannot record direct send").await?;
+                callbacks::begin(conn, no, batch).await?;
             }
         }
         if let Some((key, answer)) = answer {
@@ -107,10 +109,17 @@ impl Work for RecordDirect {
         let (begun, new): (Vec<&Self>, Vec<&Self>) = works.iter().partition(|work| work.0.begun());
         if !new.is_empty() {
             let mut rows = Rows::begin(conn).await?;
+            let mut told = Vec::new();
             for Self(DirectResult { batch, parcels, calls, now_ms, .. }) in new {
-                rows.add_whole(batch, parcels, form(*calls, *now_ms));
+                let (no, _) = rows.add_whole(batch, parcels, form(*calls, *now_ms));
+                if batch.callback.is_some() {
+                    told.push((no, batch));
+                }
             }
             rows.script.run(conn, "cannot record direct send").await?;
+            for (no, batch) in told {
+                callbacks::begin(conn, no, batch).await?;
+            }
         }
         for work in begun {
             work.run(conn).await?;
@@ -182,6 +191,7 @@ async fn finish_parcel(
     .await
     .map_err(failed("cannot record direct send"))?;
     delta.change_messages(&before, &parcel.states);
+    delta.touched.push(id);
     Ok(())
 }
 
@@ -218,6 +228,7 @@ pub(super) async fn end_interrupted(conn: &mut SqliteConnection) -> Result<u64> 
                 .await
                 .map_err(failed("cannot end interrupted send"))?;
             delta.change_messages(&before, &after);
+            delta.touched.push(id);
         }
         apply(conn, *no, delta, *created_ms).await?;
     }

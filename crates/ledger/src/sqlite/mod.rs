@@ -10,10 +10,13 @@
 mod accept;
 mod amend;
 pub(crate) mod beat;
+mod callbacks;
 mod claim;
 mod codec;
 pub(crate) mod copy;
 mod direct;
+mod endpoints;
+mod events;
 mod facts;
 mod health;
 mod hold;
@@ -46,6 +49,10 @@ pub(crate) use amend::Amend;
 pub(crate) use claim::ClaimParcels;
 pub(crate) use codec::hashes_between;
 pub(crate) use direct::{BeginDirect, RecordDirect};
+pub(crate) use endpoints::{
+    CountCallbacks, Enable, EndAttempt, FindDue, ListEndpoints, PruneEndpoints, ReplayStep, Rest,
+};
+pub(crate) use events::TakeEvents;
 pub(crate) use facts::{Facts, Forget, Remember};
 pub(crate) use hold::{Begin, Release, Renew};
 pub(crate) use keys::{AnswerKey, EarlierKey, ForgetKey, PruneKeys, ReserveKey};

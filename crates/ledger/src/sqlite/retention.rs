@@ -28,6 +28,10 @@ impl Work for OldBatches {
         sqlx::query_scalar(
             "SELECT no FROM batch WHERE settled_ms < $1 AND coalesce(marked_until_ms, 0) <= $2
                 AND NOT EXISTS (SELECT 1 FROM idempotency WHERE batch_id = batch.id AND expires_ms > $2)
+                AND (callback = 0 OR NOT EXISTS (SELECT 1 FROM callback AS c
+                    JOIN callback_endpoint AS e ON e.id = c.endpoint
+                    WHERE c.batch_no = no AND e.disabled_ms IS NULL AND (c.open <> 0 OR EXISTS
+                        (SELECT 1 FROM callback_event AS v WHERE v.batch_no = c.batch_no AND v.state = 0))))
              ORDER BY settled_ms LIMIT $3",
         )
         .bind(self.before_ms)
@@ -73,9 +77,13 @@ impl Work for DropStep {
              DELETE FROM parcel_index WHERE parcel_id IN (SELECT value FROM json_each($1));
              DELETE FROM record WHERE parcel_id IN (SELECT value FROM json_each($1));
              DELETE FROM sending WHERE parcel_id IN (SELECT value FROM json_each($1));
+             DELETE FROM callback_parcel WHERE parcel_id IN (SELECT value FROM json_each($1));
+             DELETE FROM callback_event WHERE id IN
+                (SELECT id FROM callback_event WHERE batch_no = $2 LIMIT 1000);
              DELETE FROM parcel WHERE id IN (SELECT value FROM json_each($1))",
         )
         .bind(id_list(&ids))
+        .bind(self.batch_no)
         .execute(&mut *conn)
         .await
         .map_err(&failure)?;
@@ -84,6 +92,8 @@ impl Work for DropStep {
         }
         sqlx::query(
             "DELETE FROM share WHERE batch_no = $1;
+             DELETE FROM callback_event WHERE batch_no = $1;
+             DELETE FROM callback WHERE batch_no = $1;
              UPDATE meta SET value = value + 1 WHERE key = 'deleted_batches'
                 AND EXISTS (SELECT 1 FROM batch WHERE no = $1);
              DELETE FROM batch WHERE no = $1",

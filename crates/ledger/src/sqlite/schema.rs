@@ -10,7 +10,7 @@ use super::failed;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Each entry takes the schema one version further; entries that were released never change.
-const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 pub(super) const VERSION_1: &str = "
 CREATE TABLE batch (
@@ -153,6 +153,70 @@ CREATE TABLE mark (
 ) WITHOUT ROWID;
 CREATE INDEX mark_by_expiry ON mark (expires_ms);
 ALTER TABLE batch ADD COLUMN marked_until_ms INTEGER;
+";
+
+/// Who is told what became of a batch, what of it is not told yet, and what was. `batch.callback` is 0 where
+/// nobody is told, 1 when it settles, 2 also as messages do. `callback.open` is 1 while there is something to
+/// make events of, and 2 while as many of them wait as may. A parcel is `fresh` while its states may differ from
+/// those that were told.
+const VERSION_4: &str = "
+ALTER TABLE batch ADD COLUMN callback INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE callback_endpoint (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    app TEXT NOT NULL,
+    url TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    due_ms INTEGER NOT NULL,
+    not_before_ms INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    failing_since_ms INTEGER,
+    disabled_ms INTEGER,
+    disabled_why TEXT,
+    delivered INTEGER NOT NULL DEFAULT 0,
+    given_up INTEGER NOT NULL DEFAULT 0,
+    last_ms INTEGER,
+    last_answer TEXT,
+    UNIQUE (app, url)
+);
+CREATE INDEX callback_endpoint_by_due ON callback_endpoint (due_ms);
+
+CREATE TABLE callback (
+    batch_no INTEGER PRIMARY KEY,
+    endpoint INTEGER NOT NULL,
+    open INTEGER NOT NULL,
+    told INTEGER NOT NULL DEFAULT 0,
+    next INTEGER NOT NULL DEFAULT 1,
+    formed_ms INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX callback_open ON callback (endpoint, formed_ms) WHERE open = 1;
+CREATE INDEX callback_by_endpoint ON callback (endpoint);
+
+CREATE TABLE callback_parcel (
+    parcel_id INTEGER PRIMARY KEY,
+    batch_no INTEGER NOT NULL,
+    fresh INTEGER NOT NULL,
+    told BLOB
+);
+CREATE INDEX callback_parcel_fresh ON callback_parcel (batch_no, parcel_id) WHERE fresh = 1;
+
+CREATE TABLE callback_event (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    batch_no INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    endpoint INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    state INTEGER NOT NULL DEFAULT 0,
+    due_ms INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    step INTEGER NOT NULL DEFAULT 0,
+    items TEXT NOT NULL
+);
+CREATE INDEX callback_event_due ON callback_event (endpoint, due_ms) WHERE state = 0;
+CREATE INDEX callback_event_waiting ON callback_event (batch_no) WHERE state = 0;
+CREATE INDEX callback_event_by_batch ON callback_event (batch_no);
+CREATE INDEX callback_event_by_time ON callback_event (endpoint, created_ms);
 ";
 
 /// The version that this build writes.

@@ -131,6 +131,9 @@ impl Changes {
         let delta = self.deltas.entry(open.batch_no).or_default();
         let closed = delta.change_messages(&open.states, &settled.states);
         delta.calls += i64::from(settled.calls);
+        if closed != 0 {
+            delta.touched.push(id);
+        }
         if done || closed != 0 {
             delta.add_waiting(&open.provider, -i64::from(done), -closed);
         }
@@ -234,6 +237,7 @@ impl Work for Revise {
         .map_err(failed("cannot revise parcel"))?;
         let mut delta = Delta::default();
         delta.change_messages(&before, &after);
+        delta.touched.push(*parcel);
         apply(conn, batch_no, delta, self.now_ms).await?;
         Ok(true)
     }

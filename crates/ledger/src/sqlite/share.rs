@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 
+use super::callbacks::{self, EACH};
 use super::failed;
 use super::round::join_round;
 use crate::error::Result;
@@ -25,6 +26,8 @@ pub(super) struct Delta {
     pub(super) total: i64,
     /// Vendor calls made.
     pub(super) calls: i64,
+    /// Parcels whose messages became final, or something else than they were told to be.
+    pub(super) touched: Vec<i64>,
     shares: BTreeMap<String, ShareDelta>,
 }
 
@@ -138,21 +141,28 @@ pub(super) async fn apply_all(
             json!([no, total, accepted, rejected, unknown, cancelled, expired, calls])
         })
         .collect();
-    let rows: Vec<(i64, String, bool)> = sqlx::query_as(
+    let rows: Vec<(i64, String, bool, i64, bool)> = sqlx::query_as(
         "UPDATE batch SET total = total + (change.value ->> 1), accepted = accepted + (change.value ->> 2),
             rejected = rejected + (change.value ->> 3), unknown = unknown + (change.value ->> 4),
             cancelled = cancelled + (change.value ->> 5), expired = expired + (change.value ->> 6),
             calls = calls + (change.value ->> 7)
          FROM json_each($1) AS change WHERE batch.no = (change.value ->> 0)
          RETURNING no, id, settled_ms IS NULL AND state <> 0
-            AND total = accepted + rejected + unknown + cancelled + expired",
+            AND total = accepted + rejected + unknown + cancelled + expired, callback, state <> 0",
     )
     .bind(serde_json::Value::from(changes).to_string())
     .fetch_all(&mut *conn)
     .await
     .map_err(failed("cannot count messages of batch"))?;
+    for (no, _, complete, callback, published) in &rows {
+        let told = *complete || (*callback == EACH && *published);
+        if *callback != 0 {
+            let touched = deltas.get(no).map(|delta| delta.touched.as_slice()).unwrap_or_default();
+            callbacks::note(conn, *no, if *callback == EACH { touched } else { &[] }, told).await?;
+        }
+    }
     let complete: Vec<(i64, String)> =
-        rows.into_iter().filter(|(_, _, complete)| *complete).map(|(no, id, _)| (no, id)).collect();
+        rows.into_iter().filter(|(_, _, complete, ..)| *complete).map(|(no, id, ..)| (no, id)).collect();
     for (no, _) in &complete {
         settle(conn, *no, when(*no)).await?;
     }

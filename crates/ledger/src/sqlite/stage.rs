@@ -11,7 +11,7 @@ use super::round::join_round;
 use super::script::Script;
 use super::share::{Delta, apply};
 use super::writer::Work;
-use super::{Store, failed, keys, marks};
+use super::{Store, callbacks, failed, keys, marks};
 use crate::boundary::Around;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Accepted, Along, BatchState, IdempotencyKey, NewBatch, NewParcel};
@@ -28,8 +28,9 @@ impl Work for Stage {
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
         let mut rows = Rows::begin(conn).await?;
-        rows.add_empty(&self.0);
-        rows.script.run(conn, "cannot store batch").await.map(drop)
+        let no = rows.add_empty(&self.0);
+        rows.script.run(conn, "cannot store batch").await?;
+        callbacks::begin(conn, no, &self.0).await
     }
 }
 

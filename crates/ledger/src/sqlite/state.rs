@@ -173,6 +173,7 @@ impl Work for CancelStep {
                 .collect();
             let closed = delta.change_messages(&before, &after);
             delta.add_waiting(provider, -1, -closed);
+            delta.touched.push(*id);
             sqlx::query("UPDATE parcel SET states = $2, done = 1 WHERE id = $1")
                 .bind(id)
                 .bind(states_to_blob(&after))

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod builders;
 #[cfg(test)]
+mod callbacks;
 mod claims;
 #[cfg(test)]
 mod clock;

@@ -1,5 +1,6 @@
 //! What is said of each operation: one function a row of the table of paths, in one file a tag.
 
+mod callbacks;
 mod examples;
 mod migrations;
 mod reading;
@@ -8,6 +9,7 @@ mod service;
 mod session;
 mod steering;
 
+pub(crate) use callbacks::*;
 pub(crate) use migrations::*;
 pub(crate) use reading::*;
 pub(crate) use sending::*;

@@ -75,6 +75,7 @@ fn of_batch() -> Value {
         "send_at": time("It is not sent before this (RFC 3339). Not for `POST /v1/send`."),
         "ordered": switch("Whether the messages for one recipient leave in order; by default they do."),
         "trace_id": text("Shown with the batch."),
+        "callback": named("Callback"),
     })
 }
 

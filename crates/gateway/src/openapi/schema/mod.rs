@@ -3,6 +3,7 @@
 
 mod answers;
 mod batch;
+mod callbacks;
 mod content;
 mod migrations;
 mod service;
@@ -20,6 +21,7 @@ pub(super) fn all(vendors: &[&'static Vendor]) -> Schemas {
     schemas.extend(batch::schemas(vendors));
     schemas.extend(content::schemas(vendors));
     schemas.extend(answers::schemas());
+    schemas.extend(callbacks::schemas());
     schemas.extend(migrations::schemas());
     schemas.extend(service::schemas());
     schemas

@@ -129,7 +129,7 @@ fn route() -> Value {
 }
 
 fn config() -> Value {
-    let tables: Map<String, Value> = ["server", "ledger", "delivery", "providers", "migrations"]
+    let tables: Map<String, Value> = ["server", "ledger", "delivery", "callbacks", "providers", "migrations"]
         .into_iter()
         .map(|name| (name.to_owned(), any_object("As the configuration has it.")))
         .collect();

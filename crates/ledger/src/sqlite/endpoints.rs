@@ -1,0 +1,347 @@
+//! The receivers of callbacks: how they are doing, what came of attempts, when to look at them again.
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{FromRow, Row as _};
+
+use super::events::GATHER_MS;
+use super::failed;
+use super::share::NEVER;
+use super::writer::Work;
+use crate::boundary::Around;
+use crate::callbacks::{Attempt, Attempted, DueEndpoints, Endpoint};
+use crate::error::Result;
+
+/// Events that one transaction takes up again.
+const SLICE: i64 = 1_000;
+/// Failures in a row from which on an endpoint as a whole is left alone for a while after each.
+const IN_A_ROW: i64 = 3;
+
+/// Endpoints to look at now, and when to look for others.
+#[derive(Debug)]
+pub(crate) struct FindDue {
+    pub(crate) now_ms: i64,
+    pub(crate) limit: i64,
+}
+
+impl Work for FindDue {
+    type Answer = DueEndpoints;
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<DueEndpoints> {
+        let failure = failed("cannot find due callbacks");
+        let due: Vec<i64> = sqlx::query_scalar(
+            "SELECT id FROM callback_endpoint WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2",
+        )
+        .bind(self.now_ms)
+        .bind(self.limit)
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(&failure)?;
+        let next_ms: Option<i64> =
+            sqlx::query_scalar("SELECT min(due_ms) FROM callback_endpoint WHERE due_ms > $1 AND due_ms < $2")
+                .bind(self.now_ms)
+                .bind(NEVER)
+                .fetch_one(conn)
+                .await
+                .map_err(failure)?;
+        Ok(DueEndpoints { due, next_ms })
+    }
+}
+
+/// Finds out when an endpoint is to be looked at again.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    pub(crate) endpoint: i64,
+}
+
+impl Work for Rest {
+    type Answer = ();
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
+        rest(conn, self.endpoint).await
+    }
+}
+
+async fn rest(conn: &mut SqliteConnection, endpoint: i64) -> Result<()> {
+    sqlx::query(
+        "UPDATE callback_endpoint SET due_ms = CASE WHEN disabled_ms IS NOT NULL THEN $2 ELSE
+            max(not_before_ms, min(
+                coalesce((SELECT min(formed_ms) + $3 FROM callback WHERE endpoint = $1 AND open = 1), $2),
+                coalesce((SELECT min(due_ms) FROM callback_event WHERE endpoint = $1 AND state = 0), $2))) END
+         WHERE id = $1",
+    )
+    .bind(endpoint)
+    .bind(NEVER)
+    .bind(GATHER_MS)
+    .execute(conn)
+    .await
+    .map(drop)
+    .map_err(failed("cannot note when a callback is due"))
+}
+
+/// Records what came of an attempt.
+#[derive(Debug)]
+pub(crate) struct EndAttempt(pub(crate) Attempt);
+
+impl Work for EndAttempt {
+    type Answer = bool;
+
+    const BOUNDARY: Option<Around> =
+        Some(Around { before: "end_attempt.before_commit", after: "end_attempt.after_commit" });
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<bool> {
+        let disabled = match &self.0.came_of {
+            Attempted::Delivered => {
+                self.delivered(conn).await?;
+                false
+            }
+            Attempted::Failed { .. } => self.failed(conn).await?,
+        };
+        rest(conn, self.0.endpoint).await?;
+        Ok(disabled)
+    }
+}
+
+impl EndAttempt {
+    async fn delivered(&self, conn: &mut SqliteConnection) -> Result<()> {
+        let Attempt { event, endpoint, now_ms, answer, .. } = &self.0;
+        // Once one gets through, what waits for its time after an outage goes at once.
+        sqlx::query(
+            "UPDATE callback_event SET state = 1, attempts = attempts + 1 WHERE id = $1 AND state = 0;
+             UPDATE callback SET open = 1 WHERE open = 2
+                AND batch_no = (SELECT batch_no FROM callback_event WHERE id = $1);
+             UPDATE callback_event SET due_ms = $3, step = max(step - 1, 0)
+                WHERE endpoint = $2 AND state = 0 AND due_ms > $3
+                    AND (SELECT failures FROM callback_endpoint WHERE id = $2) >= $5;
+             UPDATE callback_endpoint SET delivered = delivered + 1, failures = 0, failing_since_ms = NULL,
+                not_before_ms = 0, last_ms = $3, last_answer = $4 WHERE id = $2",
+        )
+        .bind(event)
+        .bind(endpoint)
+        .bind(now_ms)
+        .bind(answer)
+        .bind(IN_A_ROW)
+        .execute(conn)
+        .await
+        .map(drop)
+        .map_err(failed("cannot record callback"))
+    }
+
+    async fn failed(&self, conn: &mut SqliteConnection) -> Result<bool> {
+        let Attempt { event, endpoint, now_ms, answer, came_of } = &self.0;
+        let Attempted::Failed { retry_ms, hold_ms, wait_until_ms, disable, disable_after_ms } = came_of
+        else {
+            return Ok(false);
+        };
+        let failure = failed("cannot record callback");
+        sqlx::query(
+            "UPDATE callback_event SET attempts = attempts + 1, step = step + 1, due_ms = coalesce($2, due_ms),
+                state = CASE WHEN $2 IS NULL THEN 2 ELSE 0 END WHERE id = $1 AND state = 0;
+             UPDATE callback SET open = 1 WHERE open = 2
+                AND batch_no = (SELECT batch_no FROM callback_event WHERE id = $1);
+             UPDATE callback_endpoint SET failures = failures + 1, given_up = given_up + ($2 IS NULL),
+                failing_since_ms = coalesce(failing_since_ms, $4), last_ms = $4, last_answer = $5,
+                not_before_ms = max(not_before_ms, $6, CASE WHEN failures + 1 >= $7 THEN $8 ELSE 0 END)
+                WHERE id = $3",
+        )
+        .bind(event)
+        .bind(retry_ms)
+        .bind(endpoint)
+        .bind(now_ms)
+        .bind(answer)
+        .bind(wait_until_ms.unwrap_or(0))
+        .bind(IN_A_ROW)
+        .bind(hold_ms)
+        .execute(&mut *conn)
+        .await
+        .map_err(&failure)?;
+        sqlx::query(
+            "UPDATE callback_endpoint SET disabled_ms = $2,
+                disabled_why = coalesce($3, 'every attempt failed for too long: ' || $4)
+             WHERE id = $1 AND disabled_ms IS NULL AND ($3 IS NOT NULL OR $2 - failing_since_ms >= $5)",
+        )
+        .bind(endpoint)
+        .bind(now_ms)
+        .bind(disable.as_deref())
+        .bind(answer)
+        .bind(disable_after_ms)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() > 0)
+        .map_err(failure)
+    }
+}
+
+/// Lists endpoints by their ids, from after one on.
+#[derive(Debug)]
+pub(crate) struct ListEndpoints {
+    pub(crate) app: Option<String>,
+    pub(crate) id: Option<i64>,
+    pub(crate) after: i64,
+    pub(crate) limit: i64,
+}
+
+impl Work for ListEndpoints {
+    type Answer = Vec<Endpoint>;
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<Endpoint>> {
+        let failure = failed("cannot read callbacks");
+        let rows = sqlx::query(
+            "SELECT id, app, url, created_ms, not_before_ms, failures, failing_since_ms, disabled_ms, disabled_why,
+                delivered, given_up, last_ms, last_answer,
+                (SELECT count(*) FROM callback_event WHERE endpoint = e.id AND state = 0),
+                (SELECT count(*) FROM callback WHERE endpoint = e.id AND open = 1)
+             FROM callback_endpoint AS e
+             WHERE id > $1 AND ($2 IS NULL OR app = $2) AND ($3 IS NULL OR id = $3) ORDER BY id LIMIT $4",
+        )
+        .bind(self.after)
+        .bind(self.app.as_deref())
+        .bind(self.id)
+        .bind(self.limit)
+        .fetch_all(conn)
+        .await
+        .map_err(&failure)?;
+        rows.iter().map(|row| Shown::from_row(row).map(|shown| shown.0).map_err(&failure)).collect()
+    }
+}
+
+struct Shown(Endpoint);
+
+impl<'r> FromRow<'r, sqlx::sqlite::SqliteRow> for Shown {
+    fn from_row(row: &'r sqlx::sqlite::SqliteRow) -> sqlx::Result<Self> {
+        let count = |column: usize| row.try_get::<i64, _>(column).map(|count| count.max(0).unsigned_abs());
+        Ok(Self(Endpoint {
+            id: row.try_get(0)?,
+            app: row.try_get(1)?,
+            url: row.try_get(2)?,
+            created_ms: row.try_get(3)?,
+            not_before_ms: row.try_get(4)?,
+            failures: count(5)?,
+            failing_since_ms: row.try_get(6)?,
+            disabled_ms: row.try_get(7)?,
+            disabled_why: row.try_get(8)?,
+            delivered: count(9)?,
+            given_up: count(10)?,
+            last_ms: row.try_get(11)?,
+            last_answer: row.try_get(12)?,
+            waiting: count(13)? + count(14)?,
+        }))
+    }
+}
+
+/// Endpoints in use that are disabled, and events that wait, over all.
+#[derive(Debug)]
+pub(crate) struct CountCallbacks;
+
+impl Work for CountCallbacks {
+    type Answer = (u64, u64);
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<(u64, u64)> {
+        let (disabled, waiting): (i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM callback_endpoint WHERE disabled_ms IS NOT NULL),
+                (SELECT count(*) FROM callback_event WHERE state = 0)",
+        )
+        .fetch_one(conn)
+        .await
+        .map_err(failed("cannot count callbacks"))?;
+        Ok((disabled.unsigned_abs(), waiting.unsigned_abs()))
+    }
+}
+
+/// Lets a disabled endpoint go on: what waits goes at once.
+#[derive(Debug)]
+pub(crate) struct Enable {
+    pub(crate) endpoint: i64,
+    pub(crate) now_ms: i64,
+}
+
+impl Work for Enable {
+    type Answer = bool;
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<bool> {
+        let failure = failed("cannot enable callback");
+        let enabled = sqlx::query(
+            "UPDATE callback_endpoint SET disabled_ms = NULL, disabled_why = NULL, failures = 0,
+                failing_since_ms = NULL, not_before_ms = 0, due_ms = 0 WHERE id = $1",
+        )
+        .bind(self.endpoint)
+        .execute(&mut *conn)
+        .await
+        .map_err(&failure)?;
+        sqlx::query(
+            "UPDATE callback_event SET due_ms = min(due_ms, $2), step = 0 WHERE endpoint = $1 AND state = 0",
+        )
+        .bind(self.endpoint)
+        .bind(self.now_ms)
+        .execute(conn)
+        .await
+        .map_err(failure)?;
+        Ok(enabled.rows_affected() > 0)
+    }
+}
+
+/// Takes up again a slice of an endpoint's events that were made in a span of time; answers how many, and the
+/// last one while there may be more.
+#[derive(Debug)]
+pub(crate) struct ReplayStep {
+    pub(crate) endpoint: i64,
+    pub(crate) since_ms: i64,
+    pub(crate) until_ms: i64,
+    pub(crate) after: i64,
+    pub(crate) now_ms: i64,
+}
+
+impl Work for ReplayStep {
+    type Answer = (u64, Option<i64>);
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<(u64, Option<i64>)> {
+        let failure = failed("cannot replay callback");
+        let ids: Vec<i64> = sqlx::query_scalar(
+            "SELECT id FROM callback_event WHERE endpoint = $1 AND created_ms BETWEEN $2 AND $3 AND id > $4
+             ORDER BY id LIMIT $5",
+        )
+        .bind(self.endpoint)
+        .bind(self.since_ms)
+        .bind(self.until_ms)
+        .bind(self.after)
+        .bind(SLICE)
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(&failure)?;
+        sqlx::query(
+            "UPDATE callback_event SET state = 0, step = 0, due_ms = $2
+                WHERE id IN (SELECT value FROM json_each($1));
+             UPDATE callback_endpoint SET due_ms = min(due_ms, max($2, not_before_ms)) WHERE id = $3",
+        )
+        .bind(super::codec::id_list(&ids))
+        .bind(self.now_ms)
+        .bind(self.endpoint)
+        .execute(conn)
+        .await
+        .map_err(failure)?;
+        let more = ids.last().copied().filter(|_| ids.len() as i64 == SLICE);
+        Ok((ids.len() as u64, more))
+    }
+}
+
+/// Forgets endpoints that no batch names any more and of which there is nothing to remember.
+#[derive(Debug)]
+pub(crate) struct PruneEndpoints {
+    pub(crate) before_ms: i64,
+}
+
+impl Work for PruneEndpoints {
+    type Answer = ();
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM callback_endpoint WHERE created_ms < $1 AND disabled_ms IS NULL
+                AND failing_since_ms IS NULL
+                AND NOT EXISTS (SELECT 1 FROM callback WHERE endpoint = callback_endpoint.id)",
+        )
+        .bind(self.before_ms)
+        .execute(conn)
+        .await
+        .map(drop)
+        .map_err(failed("cannot forget callbacks"))
+    }
+}
