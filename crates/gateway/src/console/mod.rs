@@ -105,6 +105,7 @@ fn kind(name: &str) -> Option<&'static str> {
         "js" | "mjs" => "text/javascript; charset=utf-8",
         "css" => "text/css; charset=utf-8",
         "svg" => "image/svg+xml",
+        "md" => "text/plain; charset=utf-8",
         _ => return None,
     })
 }

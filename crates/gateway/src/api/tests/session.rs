@@ -5,6 +5,10 @@ use super::*;
 const HOST: &str = "localhost";
 const OWN: [(&str, &str); 2] = [("interline-console", "1"), ("sec-fetch-site", "same-origin")];
 
+/// Nothing is sent in these tests.
+const NOWHERE: &str = "[providers.wk]\nvendor = \"wukongim\"\nbase_url = \"http://127.0.0.1:9\"\ndialect = \"v2\"\n\
+                       [[routes]]\nname = \"all\"\nprovider = \"wk\"\n";
+
 /// A gateway that asks for keys, and the file that says which.
 struct Guarded {
     house: House,
@@ -17,7 +21,7 @@ fn file(folder: &std::path::Path, apps: &[(&str, &str, &str)], rest: &str) -> St
     });
     let ledger = folder.join("ledger.db");
     format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[ledger]\nurl = \"sqlite:{}\"\n{rest}\n{}",
+        "[server]\nlisten = \"127.0.0.1:0\"\n[ledger]\nurl = \"sqlite:{}\"\n{rest}\n{}{NOWHERE}",
         ledger.display(),
         apps.collect::<String>()
     )
