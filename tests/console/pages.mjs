@@ -16,6 +16,7 @@ const pages = (failed) => [
   }],
   ['providers', '/providers', async (page) => page.getByText('largest call').waitFor()],
   ['migrations', '/migrations', async (page) => page.getByText('What both sides answered').waitFor()],
+  ['callbacks', '/callbacks', async (page) => page.getByText('Nobody is told of batches yet').waitFor()],
   ['nowhere', '/nowhere', async () => {}],
 ];
 

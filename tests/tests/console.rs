@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 /// How long one scenario may take on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What callbacks are signed with.
+const SECRET: &str = "Y29uc29sZS10ZXN0cy1zaWduLWNhbGxiYWNrcy13aXRoIHRoaXM=";
+
 const INSTALL: &str = "./scripts/test installs it";
 
 fn folder() -> PathBuf {
@@ -65,12 +68,16 @@ struct Set {
 fn set() -> Set {
     let stage = Stage::start(TwinsConfig::ephemeral().unlimited());
     let (ops, ops_key) = app("ops", "[\"send\", \"read\", \"admin\", \"broadcast\"]");
+    let ops = format!("{ops}callback_secrets = [\"whsec_{SECRET}\"]\n");
+    let callbacks = "[callbacks]\nallow_private = [\"127.0.0.0/8\"]\n";
     let (shop, shop_key) = app("shop", "[\"send\", \"read\"]");
     let (guest, guest_key) = app("guest", "[\"read\"]");
     let move_rest = "[migrations.wk-to-oim]\nroute = \"rest\"\nfrom = \"wk\"\nto = \"oim\"\n\
                      gates = { rejected_percent = 2, unknown_percent = 0.5, p95 = \"2s\", min_messages = 100 }\n";
-    let place =
-        Place::with("auth = \"keys\"", &format!("{ops}{shop}{guest}{}{move_rest}", config::four(&stage)));
+    let place = Place::with(
+        "auth = \"keys\"",
+        &format!("{ops}{shop}{guest}{callbacks}{}{move_rest}", config::four(&stage)),
+    );
     let server = place.serve();
     let twins = [Vendor::WuKongIm, Vendor::OpenIm, Vendor::ImKit, Vendor::NetEase];
     let twins: serde_json::Map<_, _> =
@@ -180,6 +187,11 @@ fn a_keyboard_is_enough_to_sign_in_plan_and_send() {
 #[test]
 fn a_request_forged_elsewhere_is_refused() {
     scenario("forged");
+}
+
+#[test]
+fn a_receiver_of_callbacks_that_is_gone_is_enabled_and_told_again() {
+    scenario("callbacks");
 }
 
 /// `INTERLINE_PICTURE=docs/images/console.png` lets traffic run for longer and puts the picture there.

@@ -9,4 +9,5 @@ export const PAGES = [
   { path: '/playground', title: 'Playground', nav: true, load: () => import('./pages/playground.js') },
   { path: '/providers', title: 'Providers', nav: true, load: () => import('./pages/providers.js') },
   { path: '/migrations', title: 'Migrations', nav: true, load: () => import('./pages/migrations.js') },
+  { path: '/callbacks', title: 'Callbacks', nav: true, load: () => import('./pages/callbacks.js') },
 ];
