@@ -33,7 +33,7 @@ pub use load::{Caller, Handed, Heard, Load, Request, Way};
 pub use place::{Place, Ran};
 pub use scripted::Scripted;
 pub use server::Server;
-pub use stage::{Stage, TwinProcess, arrived_once, refuse};
+pub use stage::{Stage, TwinProcess, arrived_once, refuse, shut};
 pub use troupe::Troupe;
 pub use wait::{eventually, holds_within, in_seconds};
 

@@ -62,6 +62,15 @@ impl Deref for Stage {
 #[track_caller]
 pub fn refuse(twin: &Twin, ms: i64) {
     twin.set_fault(Fault::new(FaultKind::Refuse).value(ms));
+    shut(twin);
+}
+
+/// Waits until a port that refuses is shut.
+///
+/// # Panics
+/// When its connections do not end.
+#[track_caller]
+pub fn shut(twin: &Twin) {
     eventually("the port is shut", SHUT, || twin.is_shut().then_some(()));
 }
 

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use interline_tests::{Client, Place, Troupe, config, eventually, in_seconds};
-use interline_twins::{Fault, FaultKind, Received, Vendor};
+use interline_tests::{Client, Place, Troupe, config, eventually, in_seconds, shut};
+use interline_twins::{Fault, FaultKind, Received, Twin, Vendor};
 use serde_json::{Value, json};
 
 /// What a vendor can do about a message that may or may not have arrived.
@@ -358,7 +358,7 @@ fn run(guarantee: &str, direct: bool) -> (String, String) {
     let place = place(&cells, &mut troupe);
     let mut server = place.serve();
     for cell in cells.iter().filter(|cell| !cell.messages.is_empty()) {
-        troupe.twin(&cell.name).set_fault(cell.fault());
+        give(troupe.twin(&cell.name), cell.fault());
     }
     let messages: Vec<&Value> = cells.iter().flat_map(|cell| &cell.messages).collect();
     let count = messages.len();
@@ -396,6 +396,15 @@ fn run(guarantee: &str, direct: bool) -> (String, String) {
     }
     assert!(server.runs() && !server.log().contains("panicked"), "{}", server.log());
     (matrix, odd)
+}
+
+/// Gives a twin its fault; a port that is to be closed is closed then.
+fn give(twin: &Twin, fault: Fault) {
+    let closes = fault.kind == FaultKind::Refuse;
+    twin.set_fault(fault);
+    if closes {
+        shut(twin);
+    }
 }
 
 /// Whether the results show that the fault struck, where an untroubled send would end alike.
@@ -457,12 +466,13 @@ fn a_trouble_that_stays_ends_with_the_budget() {
     let place = Place::new(&format!("{providers}{routes}"));
     let server = place.serve();
     for (_, kind, _, name) in &cells {
-        troupe.twin(name).set_fault(match *kind {
+        let fault = match *kind {
             "arrives" => Fault::new(FaultKind::CloseAfterRead),
             "lost" => Fault::new(FaultKind::CloseAfterRead).undelivered(),
             "closed" => Fault::new(FaultKind::Refuse).value(60_000),
             _ => status(429),
-        });
+        };
+        give(troupe.twin(name), fault);
     }
     let expires_at = in_seconds(4);
     let messages: Vec<Value> = (cells.iter())

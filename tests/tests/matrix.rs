@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use interline_tests::apps::{App, Heard, ImKit, NetEase, OpenIm, Sending, Wish, WuKongIm};
-use interline_tests::{Place, Server, Troupe, config, eventually};
+use interline_tests::{Place, Server, Troupe, config, eventually, refuse};
 use interline_twins::{Fault, FaultKind, Vendor};
 
 /// How long a façade may take, and what a machine under load may add to it.
@@ -274,7 +274,7 @@ impl Conversation {
         );
         self.recovered();
 
-        self.fault(Fault::new(FaultKind::Refuse).value(3_000));
+        refuse(self.troupe.twin("there"), 3_000);
         let heard = self.say(user());
         assert_eq!(heard, Heard::TryLater, "{}: nothing left", self.name);
         self.recovered();

@@ -3,8 +3,8 @@
 
 #![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
 
-use interline_tests::{Place, Ran, Stage, config};
-use interline_twins::{Fault, FaultKind, TwinsConfig, Vendor};
+use interline_tests::{Place, Ran, Stage, config, refuse};
+use interline_twins::{TwinsConfig, Vendor};
 use serde_json::{Value, json};
 
 const NOWHERE: &str = "http://127.0.0.1:1";
@@ -314,7 +314,7 @@ fn what_is_rehearsed_is_what_is_sent() {
     assert_eq!(sent["counts"]["accepted"], 250, "{sent}");
     assert_eq!(rehearsed(&place)["calls"], sent["counts"]["calls"], "{sent}");
 
-    stage.netease().set_fault(Fault::new(FaultKind::Refuse));
+    refuse(stage.netease(), 60_000);
     let body =
         json!({"route": "late", "messages": [{"to": "room:7", "content": {"type": "text", "text": "hi"}}]});
     let sent = server.post("/v1/send", &body).of(200);

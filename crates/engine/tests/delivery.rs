@@ -61,6 +61,14 @@ async fn twin(dialect: &str) -> Twin {
     Twin::start(Vendor::WuKongIm, dialect, "127.0.0.1:0".parse().unwrap()).await.unwrap()
 }
 
+/// Closes a server's port for that long, and waits until it is closed.
+async fn close(twin: &Twin, ms: i64) {
+    twin.set_fault(Fault::new(FaultKind::Refuse).value(ms));
+    while !twin.is_shut() {
+        tokio::task::yield_now().await;
+    }
+}
+
 fn many(count: usize) -> String {
     let messages: Vec<_> = (0..count).map(|n| json!({"to": format!("user:u{n}")})).collect();
     json!({"content": {"type": "text", "text": "hi"}, "messages": messages}).to_string()
@@ -113,7 +121,7 @@ async fn a_lost_answer_is_unknown_and_never_resent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_connection_is_tried_again() {
     let twin = twin("published").await;
-    twin.set_fault(Fault::new(FaultKind::Refuse).value(700));
+    close(&twin, 700).await;
     let (engine, _folder) = engine(&twin, Some("published")).await;
     let sent = engine.send(&caller(), &many(3), Duration::from_secs(15), None).await.unwrap();
     assert!(sent.results().iter().all(|result| result.status == Status::Accepted), "{:#?}", sent.results());
@@ -221,7 +229,7 @@ async fn what_may_have_arrived_is_unknown_and_not_expired() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_fails_no_message_before_its_deadline() {
     let twin = twin("published").await;
-    twin.set_fault(Fault::new(FaultKind::Refuse).value(4_000));
+    close(&twin, 4_000).await;
     let (engine, _folder) = engine(&twin, Some("published")).await;
     let accepted = engine.accept(&caller(), &many(500), None).await.unwrap();
     assert!(engine.settled(&accepted.batch.id, Duration::from_secs(19)).await.unwrap());
@@ -237,10 +245,7 @@ async fn calls_that_hang_after_an_outage_hold_up_one_message_each_and_the_rest_n
     let twin = twin("published").await;
     // For those who come first when the port is open again.
     twin.set_fault(Fault::new(FaultKind::Hang).times(HANG));
-    twin.set_fault(Fault::new(FaultKind::Refuse).value(3_000));
-    while !twin.is_shut() {
-        tokio::task::yield_now().await;
-    }
+    close(&twin, 3_000).await;
     let (engine, _folder) = engine(&twin, Some("published")).await;
     let accepted = engine.accept(&caller(), &many(1_000), None).await.unwrap();
     assert!(engine.settled(&accepted.batch.id, Duration::from_secs(60)).await.unwrap());
@@ -278,7 +283,7 @@ async fn a_key_answers_a_second_time_without_sending() {
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_for_one_recipient_keep_their_order_over_an_outage() {
     let twin = twin("published").await;
-    twin.set_fault(Fault::new(FaultKind::Refuse).value(1_500));
+    close(&twin, 1_500).await;
     let (engine, _folder) = engine(&twin, Some("published")).await;
     let messages: Vec<_> = (0..30)
         .map(|n| json!({"to": "user:ann", "content": {"type": "text", "text": format!("t{n}")}}))
