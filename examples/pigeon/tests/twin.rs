@@ -12,7 +12,7 @@ use std::time::Duration;
 use interline_core::ids::Ids;
 use interline_core::outcome::Status;
 use interline_core::route::{Route, Routes, Target, When};
-use interline_engine::{Caller, Delivery, Engine, EngineSettings, ProviderSettings};
+use interline_engine::{CallbackSettings, Caller, Delivery, Engine, EngineSettings, ProviderSettings};
 use interline_ledger::Ledger;
 use interline_pigeon::VENDOR;
 use serde_json::{Value, json};
@@ -104,6 +104,7 @@ fn settings(url: &str, key: &str) -> EngineSettings {
         migrations: Vec::new(),
         delivery: Delivery::default(),
         vendors: vec![&VENDOR],
+        callbacks: CallbackSettings::default(),
         max_batch_messages: 1_000,
     }
 }
