@@ -1,8 +1,6 @@
 //! Golden wire cases: each file of `cases` is a batch as a caller writes it, the bytes that must come out, a reply
 //! and what it means.
 
-#![expect(clippy::unwrap_used, reason = "a case that cannot be read is a test that fails")]
-
 use interline_core::options::Results;
 use interline_pigeon::VENDOR;
 use interline_testkit::build;
