@@ -79,7 +79,7 @@ impl Shown<'_> {
                 ]
             })
             .collect();
-        table(&format!("Parameters of {}", self.id()), &["Parameter", "In", "Is", ""], &rows)
+        table(&format!("Parameters of {}", self.id()), &["Parameter", "In", "Is", "About"], &rows)
     }
 
     fn body(&self) -> String {
@@ -138,8 +138,9 @@ impl Shown<'_> {
             command.push_str(" \\\n  -H \"Authorization: Bearer $INTERLINE_KEY\"");
         }
         let examples = &self.what["requestBody"]["content"]["application/json"]["examples"];
-        if let Some((_, example)) = examples.as_object().and_then(|all| all.iter().next()) {
-            let body = pretty(&example["value"]).replace('\'', "'\\''");
+        let shortest = examples.as_object().into_iter().flatten().map(|(_, one)| pretty(&one["value"]));
+        if let Some(example) = shortest.min_by_key(String::len) {
+            let body = example.replace('\'', "'\\''");
             command.push_str(&format!(" \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"));
         }
         command
@@ -178,7 +179,7 @@ impl Shown<'_> {
             let about = line(text(answer, "description")) + &headers.collect::<String>();
             rows.push(vec![format!("<b>{}</b>", plain(status)), kinds.join("<br>"), about]);
         }
-        table(&format!("Answers of {}", self.id()), &["Status", "Is", ""], &rows) + &examples
+        table(&format!("Answers of {}", self.id()), &["Status", "Is", "About"], &rows) + &examples
     }
 }
 

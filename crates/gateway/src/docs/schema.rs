@@ -107,7 +107,7 @@ pub(super) fn section(name: &str, schema: &Value) -> String {
     let members = if found.is_empty() {
         format!("<p>{}</p>", kind(schema))
     } else {
-        table(&format!("Members of {name}"), &["Member", "Is", ""], &found)
+        table(&format!("Members of {name}"), &["Member", "Is", "About"], &found)
     };
     format!("<section class=\"card\" id=\"schema-{name}\"><h3>{name}</h3><p>{about}</p>{members}</section>")
 }

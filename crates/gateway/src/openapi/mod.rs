@@ -82,6 +82,7 @@ fn tags() -> Value {
         ("Sending", "Batches are sent at once, stored and sent afterwards, or only planned."),
         ("Batches and results", "What was taken, and what became of it."),
         ("Steering", "Batches and accounts are held back, go on, or are given up."),
+        ("Callbacks", "The app's own servers are told of what became of its messages."),
         ("Migrations", "The traffic of a route moves from one account to another, step by step."),
         ("Accounts and routes", "What is configured, and how it does."),
         ("Session", "A browser's session, in place of a key."),

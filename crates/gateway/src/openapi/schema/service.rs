@@ -129,10 +129,20 @@ fn route() -> Value {
 }
 
 fn config() -> Value {
-    let tables: Map<String, Value> = ["server", "ledger", "delivery", "callbacks", "providers", "migrations"]
-        .into_iter()
-        .map(|name| (name.to_owned(), any_object("As the configuration has it.")))
-        .collect();
+    let tables: Map<String, Value> = [
+        "server",
+        "log",
+        "telemetry",
+        "ledger",
+        "delivery",
+        "console",
+        "callbacks",
+        "providers",
+        "migrations",
+    ]
+    .into_iter()
+    .map(|name| (name.to_owned(), any_object("As the configuration has it.")))
+    .collect();
     let mut members = Value::from(tables);
     members["file"] = text("The file.");
     for name in ["apps", "routes", "facades"] {
