@@ -98,9 +98,10 @@ fn quoted<'t>(text: &'t str, before: &'t str) -> impl Iterator<Item = &'t str> {
 
 /// The metrics that the code registers.
 fn metrics() -> Vec<String> {
-    let places =
-        ["metrics.rs", "callback/metrics.rs"].map(|place| root().join("crates/engine/src").join(place));
-    let engine = places.map(|place| text(&place)).concat().replace(char::is_whitespace, "");
+    let files =
+        ["metrics.rs", "metrics/gauges.rs", "metrics/lane.rs", "metrics/requests.rs", "callback/metrics.rs"];
+    let engine: String = files.map(|file| text(&root().join("crates/engine/src").join(file))).concat();
+    let engine = engine.replace(char::is_whitespace, "");
     let gateway = text(&root().join("crates/gateway/src/metrics.rs")).replace(char::is_whitespace, "");
     let own = quoted(&engine, "registry.register(\"").map(|name| format!("interline_{name}"));
     own.chain(quoted(&gateway, "registry.register(\"").map(str::to_owned)).collect()

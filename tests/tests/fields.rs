@@ -81,6 +81,12 @@ const KEYS: &[Row] = &[
     ("callbacks", "retries", "events_that_nobody_takes_are_given_up_and_can_be_replayed"),
     ("callbacks", "disable_after", "who_only_fails_for_long_is_disabled"),
     ("apps[0]", "callback_secrets", "a_settled_batch_is_told_once_and_signed_with_each_secret"),
+    ("", "log telemetry", "no_secret_and_no_content_is_seen_where_it_should_not_be"),
+    ("log", "format level", "the_log_is_written_as_the_configuration_says"),
+    ("telemetry", "otlp_endpoint", "a_message_through_a_facade_is_one_trace_from_its_caller_to_the_vendor"),
+    ("telemetry", "sample", "a_part_of_the_traces_that_begin_here_is_kept"),
+    ("telemetry", "queue timeout", "a_collector_that_is_down_slows_nothing_and_is_told_of_once"),
+    ("telemetry", "headers", "who_is_not_sampled_is_not_exported_and_the_vendor_hears_of_it_all_the_same"),
     ("ledger", "url", "a_killed_server_goes_on_and_sends_nothing_twice"),
     ("ledger", "retention", "only_batches_settled_long_ago_are_pruned"),
     (

@@ -88,7 +88,11 @@ impl Gauges {
             "Commands that wait for a commit of the ledger",
             gauges.queued.clone(),
         );
-        registry.register("ledger_commit_seconds", "Duration of the ledger's commits", gauges.commits.clone());
+        registry.register(
+            "ledger_commit_seconds",
+            "Duration of the ledger's commits",
+            gauges.commits.clone(),
+        );
         registry.register("ledger_commit_failures", "Commits that failed", gauges.failed.clone());
         registry.register(
             "ledger_read_failures",
@@ -121,7 +125,8 @@ impl Gauges {
             for (unit, rate) in [("calls", class.calls), ("messages", class.messages)] {
                 let Some(rate) = rate else { continue };
                 let per = rate.per.max(Duration::from_millis(1)).as_secs_f64();
-                let labels = ContractLabels { provider: Arc::clone(&provider), class: class.name.clone(), unit };
+                let labels =
+                    ContractLabels { provider: Arc::clone(&provider), class: class.name.clone(), unit };
                 self.contract.get_or_create(&labels).set(f64::from(rate.count) / per);
             }
         }
@@ -140,7 +145,13 @@ impl Gauges {
     }
 
     /// Shows what waits for a provider, and since when the oldest of it does.
-    pub(crate) fn waiting(&self, provider: &Arc<str>, due: Option<&Waiting>, since_ms: Option<i64>, now_ms: i64) {
+    pub(crate) fn waiting(
+        &self,
+        provider: &Arc<str>,
+        due: Option<&Waiting>,
+        since_ms: Option<i64>,
+        now_ms: i64,
+    ) {
         let labels = ProviderLabels { provider: Arc::clone(provider) };
         let messages = due.map_or(0, |due| i64::try_from(due.messages).unwrap_or(i64::MAX));
         self.due.get_or_create(&labels).set(messages);

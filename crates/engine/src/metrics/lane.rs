@@ -154,7 +154,8 @@ impl LaneMeter {
     /// Counts codes of the vendor's that mean nothing more exact than that it failed.
     pub(crate) fn codes(&self, vendor: &'static str, outcomes: &[Outcome]) {
         for failure in outcomes.iter().filter_map(Outcome::failure) {
-            let Failure { code: ErrorCode::VendorError | ErrorCode::BadVendorReply, vendor_code, .. } = failure
+            let Failure { code: ErrorCode::VendorError | ErrorCode::BadVendorReply, vendor_code, .. } =
+                failure
             else {
                 continue;
             };

@@ -4,10 +4,10 @@
 use std::borrow::Cow;
 
 use interline_core::adapter::Header;
+use opentelemetry::Context;
 use opentelemetry::global;
 use opentelemetry::propagation::{Extractor, Injector};
 use opentelemetry::trace::{SpanContext, TraceContextExt as _};
-use opentelemetry::Context;
 
 /// The names of both headers, as they travel and as the ledger stores them.
 const PARENT: &str = "traceparent";

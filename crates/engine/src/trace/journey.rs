@@ -105,12 +105,15 @@ impl Journey {
         let tracer = tracer()?;
         let attempt = call.messages.iter().map(|message| message.attempt).max().unwrap_or(1);
         let (first, others) = self.waits.split_first()?;
+        // One ends where the other begins.
+        let now = SystemTime::now();
         let links: Vec<Link> =
             others.iter().map(|wait| Link::with_context(wait.span().span_context().clone())).collect();
         let context = if first.span().span_context().is_sampled() {
             let span = tracer
                 .span_builder(format!("call {}", self.provider))
                 .with_kind(SpanKind::Client)
+                .with_start_time(now)
                 .with_links(links)
                 .with_attributes([
                     KeyValue::new("interline.provider", self.provider),
@@ -129,7 +132,7 @@ impl Journey {
             if number > 0 {
                 wait.span().add_link(own.clone(), Vec::new());
             }
-            wait.span().end();
+            wait.span().end_with_timestamp(now);
         }
         carrier::inject(&context, headers);
         Some(VendorSpan { context })

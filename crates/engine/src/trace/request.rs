@@ -11,6 +11,7 @@ use super::{carrier, tracer};
 pub struct RequestSpan {
     context: Context,
     line: tracing::Span,
+    endpoint: &'static str,
 }
 
 impl RequestSpan {
@@ -24,14 +25,11 @@ impl RequestSpan {
         let parent = carrier::extract(header);
         let builder = tracer.span_builder(format!("{method} {endpoint}")).with_kind(SpanKind::Server);
         let span = builder
-            .with_attributes([
-                KeyValue::new("http.request.method", method.to_owned()),
-                KeyValue::new("http.route", endpoint),
-            ])
+            .with_attributes([KeyValue::new("http.request.method", method.to_owned())])
             .start_with_context(tracer, &parent);
         let context = parent.with_span(span);
         let id = context.span().span_context().trace_id();
-        Some(Self { context, line: tracing::info_span!("request", trace_id = %id) })
+        Some(Self { context, line: tracing::info_span!("request", trace_id = %id), endpoint })
     }
 
     /// Answers within the span.
@@ -44,8 +42,8 @@ impl RequestSpan {
         let span = self.context.span();
         if let Some(name) = name {
             span.update_name(name.to_owned());
-            span.set_attribute(KeyValue::new("http.route", name.to_owned()));
         }
+        span.set_attribute(KeyValue::new("http.route", name.unwrap_or(self.endpoint).to_owned()));
         span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
         if status >= 500 {
             span.set_status(Status::error(status.to_string()));
