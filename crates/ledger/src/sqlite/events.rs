@@ -282,7 +282,8 @@ async fn untried(conn: &mut SqliteConnection, batch_no: i64) -> Result<bool> {
 
 /// Parcels of a batch that may hold what was not told.
 async fn fresh(conn: &mut SqliteConnection, batch_no: i64) -> Result<Vec<Fresh>> {
-    let rows: Vec<(i64, i64, Vec<u8>, Option<Vec<u8>>)> = sqlx::query_as(
+    type Row = (i64, i64, Vec<u8>, Option<Vec<u8>>);
+    let rows: Vec<Row> = sqlx::query_as(
         "SELECT p.id, p.seq, p.states, c.told FROM callback_parcel AS c JOIN parcel AS p ON p.id = c.parcel_id
          WHERE c.batch_no = $1 AND c.fresh = 1 ORDER BY c.parcel_id LIMIT $2",
     )
