@@ -13,7 +13,7 @@ use interline_twins::{TwinsConfig, Vendor};
 use serde_json::{Value, json};
 
 /// How long one scenario may take on a machine that does other things too.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What callbacks are signed with.
 const SECRET: &str = "Y29uc29sZS10ZXN0cy1zaWduLWNhbGxiYWNrcy13aXRoIHRoaXM=";
@@ -139,14 +139,34 @@ fn scenario(name: &str) {
     play(name, &set().told);
 }
 
+/// Every page as somebody sees it who prefers these colours, on a screen of this size.
+#[track_caller]
+fn every_page(scheme: &str, size: &str) {
+    need_tools();
+    let mut set = set();
+    set.told["scheme"] = scheme.into();
+    set.told["size"] = size.into();
+    play("pages", &set.told);
+}
+
 #[test]
 fn every_page_is_shown_and_accessible_in_light() {
-    scenario("pages-light");
+    every_page("light", "wide");
 }
 
 #[test]
 fn every_page_is_shown_and_accessible_in_dark() {
-    scenario("pages-dark");
+    every_page("dark", "wide");
+}
+
+#[test]
+fn every_page_is_shown_and_accessible_on_a_phone_in_light() {
+    every_page("light", "phone");
+}
+
+#[test]
+fn every_page_is_shown_and_accessible_on_a_phone_in_dark() {
+    every_page("dark", "phone");
 }
 
 #[test]

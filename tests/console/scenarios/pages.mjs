@@ -1,7 +1,8 @@
-// Every page once, wide and on a phone: it is drawn, accessible, fits the screen, and has a picture.
+// Every page once, in the colours and on the screen that the stage names: it is drawn, accessible, fits the screen,
+// and has a picture.
 
-import { accessible, check, picture } from './browser.mjs';
-import { seed } from './seed.mjs';
+import { accessible, check, picture } from '../browser.mjs';
+import { seed } from '../seed.mjs';
 
 /** Where each page is, and what is done on it until it shows what it is for. */
 const pages = (failed) => [
@@ -20,31 +21,30 @@ const pages = (failed) => [
   ['nowhere', '/nowhere', async () => {}],
 ];
 
-export async function everyPage(stage, browser, scheme) {
+export default async function (stage, browser) {
+  const { scheme, size } = stage;
   const failed = await seed(stage);
   const wrong = [];
   const look = (page, name) => accessible(page, name).catch((error) => wrong.push(error.message));
-  for (const size of ['wide', 'phone']) {
-    const page = await browser.page({ as: 'ops', size, scheme });
-    for (const [name, path, ready] of pages(failed)) {
-      await page.goto(`/console${path}`);
-      await page.getByRole('heading', { level: 1 }).waitFor();
-      await ready(page);
-      await page.locator('.loading').first().waitFor({ state: 'detached' });
-      await look(page, `${name}, ${size}, ${scheme}`);
-      await picture(stage, page, `${name}-${size}-${scheme}`);
-    }
-    if (size === 'phone') {
-      await page.getByRole('button', { name: 'Menu' }).click();
-      await page.getByRole('link', { name: 'Providers' }).waitFor();
-      await look(page, `menu, ${scheme}`);
-      await picture(stage, page, `menu-${scheme}`, false);
-    }
-    const nobody = await browser.page({ size, scheme });
-    await nobody.goto('/console/');
-    await nobody.getByLabel('Key of an app').waitFor();
-    await look(nobody, `login, ${size}, ${scheme}`);
-    await picture(stage, nobody, `login-${size}-${scheme}`);
+  const page = await browser.page({ as: 'ops', size, scheme });
+  for (const [name, path, ready] of pages(failed)) {
+    await page.goto(`/console${path}`);
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    await ready(page);
+    await page.locator('.loading').first().waitFor({ state: 'detached' });
+    await look(page, `${name}, ${size}, ${scheme}`);
+    await picture(stage, page, `${name}-${size}-${scheme}`);
   }
+  if (size === 'phone') {
+    await page.getByRole('button', { name: 'Menu' }).click();
+    await page.getByRole('link', { name: 'Providers' }).waitFor();
+    await look(page, `menu, ${scheme}`);
+    await picture(stage, page, `menu-${scheme}`, false);
+  }
+  const nobody = await browser.page({ size, scheme });
+  await nobody.goto('/console/');
+  await nobody.getByLabel('Key of an app').waitFor();
+  await look(nobody, `login, ${size}, ${scheme}`);
+  await picture(stage, nobody, `login-${size}-${scheme}`);
   check(wrong.length === 0, wrong.join('\n'));
 }
