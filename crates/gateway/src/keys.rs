@@ -234,6 +234,7 @@ mod tests {
             keys: vec![digest("il_other"), digest(key)],
             may,
             messages_per_second: None,
+            callback_secrets: Vec::new(),
         };
         let known = Known {
             caller: Caller { app: app.name.clone(), broadcast: false },

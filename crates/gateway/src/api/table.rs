@@ -8,7 +8,9 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::{self, MethodRouter};
 
-use super::{Gateway, batches, callbacks, causes, events, health, migrations, no_method, overview, plan, read, reload};
+use super::{
+    Gateway, batches, callbacks, causes, events, health, migrations, no_method, overview, plan, read, reload,
+};
 use super::{send, session, steer};
 use crate::console;
 use crate::docs;

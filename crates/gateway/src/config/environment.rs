@@ -16,8 +16,18 @@ pub(super) const NAME: &str = "environment variables";
 const PREFIX: &str = "INTERLINE_";
 
 /// The top level of the configuration.
-pub(super) const SECTIONS: [&str; 10] =
-    ["server", "ledger", "console", "delivery", "log", "telemetry", "callbacks", "apps", "providers", "routes"];
+pub(super) const SECTIONS: [&str; 10] = [
+    "server",
+    "ledger",
+    "console",
+    "delivery",
+    "log",
+    "telemetry",
+    "callbacks",
+    "apps",
+    "providers",
+    "routes",
+];
 
 /// The environment as it stood when the configuration was read.
 #[derive(Debug, Clone)]

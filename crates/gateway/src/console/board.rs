@@ -108,12 +108,10 @@ fn between(now: &Tally, before: &Tally) -> Lane {
     }
 }
 
-fn sample(
-    (now, before): (&BTreeMap<Arc<str>, Tally>, &BTreeMap<Arc<str>, Tally>),
-    engine: &Engine,
-    queued: &[Queued],
-    at_ms: i64,
-) -> Sample {
+/// By provider.
+type Tallies = BTreeMap<Arc<str>, Tally>;
+
+fn sample((now, before): (&Tallies, &Tallies), engine: &Engine, queued: &[Queued], at_ms: i64) -> Sample {
     let none = Tally::default();
     let mut lanes: BTreeMap<Arc<str>, Lane> = BTreeMap::new();
     for (name, now) in now {
