@@ -20,6 +20,7 @@ pub mod documents;
 mod held;
 mod load;
 mod place;
+pub mod scene;
 mod scripted;
 mod server;
 mod stage;
