@@ -67,6 +67,11 @@ impl Place {
         self
     }
 
+    /// The variables that were set.
+    pub fn variables(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
     /// Runs the debug build from now on.
     #[must_use]
     pub fn debug_build(mut self) -> Self {

@@ -51,6 +51,27 @@ pub(crate) struct ResultPage {
     pub(crate) next_cursor: Option<String>,
 }
 
+/// Why messages of a batch failed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CausesAnswer {
+    pub(crate) causes: Vec<BatchCauseAnswer>,
+    #[serde(default)]
+    pub(crate) others: u64,
+}
+
+/// One reason, and how many messages failed for it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct BatchCauseAnswer {
+    pub(crate) count: u64,
+    pub(crate) status: Status,
+    #[serde(default)]
+    pub(crate) provider: Option<String>,
+    #[serde(flatten)]
+    pub(crate) failure: Failure,
+    #[serde(default)]
+    pub(crate) messages: Vec<String>,
+}
+
 /// A message's result.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct ResultAnswer {

@@ -126,7 +126,8 @@ async fn shown(client: &Client, batch: &BatchAnswer) -> Result<(), Failed> {
         line(format!("  {} {}={}", paint(DIM, format!("{:<8}", "label")), tame(label), tame(value)));
     }
     report::counts(&batch.counts);
-    report::write_causes(&report::causes(client, batch).await?);
+    let (causes, others) = report::causes(client, batch).await?;
+    report::write_causes(&causes, others);
     Ok(())
 }
 

@@ -4,10 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use indicatif::ProgressBar;
 
-use crate::output::Failed;
-
-/// What a shell says of a program that was interrupted.
-const INTERRUPTED: u8 = 130;
+use crate::output::{Failed, INTERRUPTED};
 
 #[derive(Default)]
 struct Left {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-pub(crate) use failed::Failed;
+pub(crate) use failed::{Failed, INTERRUPTED};
 pub(crate) use table::{Cell, Rows, cell, faint_cell, fields, state_cell, status_cell, status_style};
 pub(crate) use text::{age, clipped, columns, count, grouped, padded, since, size, tame, wrapped};
 

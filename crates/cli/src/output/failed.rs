@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use super::{BAD, LINK, is_json, note, paint, program_note, tame};
 
+/// The exit code that says that somebody pressed Ctrl-C.
+pub(crate) const INTERRUPTED: u8 = 130;
+
 /// Why a command did not do what was asked, and what to do next.
 #[derive(Debug)]
 pub(crate) struct Failed {
@@ -78,7 +81,11 @@ impl Failed {
             return ExitCode::from(self.exit);
         }
         let said: Vec<String> = self.said.lines().map(tame).collect();
-        note(format!("{} {}", paint(BAD.bold(), "error:"), said.join("\n")));
+        if self.exit == INTERRUPTED {
+            note(said.join("\n"));
+        } else {
+            note(format!("{} {}", paint(BAD.bold(), "error:"), said.join("\n")));
+        }
         for line in self.next.iter().flat_map(|next| next.lines()) {
             note(format!("  {} {line}", paint(LINK, "→")));
         }

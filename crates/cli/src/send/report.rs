@@ -1,23 +1,19 @@
 //! What became of a batch: counts, failures by cause with the vendor's own words, and the exit code.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use interline_core::outcome::{Counts, Status};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::api::{BatchAnswer, ResultAnswer, ResultPage};
-use crate::client::{Answer, Client};
+use crate::api::{BatchAnswer, BatchCauseAnswer, CausesAnswer, ResultAnswer};
+use crate::client::{Answer, Client, encoded};
 use crate::output::{
     BAD, DIM, Failed, GOOD, ODD, Rows, cell, count, faint_cell, grouped, json as print_json, line, note,
     paint, status_cell,
 };
 
-/// Most failed messages that are read to find causes.
-const READ: usize = 20_000;
-const PAGE: usize = 1_000;
 /// Ids shown for each cause.
 const EXAMPLES: usize = 3;
 /// The states of messages that did not arrive as far as anybody knows.
@@ -68,7 +64,7 @@ impl Causes {
         });
         cause.count += 1;
         if cause.examples.len() < EXAMPLES {
-            cause.examples.push(format!("{} ({})", result.id, result.to));
+            cause.examples.push(result.id.clone());
         }
     }
 
@@ -80,32 +76,30 @@ impl Causes {
     }
 }
 
-/// Reads the failed messages of a batch and adds them up.
-pub(crate) async fn causes(client: &Client, batch: &BatchAnswer) -> Result<Vec<Cause>, Failed> {
-    let mut causes = Causes::default();
+/// Why messages of a batch failed, as its server adds them up, and how many failed for yet other reasons.
+pub(crate) async fn causes(client: &Client, batch: &BatchAnswer) -> Result<(Vec<Cause>, u64), Failed> {
     let mut counts = batch.counts;
-    for status in FAILED {
-        if *counts.of(status) == 0 {
-            continue;
-        }
-        let mut cursor: Option<String> = None;
-        let mut read = 0;
-        loop {
-            let mut path =
-                format!("/v1/batches/{}/messages?status={}&limit={PAGE}", batch.id, status.as_str());
-            if let Some(cursor) = &cursor {
-                write!(path, "&cursor={cursor}").ok();
-            }
-            let page: ResultPage = client.get(&path).await?.read()?;
-            read += page.messages.len();
-            page.messages.iter().for_each(|result| causes.add(result));
-            cursor = page.next_cursor;
-            if cursor.is_none() || read >= READ {
-                break;
-            }
+    if FAILED.iter().all(|status| *counts.of(*status) == 0) {
+        return Ok((Vec::new(), 0));
+    }
+    let found: CausesAnswer =
+        client.get(&format!("/v1/batches/{}/causes", encoded(&batch.id))).await?.read()?;
+    Ok((found.causes.into_iter().map(Cause::from).collect(), found.others))
+}
+
+impl From<BatchCauseAnswer> for Cause {
+    fn from(cause: BatchCauseAnswer) -> Self {
+        let failure = cause.failure;
+        Self {
+            status: cause.status,
+            code: failure.code.to_string(),
+            provider: cause.provider,
+            vendor_code: failure.vendor_code,
+            message: failure.vendor_message.unwrap_or(failure.message),
+            count: cause.count,
+            examples: cause.messages.into_iter().take(EXAMPLES).collect(),
         }
     }
-    Ok(causes.sorted())
 }
 
 /// After `--no-wait`.
@@ -116,22 +110,22 @@ pub(crate) fn taken(client: &Client, answer: &Answer, as_json: bool) -> Result<E
     }
     let batch: BatchAnswer = answer.read()?;
     line(&batch.id);
-    note(format!("follow it with `interline batch watch {} --server {}`", batch.id, client.base()));
+    note(format!("follow it with {}", client.hint(&format!("batch watch {}", batch.id))));
     Ok(ExitCode::SUCCESS)
 }
 
 /// After waiting. A batch that is scheduled or paused was taken as asked, and is nothing to wait for.
 pub(crate) async fn settled(client: &Client, batch: &BatchAnswer, as_json: bool) -> Result<ExitCode, Failed> {
-    let causes = causes(client, batch).await?;
+    let (causes, others) = causes(client, batch).await?;
     if as_json {
         print_json(
-            &json!({"id": batch.id, "state": batch.state, "counts": batch.counts, "failures": causes}),
+            &json!({"id": batch.id, "state": batch.state, "counts": batch.counts, "failures": causes, "other_failures": others}),
         )?;
     } else {
         counts(&batch.counts);
-        write_causes(&causes);
+        write_causes(&causes, others);
         if !causes.is_empty() {
-            note(format!("each one: interline batch messages {} --server {}", batch.id, client.base()));
+            note(format!("each one: {}", client.hint(&format!("batch messages {}", batch.id))));
         }
     }
     if !batch.is_over() {
@@ -151,7 +145,7 @@ pub(crate) fn direct(answer: &Answer, as_json: bool) -> Result<ExitCode, Failed>
     counts(&batch.counts);
     let mut causes = Causes::default();
     batch.results.iter().for_each(|result| causes.add(result));
-    write_causes(&causes.sorted());
+    write_causes(&causes.sorted(), 0);
     Ok(exit(&batch.counts))
 }
 
@@ -187,7 +181,7 @@ fn counts_line(counts: &Counts) -> String {
 }
 
 /// A table of causes.
-pub(crate) fn write_causes(causes: &[Cause]) {
+pub(crate) fn write_causes(causes: &[Cause], others: u64) {
     if causes.is_empty() {
         return;
     }
@@ -211,6 +205,9 @@ pub(crate) fn write_causes(causes: &[Cause]) {
         ]);
     }
     rows.show();
+    if others > 0 {
+        note(format!("{} did not arrive for yet other reasons", count(others, "message")));
+    }
 }
 
 #[cfg(test)]
