@@ -1,7 +1,7 @@
 //! An OpenTelemetry collector that keeps what it is told, and a relay that notes the heads of requests on their
 //! way to a vendor.
 
-use std::io::{BufRead, BufReader, Read as _, Result, Write as _};
+use std::io::{BufRead, BufReader, Result, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! What `interline completions` prints is loaded by real shells and completes commands, options and names. The
 //! shells that a machine lacks are installed by `scripts/test`.
 
+#![expect(clippy::panic, reason = "a broken expectation ends the test")]
+
 use std::path::Path;
 use std::process::Command;
 

@@ -1,5 +1,7 @@
 //! `interline ledger` as an operator uses it: beside a server, without one, before an upgrade, and for backups.
 
+#![expect(clippy::panic, reason = "a broken expectation ends the test")]
+
 use std::time::Duration;
 
 use interline_tests::{Place, Ran, Server, Stage, config, in_seconds};

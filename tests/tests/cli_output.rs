@@ -1,6 +1,8 @@
 //! How the command speaks: to people at a terminal, to programs, to pipes that close, and to somebody who presses
 //! Ctrl-C. And that it tells nobody's key.
 
+#![expect(clippy::panic, reason = "a broken expectation ends the test")]
+
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;

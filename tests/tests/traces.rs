@@ -67,8 +67,7 @@ fn a_message_through_a_facade_is_one_trace_from_its_caller_to_the_vendor() {
     app.post("/messages/batch", &body).of(200);
     let spans = collector.trace(TRACE, 3);
     let mut text = format!("trace {TRACE}, from the caller's span {CALLER}\n");
-    let caller: Vec<u8> =
-        (0..8).map(|at| u8::from_str_radix(&CALLER[at * 2..at * 2 + 2], 16).expect("hex")).collect();
+    let caller = u64::from_str_radix(CALLER, 16).expect("hex").to_be_bytes().to_vec();
     tree(&spans, &caller, 0, &mut text);
     println!("{text}");
     assert_eq!(spans.len(), 3, "{text}");

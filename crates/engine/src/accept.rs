@@ -11,8 +11,8 @@ use interline_core::outcome::Status;
 use interline_core::pack::{Item, Packer, Parcel};
 use interline_core::read::{self, Path, Problems};
 use interline_core::record::{CallRecord, Note, time_text};
-use tokio::time::Instant;
 use interline_ledger::{Accepted as Stored, IdempotencyKey, NewParcel};
+use tokio::time::Instant;
 
 use crate::clock;
 use crate::denied::{Denied, Errors};

@@ -196,7 +196,8 @@ impl Engine {
                 })
                 .collect();
             let id = self.next_direct_id();
-            let sink = DirectSink { id, records: Vec::new(), calls: 0, own: Duration::ZERO, done: Some(done) };
+            let sink =
+                DirectSink { id, records: Vec::new(), calls: 0, own: Duration::ZERO, done: Some(done) };
             let parcel = HeldParcel::new(Arc::clone(batch), entries, Origin::Direct(sink));
             let lane = lanes.get(&provider.settings.name);
             let taken = lane.is_some_and(|lane| lane.events.send(Event::Direct(Box::new(parcel))).is_ok());

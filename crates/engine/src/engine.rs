@@ -89,8 +89,18 @@ impl Engine {
         let room = Arc::new(Room::of(&queues));
         let shadow = Shadow::start(Arc::clone(&shelf));
         let courier = Arc::<Courier>::default();
-        let inner =
-            Inner { book: shelf, ledger, lanes: peers, metrics, announce, direct_ids, room, shadow, changes, courier };
+        let inner = Inner {
+            book: shelf,
+            ledger,
+            lanes: peers,
+            metrics,
+            announce,
+            direct_ids,
+            room,
+            shadow,
+            changes,
+            courier,
+        };
         let inner = Arc::new(inner);
         tokio::spawn(migration::keep(Arc::downgrade(&inner)));
         tokio::spawn(reload::follow_times(Arc::downgrade(&inner)));

@@ -15,8 +15,8 @@ use serde::Deserialize;
 use crate::clock;
 use crate::denied::{Denied, Errors};
 use crate::engine::Engine;
-use crate::view::{BatchView, Page};
 use crate::trace;
+use crate::view::{BatchView, Page};
 
 /// Which results of a batch.
 #[derive(Debug, Clone, Copy, Default)]

@@ -194,7 +194,10 @@ async fn a_recipients_order_survives_that_only_some_of_its_batch_moves() {
     assert!(results.iter().all(|result| result.status == Status::Accepted));
     assert_eq!(texts(&house.a, "user:x"), ["10", "250", "300", "390"]);
     assert_eq!((house.a.total(), house.b.total()), (350, 50));
-    assert!(!house.engine.metrics().await.contains("fallback_messages_total{"), "nobody stood in for anybody");
+    assert!(
+        !house.engine.metrics().await.contains("fallback_messages_total{"),
+        "nobody stood in for anybody"
+    );
     house.close().await;
 }
 

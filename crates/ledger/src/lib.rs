@@ -21,10 +21,10 @@ pub use callbacks::{Attempt, Attempted, DueEndpoints, Endpoint, Event, EventKind
 pub use error::{Error, ErrorKind, Result};
 pub use interline_core::outcome::{Counts, Status};
 pub use ledger::Ledger;
-pub use sqlite::beat::Beat;
 pub use model::{
     Accepted, Along, Amendment, BatchFilter, BatchHead, BatchState, Claim, ClaimRequest, ClaimedParcel,
     DirectResult, Fact, Held, IdempotencyKey, LedgerStatus, MarkKey, Marked, NewBatch, NewCopy, NewMark,
     NewParcel, ParcelQuery, Place, QueueStatus, RecipientQuery, Revision, SendingRow, SendingStart, Settled,
     Settlement, StoredBatch, StoredParcel, TakenFrom, Waiting,
 };
+pub use sqlite::beat::Beat;

@@ -80,7 +80,10 @@ fn the_reference_is_what_help_says() {
         std::fs::write(&path, format!("{head}{FROM}{wanted}")).unwrap();
         return;
     }
-    assert!(written == wanted, "docs/CLI.md is not what --help says: BLESS=1 cargo test -p interline reference");
+    assert!(
+        written == wanted,
+        "docs/CLI.md is not what --help says: BLESS=1 cargo test -p interline reference"
+    );
 }
 
 #[test]

@@ -92,7 +92,8 @@ impl Lane {
     }
 
     fn conclude(&mut self, arrival: Arrival) {
-        let Arrival { class, provider, waiting, end, sending, at_ms, took_ms, drawn, elsewhere, .. } = arrival;
+        let Arrival { class, provider, waiting, end, sending, at_ms, took_ms, drawn, elsewhere, .. } =
+            arrival;
         let same = Arc::ptr_eq(&provider, &self.provider);
         // Another account recognises nothing of it and cannot be asked.
         let known = same || provider.settings.is_account(&self.provider.settings);
@@ -115,13 +116,7 @@ impl Lane {
                 return;
             }
         };
-        let own = drawn.elapsed().saturating_sub(elsewhere);
-        self.meter.over(class, own, waiting.len());
-        for key in &touched {
-            if let Some(HeldParcel { origin: Origin::Direct(sink), .. }) = self.parcels.get_mut(key) {
-                sink.own = sink.own.max(own);
-            }
-        }
+        self.count_own(class, drawn.elapsed().saturating_sub(elsewhere), (waiting.len(), &touched));
         self.tell_breaker(&verdict.outcomes);
         let free = self.heed(&verdict.signal, same);
         let halves =
@@ -176,6 +171,16 @@ impl Lane {
         self.lend(leaving);
         self.over_late(&touched);
         touched.into_iter().for_each(|key| self.after_stop(key));
+    }
+
+    /// Counts the time that a call took of Interline's own, for so many messages of these parcels.
+    fn count_own(&mut self, class: &'static str, own: Duration, (messages, touched): (usize, &[u32])) {
+        self.meter.over(class, own, messages);
+        for key in touched {
+            if let Some(HeldParcel { origin: Origin::Direct(sink), .. }) = self.parcels.get_mut(key) {
+                sink.own = sink.own.max(own);
+            }
+        }
     }
 
     /// Tells migrations what their messages came to. What the vendor puts off, or refuses for another message's

@@ -68,6 +68,29 @@ pub(crate) enum End {
     Fenced(Vec<u32>),
 }
 
+impl Arrival {
+    /// Of a call of which nothing left yet.
+    fn begun(
+        provider: &Arc<Provider>,
+        class: &'static str,
+        (waiting, drawn): (Vec<Waiting<Ticket>>, Instant),
+    ) -> Self {
+        Self {
+            class,
+            provider: Arc::clone(provider),
+            waiting,
+            end: End::Fenced(Vec::new()),
+            sending: Vec::new(),
+            at_ms: clock::now_ms(),
+            took_ms: 0,
+            http_status: None,
+            call_id: String::new(),
+            drawn,
+            elsewhere: Duration::ZERO,
+        }
+    }
+}
+
 /// Makes the call.
 pub(crate) async fn make(
     provider: Arc<Provider>,
@@ -77,20 +100,7 @@ pub(crate) async fn make(
 ) -> Arrival {
     let Departure { waiting, call, starts, leave_by_ms, mut permit, drawn, journey } = departure;
     let class = call.class;
-    let began_ms = clock::now_ms();
-    let mut arrival = Arrival {
-        class,
-        provider: Arc::clone(&provider),
-        waiting,
-        end: End::Fenced(Vec::new()),
-        sending: Vec::new(),
-        at_ms: began_ms,
-        took_ms: 0,
-        http_status: None,
-        call_id: String::new(),
-        drawn,
-        elsewhere: Duration::ZERO,
-    };
+    let mut arrival = Arrival::begun(&provider, class, (waiting, drawn));
     let asking = Instant::now();
     let token = match provider.token.get(&*adapter, &provider.transport).await {
         Ok(token) => token,
@@ -142,11 +152,7 @@ pub(crate) async fn make(
         }
         Err(error) => {
             stay(journey, "cannot be written");
-            let failure =
-                Failure::not_sent(ErrorCode::Internal, format!("cannot write the call: {error}")).for_good();
-            // One message that does not go with the others must not take them along.
-            let signal = if call.messages.len() > 1 { Signal::Bisect } else { Signal::None };
-            Verdict::all(&call, &failure).signal(signal)
+            not_written(&call, &error)
         }
     };
     arrival.took_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
@@ -159,6 +165,15 @@ pub(crate) async fn make(
     span.into_iter().for_each(|span| span.end(arrival.http_status, &verdict.outcomes));
     arrival.end = End::Verdict(verdict);
     arrival
+}
+
+/// What becomes of a call that cannot be written: one message that does not go with the others must not take them
+/// along.
+fn not_written(call: &Call, error: &impl std::fmt::Display) -> Verdict {
+    let failure =
+        Failure::not_sent(ErrorCode::Internal, format!("cannot write the call: {error}")).for_good();
+    let signal = if call.messages.len() > 1 { Signal::Bisect } else { Signal::None };
+    Verdict::all(call, &failure).signal(signal)
 }
 
 /// Ends the spans of a call that did not leave.

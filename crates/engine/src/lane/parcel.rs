@@ -150,7 +150,17 @@ impl HeldParcel {
     /// A parcel with everything in it still to come.
     pub(crate) fn new(batch: Arc<BatchRef>, entries: Vec<Entry>, origin: Origin) -> Self {
         let open = entries.iter().filter(|entry| !entry.state.is_final()).count();
-        Self { batch, entries, origin, open, under_way: 0, asking: 0, bytes: 0, held_ms: clock::now_ms(), stopped: None }
+        Self {
+            batch,
+            entries,
+            origin,
+            open,
+            under_way: 0,
+            asking: 0,
+            bytes: 0,
+            held_ms: clock::now_ms(),
+            stopped: None,
+        }
     }
 
     /// Where a borrowed parcel belongs; none for this lane's own.

@@ -42,8 +42,11 @@ pub(crate) struct LaneMetrics {
     openings: Family<ProviderLabels, Counter>,
     expiries: Family<ProviderLabels, Counter>,
     codes: Family<CodeLabels, Counter>,
-    known: Arc<Mutex<HashMap<Arc<str>, BTreeSet<Arc<str>>>>>,
+    known: Arc<Mutex<KnownCodes>>,
 }
+
+/// The vendors' codes that have a label of their own, by provider.
+type KnownCodes = HashMap<Arc<str>, BTreeSet<Arc<str>>>;
 
 /// From 10 µs to 1 s: what Interline itself may take.
 pub(crate) fn fine() -> Histogram {
