@@ -26,7 +26,8 @@ const SECRETS: [&str; 9] = [
 ];
 
 /// What only its owner reads.
-const CONTENTS: [&str; 15] = [
+const CONTENTS: [&str; 16] = [
+    "canary-hook",
     "canary-text",
     "canary-field",
     "canary-to",
@@ -120,6 +121,7 @@ fn traffic(server: &Server, app: &Client, stage: &Stage, place: &Place) -> Strin
     let room = json!({"messages": [{"to": "room:canary-room", "from": "canary-sender", "content":
         {"type": "text", "text": "canary-text"}}], "extensions": {"netease": {"notifyTargetTags": "canary-extension"}}});
     hear(app.post("/v1/send", &room));
+    let mut lost = None;
     for (fault, value) in [
         (FaultKind::CloseAfterRead, 0),
         (FaultKind::Status, 503),
@@ -130,22 +132,24 @@ fn traffic(server: &Server, app: &Client, stage: &Stage, place: &Place) -> Strin
             twin.set_fault(Fault::new(fault).value(value).times(1));
         }
         for to in ["", "oim-", "kit-", "ne-"] {
-            hear(app.post("/v1/send?timeout=2", &rich(to)));
+            let sent = hear(app.post("/v1/send?timeout=2", &rich(to)));
+            lost.get_or_insert_with(|| sent.json()["id"].as_str().expect("an id").to_owned());
         }
     }
-    let id = hear(app.with("idempotency-key", "canary-idempotency").post("/v1/batches", &rich("")));
+    let mut told = rich("");
+    told["callback"] = json!({"url": "http://127.0.0.1:9/hook?token=canary-hook", "each": true});
+    let id = hear(app.with("idempotency-key", "canary-idempotency").post("/v1/batches", &told));
     let id = id.json()["id"].as_str().expect("an id").to_owned();
     eventually("it settles", SECONDS, || {
         (app.get(&format!("/v1/batches/{id}")).json()["state"] == "settled").then_some(())
     });
     hear(app.get(&format!("/v1/batches/{id}/messages")));
     hear(app.get("/v1/messages?to=user:canary-to"));
-    hear(
-        app.post(
-            &format!("/v1/batches/{id}/redrive"),
-            &json!({"status": ["accepted", "rejected", "unknown"]}),
-        ),
-    );
+    let redrive = format!("/v1/batches/{}/redrive", lost.unwrap_or_default());
+    eventually("what was lost is sent again", SECONDS, || {
+        let again = hear(app.post(&redrive, &json!({"status": ["rejected", "unknown"]})));
+        (again.status == 202).then_some(())
+    });
     for body in [
         "{\"canary-broken",
         "[\"canary-broken\"]",

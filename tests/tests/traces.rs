@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use interline_tests::{Collector, Place, Relay, Server, Stage, attribute, config, eventually, hex};
-use interline_twins::{TwinsConfig, Vendor};
+use interline_twins::{Fault, FaultKind, TwinsConfig, Vendor};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
 
@@ -106,6 +106,7 @@ fn what_is_sent_later_by_another_process_belongs_to_the_request_that_stored_it()
     let id = traced.post("/v1/batches", &batch("alice")).of(202)["id"].as_str().expect("an id").to_owned();
     assert_eq!(server.batch(&id)["trace_id"], TRACE, "whoever named no trace finds the request's");
     server.kill();
+    stage.wukongim().set_fault(Fault::new(FaultKind::Status).value(400).times(1));
     let server = place.serve();
     server.post("/v1/providers/wk/resume", &json!({})).of(200);
     server.settled(&id, SECONDS);
@@ -118,12 +119,10 @@ fn what_is_sent_later_by_another_process_belongs_to_the_request_that_stored_it()
     // It is sent again as part of the request that asks for it.
     let other = "a".repeat(32);
     let asks = server.with("traceparent", &parent(&other, "01"));
-    let again = asks.post(&format!("/v1/batches/{id}/redrive"), &json!({"status": ["accepted"]}));
-    if again.status == 202 {
-        let again = again.json()["id"].as_str().expect("an id").to_owned();
-        server.settled(&again, SECONDS);
-        assert_eq!(server.batch(&again)["trace_id"], *other);
-    }
+    let again = asks.post(&format!("/v1/batches/{id}/redrive"), &json!({"status": ["rejected"]})).of(202);
+    let again = again["id"].as_str().expect("an id").to_owned();
+    server.settled(&again, SECONDS);
+    assert_eq!(server.batch(&again)["trace_id"], *other);
 }
 
 #[test]
@@ -141,7 +140,14 @@ fn a_call_with_messages_of_several_batches_is_linked_with_each() {
         .collect();
     server.post("/v1/providers/wk/resume", &json!({})).of(200);
     ids.iter().for_each(|id| drop(server.settled(id, SECONDS)));
-    let spans: Vec<Vec<Span>> = traces.iter().map(|trace| collector.trace(trace, 2)).collect();
+    let calls_of = |spans: &[Vec<Span>]| spans.iter().flatten().filter(|span| span.name == "call wk").count();
+    let lanes_of = |spans: &[Vec<Span>]| spans.iter().flatten().filter(|span| span.name == "lane wk").count();
+    // Two calls where the first one left before the second batch was claimed.
+    let made = usize::try_from(stage.wukongim().calls()).unwrap_or_default();
+    let spans = eventually("all spans come", SECONDS, || {
+        let spans: Vec<Vec<Span>> = traces.iter().map(|trace| collector.trace(trace, 2)).collect();
+        (calls_of(&spans) == made && lanes_of(&spans) == 2).then_some(spans)
+    });
     let calls = spans.iter().flatten().filter(|span| span.name == "call wk").collect::<Vec<_>>();
     let lanes = spans.iter().flatten().filter(|span| span.name == "lane wk").collect::<Vec<_>>();
     assert_eq!(lanes.len(), 2, "each batch waited");

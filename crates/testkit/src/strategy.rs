@@ -95,6 +95,11 @@ fn object(fields: Vec<(&'static str, f64, BoxedStrategy<Value>)>) -> BoxedStrate
         .boxed()
 }
 
+/// A MIME type: what has no slash is none, and some vendors tell it from a format by that.
+fn mime() -> BoxedStrategy<Value> {
+    "[a-z]{1,8}/[a-z0-9.+-]{1,12}".prop_map(Value::from).boxed()
+}
+
 fn string() -> BoxedStrategy<Value> {
     text().prop_map(Value::from).boxed()
 }
@@ -177,7 +182,7 @@ fn shapes(vendor: &'static str) -> Vec<Shape> {
         ("image", with(with(media(), pixels()), vec![("thumbnail_url", SELDOM, url())])),
         ("audio", with(media(), vec![("duration_ms", ALWAYS, whole(1 << 32)), ("name", SELDOM, string())])),
         ("video", with(with(media(), pixels()), vec![("duration_ms", 0.5, whole(1 << 32))])),
-        ("file", with(media(), vec![("name", ALWAYS, string()), ("mime", SELDOM, string())])),
+        ("file", with(media(), vec![("name", ALWAYS, string()), ("mime", SELDOM, mime())])),
         (
             "location",
             vec![

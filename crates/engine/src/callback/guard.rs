@@ -59,7 +59,9 @@ pub(super) fn check(address: IpAddr, allowed: &[IpNet]) -> Result<(), Refused> {
     let public = match address {
         IpAddr::V4(address) => is_public_4(address),
         IpAddr::V6(address) => match within(address) {
-            Some(inner) => named(inner.into()) || is_public_4(inner),
+            Some(inner) => {
+                (named(inner.into()) || is_public_4(inner)) && (!is_isatap(address) || is_public_6(address))
+            }
             None => is_public_6(address),
         },
     };
@@ -92,6 +94,11 @@ fn within(address: Ipv6Addr) -> Option<Ipv4Addr> {
         [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => Some(from(high, low)),
         _ => None,
     }
+}
+
+/// An address of this kind is its network's first, whatever that is.
+const fn is_isatap(address: Ipv6Addr) -> bool {
+    matches!(address.segments(), [_, _, _, _, 0 | 0x200, 0x5efe, ..])
 }
 
 /// Checks the host of a URL if it is an address: nobody resolves those.

@@ -198,8 +198,11 @@ async fn serve(inner: Arc<Inner>, endpoint: i64) {
             break;
         }
         // What comes up meanwhile does not wait for the slowest.
-        if let Ok(Some(Ok(event))) = tokio::time::timeout(AGAIN, attempts.join_next()).await {
-            busy.retain(|other| *other != event);
+        match tokio::time::timeout(AGAIN, attempts.join_next()).await {
+            Ok(Some(Ok(event))) => busy.retain(|other| *other != event),
+            // One that ended early is never told apart: what is left of them ends, and all is looked at anew.
+            Ok(Some(Err(_)) | None) => break,
+            Err(_) => {}
         }
     }
     while let Some(ended) = attempts.join_next().await {

@@ -102,7 +102,9 @@ pub(crate) async fn make(
     let class = call.class;
     let mut arrival = Arrival::begun(&provider, class, (waiting, drawn));
     let asking = Instant::now();
-    let token = match provider.token.get(&*adapter, &provider.transport).await {
+    let token = provider.token.get(&*adapter, &provider.transport).await;
+    arrival.elsewhere += asking.elapsed();
+    let token = match token {
         Ok(token) => token,
         Err(failure) => {
             stay(journey, "no token");
@@ -110,7 +112,6 @@ pub(crate) async fn make(
             return arrival;
         }
     };
-    arrival.elsewhere += asking.elapsed();
     if !starts.is_empty() {
         let preparing = Instant::now();
         if let Err(end) = commit(&ledger, starts, &mut arrival.sending).await {

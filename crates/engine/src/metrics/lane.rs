@@ -19,6 +19,8 @@ use super::ProviderLabels;
 const MOST_CODES: usize = 24;
 /// Longest code that is shown.
 const LONGEST_CODE: usize = 24;
+/// Most digits of a code that is a number: telephone numbers have more.
+const LONGEST_NUMBER: usize = 6;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ClassLabels {
@@ -104,8 +106,7 @@ impl LaneMetrics {
 
     /// A code as it may stand in a label.
     fn label(&self, provider: &Arc<str>, code: &str) -> Arc<str> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if code.is_empty() || code.len() > LONGEST_CODE || !code.chars().all(plain) {
+        if !is_code(code) {
             return "other".into();
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,6 +121,19 @@ impl LaneMetrics {
         known.insert(Arc::clone(&code));
         code
     }
+}
+
+/// Whether it is a code for sure: a short number or a word in capitals. Anything else may be words of a vendor's,
+/// with a recipient in them.
+fn is_code(code: &str) -> bool {
+    let number = code.strip_prefix('-').unwrap_or(code);
+    let is_number =
+        (1..=LONGEST_NUMBER).contains(&number.len()) && number.bytes().all(|c| c.is_ascii_digit());
+    let capital = |c: u8| c.is_ascii_uppercase() || c == b'_';
+    is_number
+        || (code.len() <= LONGEST_CODE
+            && code.starts_with(|c: char| c.is_ascii_uppercase())
+            && code.bytes().all(capital))
 }
 
 /// What one lane counts.
@@ -178,9 +192,10 @@ mod tests {
     fn labels_of_codes_are_few_and_plain() {
         let metrics = LaneMetrics::register(&mut Registry::default());
         let provider: Arc<str> = "p".into();
-        for odd in ["", "Hi Alice, your order", "价格", "x\"} 1", &"9".repeat(25)] {
+        for odd in ["", "Hi Alice, your order", "价格", "x\"} 1", "alice", "13800138000"] {
             assert_eq!(&*metrics.label(&provider, odd), "other");
         }
+        assert_eq!(&*metrics.label(&"named".into(), "INVALID_PARAM"), "INVALID_PARAM");
         let labels = (0..100).map(|code| metrics.label(&provider, &code.to_string()));
         let labels: BTreeSet<Arc<str>> = labels.collect();
         assert_eq!(labels.len(), MOST_CODES + 1);

@@ -124,8 +124,9 @@ export default function Batch({ params, session }) {
   const [status, setStatus] = useState(undefined);
   const [redriven, setRedriven] = useState(null);
   const results = useRef(null);
-  const batch = live ?? first.value;
   const over = first.value && (first.value.settled_at !== null);
+  // What was heard live may be older than what was read once it was over.
+  const batch = over ? first.value : live ?? first.value;
   const state = useStream(first.value && !over ? `${path}/events` : null, 'batch', setLive, (value) => value.settled_at !== null);
   const show = (wanted) => { setStatus(wanted); results.current?.scrollIntoView({ block: 'start' }); };
   const crumbs = html`<nav class="crumbs" aria-label="Breadcrumb"><${Link} to="/batches">Batches<//></nav>`;

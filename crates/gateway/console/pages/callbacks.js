@@ -42,7 +42,7 @@ function Endpoint({ endpoint, steers, onEnable, onReplay }) {
       <span><h2 id=${id}><code>${endpoint.url}</code></h2> <span class="muted">of ${endpoint.app}</span></span>
       <${Badge} tone=${TONES[endpoint.state]}>${endpoint.state}</${Badge}>
     </header>
-    ${disabled && html`<p class="notice bad">Told nothing more since <${Time} at=${endpoint.disabled_at} full />${endpoint.disabled_because === null ? '' : `: ${endpoint.disabled_because}`}. What waits is kept until it is enabled.</p>`}
+    ${disabled && html`<p class="notice bad">Told nothing more since <${Time} at=${endpoint.disabled_at} full />${endpoint.disabled_because === null ? '' : `: ${endpoint.disabled_because}`}. What waits goes with its batch when that is pruned; enable it before.</p>`}
     ${!disabled && endpoint.paused_until !== null && html`<p class="notice warn">Left alone until <${Time} at=${endpoint.paused_until} full />.</p>`}
     <dl class="stats tight">
       <${Stat} label="Delivered" value=${number(endpoint.delivered)} />

@@ -82,7 +82,9 @@ fn what_the_shipped_file_shows_in_comments_is_accepted() {
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|rest| is_key(rest)).unwrap_or(line))
         .collect();
-    let config = read_text(&opened.join("\n"), &[("WK_TOKEN", "t")]).unwrap();
+    let variables =
+        [("WK_TOKEN", "t"), ("OTLP_AUTHORIZATION", "Bearer t"), ("SHOP_WEBHOOK", "a secret of the shop")];
+    let config = read_text(&opened.join("\n"), &variables).unwrap();
     assert_eq!(config.apps[0].messages_per_second, Some(5_000));
     assert!(config.engine_settings().unwrap().providers.iter().any(|one| one.settings.contains_key("token")));
 }

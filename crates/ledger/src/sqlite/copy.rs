@@ -20,6 +20,7 @@ pub(crate) async fn copy(from: &Path, to: &Path) -> Result<Copied> {
     survey(from).await?;
     is_free(to)?;
     let partial = beside(to, ".partial");
+    is_scratch(from, &partial)?;
     let lock = begin(&partial)?;
     let copied = async {
         let same = written(from, &partial).await?;
@@ -47,6 +48,19 @@ fn is_free(to: &Path) -> Result<()> {
             return Err(Error::new(ErrorKind::Conflict, "cannot copy ledger over a file that exists")
                 .with("path", path.display()));
         }
+    }
+    Ok(())
+}
+
+/// The name under which the copy is written is neither the original's nor that of a ledger that somebody opened.
+fn is_scratch(from: &Path, partial: &Path) -> Result<()> {
+    let same = from.canonicalize().ok().is_some_and(|from| partial.canonicalize().is_ok_and(|it| it == from));
+    if same || beside(partial, ".lock").symlink_metadata().is_ok() {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            "cannot copy ledger: a ledger has the name that it is written under",
+        )
+        .with("path", partial.display()));
     }
     Ok(())
 }
