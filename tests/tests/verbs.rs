@@ -228,7 +228,7 @@ fn a_redrive_is_a_new_batch_of_what_failed_and_prints_its_id() {
     assert!(ran.err.contains(&format!("{new}  1 message of {id}")), "{}", ran.err);
     assert_eq!(server.settled(new, SECONDS)["counts"]["total"], 1);
     let shown = done(&place, &server, &["batch", "show", new]);
-    assert!(shown.out.contains(&format!("again of {id}")), "{}", shown.out);
+    assert!(shown.out.contains(&format!("again of  {id}")), "{}", shown.out);
     assert_eq!(server.results(new)[0]["to"], "room:404404");
     assert!(stage.total() <= before + 1, "what was accepted is not sent again");
 }
