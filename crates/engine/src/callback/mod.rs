@@ -158,7 +158,12 @@ async fn look(inner: &Arc<Inner>) -> Option<Duration> {
         }
     };
     for endpoint in due.due {
-        if inner.courier.running().insert(endpoint) {
+        let mut running = inner.courier.running();
+        if running.len() >= ENDPOINTS {
+            // The next one that ends has it looked at again.
+            return None;
+        }
+        if running.insert(endpoint) {
             tokio::spawn(serve(Arc::clone(inner), endpoint));
         }
     }
