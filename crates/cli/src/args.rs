@@ -181,7 +181,7 @@ pub(crate) struct Twins {
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// How long each case runs
+    /// How long each case runs, in rounds of half a second
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub(crate) seconds: u64,
     /// Connections of the load generator

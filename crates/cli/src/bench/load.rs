@@ -40,6 +40,16 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Adds what came afterwards.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.good += more.good;
+        self.bad += more.bad;
+        self.took += more.took;
+        self.latencies.extend(more.latencies);
+        self.latencies.sort_unstable();
+        self.trouble = self.trouble.take().or(more.trouble);
+    }
+
     /// The latency that this share of the requests stays below, in milliseconds.
     pub(crate) fn percentile(&self, share: f64) -> f64 {
         let last = self.latencies.len().saturating_sub(1);

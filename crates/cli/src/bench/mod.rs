@@ -1,9 +1,12 @@
 //! `interline bench`: the same load four ways, in one run on one machine.
 //!
 //! Directly to the vendor's twin, through a plain forwarder, through `/v1/send`, through `/v1/batches`.
-//! Twin, forwarder and gateway are processes of their own; their processor time stands beside the
-//! rates. The numbers compare within one run and say nothing about another machine.
+//! They take turns in short rounds, each round beginning with another of them, so that whatever else
+//! the machine does falls on all alike. Twin, forwarder and gateway are processes of their own; their
+//! processor time stands beside the rates. The numbers compare within one run and say nothing about another
+//! machine.
 
+mod case;
 pub(crate) mod child;
 mod cpu;
 pub(crate) mod forwarder;
@@ -21,13 +24,19 @@ use serde_json::{Value, json};
 use crate::args::{self, Bench, Common};
 use crate::client::Client;
 use crate::output::{Failed, json as print_json, note};
+use case::{Case, Round, Spent, Way};
 use child::Running;
 use load::{Load, Tally, Target};
-use report::{Case, Spent, Way};
 
 const TEXT: &str = "Hi Alice, order 1700 has shipped";
+/// How long each way is measured in a round.
+const ROUND: Duration = Duration::from_millis(500);
+/// How long it sends beforehand without being counted.
+const WARMING: Duration = Duration::from_millis(100);
 /// How long the queue may take to empty after the last batch was taken.
 const DRAINING: Duration = Duration::from_secs(60);
+/// How often a run tells how far it is, at most.
+const TOLD: usize = 10;
 
 /// Who takes part.
 struct Field {
@@ -39,24 +48,35 @@ struct Field {
     _directory: tempfile::TempDir,
 }
 
+/// A way to send, and the cases that are told of it.
+struct Entrant {
+    target: Target,
+    /// One, or for the queue two: what it takes, and what it has settled when it is empty again.
+    cases: Vec<Case>,
+}
+
 /// Runs the verb.
 pub(crate) async fn run(args: &Bench, common: &Common) -> Result<ExitCode, Failed> {
     let field = Field::start(args).await?;
-    let same = bodies(args, api_body);
-    let mut cases = Vec::new();
-    let ways = [
-        (&report::DIRECT, &field.twin, "/message/sendbatch", bodies(args, vendor_body)),
-        (&report::FORWARDER, &field.forwarder, "/send", same.clone()),
-        (&report::SEND, &field.gateway, "/v1/send?timeout=30", same.clone()),
-    ];
-    for (way, server, path, bodies) in ways {
-        note(format!("{}: {} s …", way.0, args.seconds));
-        let target = Target { authority: authority(&server.url), path, bodies };
-        cases.push(field.measured(way, &target, args).await?);
+    let mut entrants = field.entrants(args);
+    let rounds = rounds(args);
+    for round in 0..rounds {
+        if round % rounds.div_ceil(TOLD) == 0 {
+            note(format!("round {} of {rounds} …", round + 1));
+        }
+        for turn in 0..entrants.len() {
+            let place = (round + turn) % entrants.len();
+            let entrant = &mut entrants[place];
+            let came = match entrant.cases.len() {
+                1 => vec![field.measured(&entrant.target).await?],
+                _ => field.queued(&entrant.target, args).await?.into(),
+            };
+            for (case, round) in entrant.cases.iter_mut().zip(came) {
+                case.add(round);
+            }
+        }
     }
-    note(format!("/v1/batches: {} s …", args.seconds));
-    let target = Target { authority: authority(&field.gateway.url), path: "/v1/batches", bodies: same };
-    cases.extend(field.queued(&target, args).await?);
+    let cases: Vec<Case> = entrants.into_iter().flat_map(|entrant| entrant.cases).collect();
     if common.json {
         print_json(&report::as_json(args, &cases))?;
     } else {
@@ -96,31 +116,42 @@ impl Field {
         Ok(counts["total"].as_u64().unwrap_or_default())
     }
 
-    async fn measured(&self, way: &Way, target: &Target, args: &Bench) -> Result<Case, Failed> {
-        let load = Load::warmed(target, warming(args)).await?;
+    /// In the order of the table; the forwarder is what the others are compared with.
+    fn entrants(&self, args: &Bench) -> Vec<Entrant> {
+        let same = bodies(args, api_body);
+        let entrant = |server: &Running, path, bodies, ways: &[Way]| Entrant {
+            target: Target { authority: authority(&server.url), path, bodies },
+            cases: ways.iter().map(|way| Case::new(*way, args.messages)).collect(),
+        };
+        vec![
+            entrant(&self.twin, "/message/sendbatch", bodies(args, vendor_body), &[case::DIRECT]),
+            entrant(&self.forwarder, "/send", same.clone(), &[case::FORWARDER]),
+            entrant(&self.gateway, "/v1/send?timeout=30", same.clone(), &[case::SEND]),
+            entrant(&self.gateway, "/v1/batches", same, &[case::TAKEN, case::SETTLED]),
+        ]
+    }
+
+    async fn measured(&self, target: &Target) -> Result<Round, Failed> {
+        let load = Load::warmed(target, WARMING).await?;
         let (before, arrived) = (self.cpu(), self.arrived().await?);
-        let tally = load.measured(Duration::from_secs(args.seconds)).await;
+        let tally = load.measured(ROUND).await;
         let spent = self.cpu().zip(before).map(|(after, before)| after - before);
-        let arrived = self.arrived().await? - arrived;
-        Ok(Case::of(way, args, tally, spent).arrived(arrived))
+        Ok(Round { tally, spent, arrived: self.arrived().await? - arrived })
     }
 
     /// The queue has two rates: what it takes, and what it has settled when it is empty again.
-    async fn queued(&self, target: &Target, args: &Bench) -> Result<[Case; 2], Failed> {
-        let load = Load::warmed(target, warming(args)).await?;
+    async fn queued(&self, target: &Target, args: &Bench) -> Result<[Round; 2], Failed> {
+        let load = Load::warmed(target, WARMING).await?;
         self.drained().await?;
         let (before, arrived, begun) = (self.cpu(), self.arrived().await?, Instant::now());
-        let tally = load.measured(Duration::from_secs(args.seconds)).await;
+        let tally = load.measured(ROUND).await;
         let taking = self.cpu().zip(before).map(|(after, before)| after - before);
         self.drained().await?;
         let took = begun.elapsed();
         let spent = self.cpu().zip(before).map(|(after, before)| after - before);
         let arrived = self.arrived().await? - arrived;
         let settled = Tally { good: arrived / args.messages, took, ..Tally::default() };
-        Ok([
-            Case::of(&report::TAKEN, args, tally, taking).arrived(arrived),
-            Case::of(&report::SETTLED, args, settled, spent).arrived(arrived),
-        ])
+        Ok([Round { tally, spent: taking, arrived }, Round { tally: settled, spent, arrived }])
     }
 
     /// Waits until no batch is under way.
@@ -141,8 +172,10 @@ impl Field {
     }
 }
 
-fn warming(args: &Bench) -> Duration {
-    Duration::from_millis(args.seconds.saturating_mul(100).min(1000))
+/// How many rounds make the seconds that were asked for.
+fn rounds(args: &Bench) -> usize {
+    let rounds = Duration::from_secs(args.seconds).as_millis() / ROUND.as_millis();
+    usize::try_from(rounds).unwrap_or(usize::MAX)
 }
 
 fn authority(url: &str) -> String {

@@ -1,90 +1,12 @@
-//! What a run of the bench came to: rates beside the rate of the plain forwarder, and processor time
+//! How a run of the bench is told: rates beside the rate of the plain forwarder, and processor time
 //! a message of each process.
-
-use std::ops::Sub;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::load::Tally;
+use super::case::{Case, Of, Ratio};
+use super::{ROUND, rounds};
 use crate::args::Bench;
 use crate::output::{BAD, BOLD, DIM, Rows, cell, faint_cell, grouped, line, paint};
-
-/// Processor time of each process.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Spent {
-    pub(crate) twin: Duration,
-    pub(crate) forwarder: Duration,
-    pub(crate) gateway: Duration,
-    pub(crate) load: Duration,
-}
-
-impl Sub for Spent {
-    type Output = Self;
-
-    fn sub(self, before: Self) -> Self {
-        Self {
-            twin: self.twin.saturating_sub(before.twin),
-            forwarder: self.forwarder.saturating_sub(before.forwarder),
-            gateway: self.gateway.saturating_sub(before.gateway),
-            load: self.load.saturating_sub(before.load),
-        }
-    }
-}
-
-/// A way of sending: its name, and the processes that its messages go through.
-pub(crate) type Way = (&'static str, &'static [&'static str]);
-
-pub(crate) const DIRECT: Way = ("direct", &["twin"]);
-pub(crate) const FORWARDER: Way = ("plain forwarder", &["twin", "forwarder"]);
-pub(crate) const SEND: Way = ("/v1/send", &["twin", "gateway"]);
-/// Sending goes on meanwhile, so that no processor time belongs to the taking alone.
-pub(crate) const TAKEN: Way = ("/v1/batches, taken", &[]);
-pub(crate) const SETTLED: Way = ("/v1/batches, settled", &["twin", "gateway"]);
-
-/// One way of sending, measured.
-#[derive(Debug)]
-pub(crate) struct Case {
-    name: &'static str,
-    /// The processes that the messages went through.
-    through: &'static [&'static str],
-    messages: u64,
-    per_second: f64,
-    tally: Tally,
-    spent: Option<Spent>,
-    arrived: Option<u64>,
-}
-
-impl Case {
-    #[expect(clippy::cast_precision_loss, reason = "counts of one short run")]
-    pub(crate) fn of(way: &Way, args: &Bench, tally: Tally, spent: Option<Spent>) -> Self {
-        let messages = tally.good * args.messages;
-        let per_second = messages as f64 / tally.took.as_secs_f64().max(f64::MIN_POSITIVE);
-        Self { name: way.0, through: way.1, messages, per_second, tally, spent, arrived: None }
-    }
-
-    /// Adds what the twin counted meanwhile.
-    pub(crate) const fn arrived(mut self, arrived: u64) -> Self {
-        self.arrived = Some(arrived);
-        self
-    }
-
-    /// Whether it measured nothing, or less arrived than was answered.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.messages == 0 || self.arrived.is_some_and(|arrived| arrived < self.messages)
-    }
-
-    /// Processor time a message, in microseconds.
-    fn each(&self, of: Of) -> Option<f64> {
-        let spent = of(self.spent.as_ref()?);
-        #[expect(clippy::cast_precision_loss, reason = "counts of one short run")]
-        let messages = self.messages.max(1) as f64;
-        Some(spent.as_secs_f64() * 1e6 / messages)
-    }
-}
-
-/// The processor time of one process among those of all.
-type Of = fn(&Spent) -> Duration;
 
 const PROCESSES: [(&str, Of); 4] = [
     ("twin", |spent| spent.twin),
@@ -95,13 +17,19 @@ const PROCESSES: [(&str, Of); 4] = [
 
 /// The run for programs.
 pub(crate) fn as_json(args: &Bench, cases: &[Case]) -> Value {
+    let base = cases.get(1);
     let case = |case: &Case| {
+        let ratio = base.and_then(|base| case.beside(base));
         let cpu: serde_json::Map<String, Value> =
             PROCESSES.iter().map(|(name, of)| ((*name).to_owned(), json!(case.each(*of)))).collect();
         json!({
             "name": case.name,
-            "messages": case.messages,
-            "messages_per_second": case.per_second,
+            "messages": case.messages(),
+            "messages_per_second": case.per_second(),
+            "rounds_messages_per_second": case.rates,
+            "to_forwarder": ratio.map(|Ratio { median, half_within }| {
+                json!({"median": median, "half_within": half_within})
+            }),
             "requests": case.tally.good,
             "failed_requests": case.tally.bad,
             "trouble": case.tally.trouble,
@@ -113,6 +41,8 @@ pub(crate) fn as_json(args: &Bench, cases: &[Case]) -> Value {
     };
     json!({
         "seconds": args.seconds,
+        "rounds": rounds(args),
+        "round_seconds": ROUND.as_secs_f64(),
         "connections": args.connections,
         "messages_per_request": args.messages,
         "cases": cases.iter().map(case).collect::<Vec<_>>(),
@@ -124,9 +54,10 @@ pub(crate) fn written(args: &Bench, cases: &[Case]) {
     let (connections, messages) = (args.connections, args.messages);
     line("");
     line(format!(
-        "{}  {messages} messages a request, {connections} connections, {} s a case",
+        "{}  {messages} messages a request, {connections} connections, {} s a case in {} rounds",
         paint(BOLD, "interline bench"),
-        args.seconds
+        args.seconds,
+        rounds(args)
     ));
     line("");
     rates(cases).show();
@@ -142,6 +73,7 @@ pub(crate) fn written(args: &Bench, cases: &[Case]) {
     }
     line("");
     for said in [
+        "÷ forwarder: the rounds' ratio in the middle, ± what half of the rounds are within. The rest: all rounds.",
         "direct: bodies encoded beforehand. taken: stored durably and answered 202; settled: all of them sent.",
         "µs: processor time a message. All on this machine, in this run; compare within it only.",
     ] {
@@ -162,7 +94,7 @@ fn rates(cases: &[Case]) -> Rows {
     ])
     .right(1..8)
     .shed([5, 6, 7, 3, 4]);
-    let base = cases.get(1).map_or(f64::NAN, |case| case.per_second);
+    let base = cases.get(1);
     for case in cases {
         let measured = !case.tally.latencies.is_empty();
         let latency =
@@ -177,11 +109,11 @@ fn rates(cases: &[Case]) -> Rows {
             clippy::cast_sign_loss,
             reason = "a rate is small and positive"
         )]
-        let rate = grouped(case.per_second as u64);
+        let rate = grouped(case.per_second() as u64);
         rows.add([
             cell(case.name),
             cell(rate).bold(),
-            cell(format!("{:.2}", case.per_second / base)),
+            cell(base.and_then(|base| beside(case, base)).unwrap_or_default()),
             faint_cell(latency(0.5)),
             faint_cell(latency(0.99)),
             faint_cell(cpu(twin)),
@@ -192,38 +124,60 @@ fn rates(cases: &[Case]) -> Rows {
     rows
 }
 
+fn beside(case: &Case, base: &Case) -> Option<String> {
+    let Ratio { median, half_within } = case.beside(base)?;
+    if std::ptr::eq(case, base) {
+        return Some(format!("{median:.2}      "));
+    }
+    Some(format!("{median:.2} ±{half_within:.2}"))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::bench::case::{DIRECT, FORWARDER, Round, SEND, Spent, TAKEN, Way};
+    use crate::bench::load::Tally;
 
-    fn args() -> Bench {
-        Bench { seconds: 2, connections: 64, messages: 100 }
-    }
-
-    fn tally(good: u64) -> Tally {
-        Tally { good, took: Duration::from_secs(2), latencies: vec![1500, 2500], ..Tally::default() }
-    }
-
-    fn spent(gateway: u64) -> Spent {
+    /// Two rounds of a second, with requests of 100 messages.
+    fn case(way: Way, good: [u64; 2]) -> Case {
+        let mut case = Case::new(way, 100);
         let (twin, forwarder) = (Duration::from_millis(500), Duration::from_millis(800));
-        Spent { twin, forwarder, gateway: Duration::from_millis(gateway), load: Duration::ZERO }
+        let spent = Spent { twin, forwarder, gateway: Duration::from_millis(600), load: Duration::ZERO };
+        for good in good {
+            let (took, latencies) = (Duration::from_secs(1), vec![1500, 2500]);
+            let tally = Tally { good, took, latencies, ..Tally::default() };
+            case.add(Round { tally, spent: Some(spent), arrived: good * 100 });
+        }
+        case
+    }
+
+    fn cases() -> [Case; 4] {
+        [
+            case(DIRECT, [24_000, 16_000]),
+            case(FORWARDER, [1000, 1000]),
+            case(SEND, [1040, 960]),
+            case(TAKEN, [0, 10]),
+        ]
     }
 
     #[test]
     fn rates_stand_beside_the_forwarders() {
-        let cases = [
-            Case::of(&DIRECT, &args(), tally(4000), Some(spent(0))),
-            Case::of(&FORWARDER, &args(), tally(1000), Some(spent(0))),
-            Case::of(&SEND, &args(), tally(1500), None),
-        ];
-        insta::assert_snapshot!(rates(&cases).plain(100));
+        let table = rates(&cases()).plain(100);
+        assert!(table.lines().all(|line| line.chars().count() <= 100));
+        insta::assert_snapshot!(table);
     }
 
     #[test]
-    fn answers_without_arrivals_are_broken() {
-        let case = |arrived| Case::of(&SEND, &args(), tally(10), None).arrived(arrived);
-        assert!(!case(1000).is_broken());
-        assert!(case(999).is_broken());
-        assert!(Case::of(&SEND, &args(), tally(0), None).is_broken());
+    fn programs_get_the_ratio_with_what_half_of_the_rounds_are_within() {
+        let args = Bench { seconds: 1, connections: 64, messages: 100 };
+        let run = as_json(&args, &cases());
+        assert_eq!((&run["rounds"], &run["round_seconds"]), (&json!(2), &json!(0.5)));
+        let sent = &run["cases"][2];
+        assert_eq!(sent["rounds_messages_per_second"], json!([104_000.0, 96_000.0]));
+        let near = |value: &Value, what: f64| (value.as_f64().unwrap() - what).abs() < 1e-9;
+        assert!(near(&sent["to_forwarder"]["median"], 1.0), "{sent}");
+        assert!(near(&sent["to_forwarder"]["half_within"], 0.04), "{sent}");
     }
 }
