@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use interline_tests::{Client, Place, Troupe, config, eventually, in_seconds, shut};
+use interline_tests::{Client, Place, Scripted, Troupe, config, eventually, holds_within, in_seconds, shut};
 use interline_twins::{Fault, FaultKind, Received, Twin, Vendor};
 use serde_json::{Value, json};
 
@@ -506,4 +506,58 @@ fn a_trouble_that_stays_ends_with_the_budget() {
         }
     }
     assert!(odd.is_empty(), "not as it should be:\n{odd}");
+}
+
+/// A vendor says *not now* when the message's time is over, or for longer than it has: either way it expired,
+/// however near to its end the answer came, and it is told before the vendor's pause is over.
+#[test]
+fn a_no_for_now_that_outlasts_the_message_ends_expired() {
+    let busy = |retry_after: u32, words: &str| {
+        let body = json!({"errCode": 0, "errMsg": words}).to_string();
+        format!(
+            "HTTP/1.1 429 X\r\nretry-after: {retry_after}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let token = || {
+        Scripted::http(
+            200,
+            "application/json",
+            &json!({"errCode": 0, "data": {"token": "t", "expireTimeSeconds": 90_000}}).to_string(),
+        )
+    };
+    let slow = Scripted::start(move |path| {
+        if path.contains("/auth/") {
+            return token();
+        }
+        holds_within(Duration::from_millis(1_500), || false);
+        busy(1, "slow").into_bytes()
+    });
+    let long = Scripted::start(
+        move |path| if path.contains("/auth/") { token() } else { busy(60, "long").into_bytes() },
+    );
+    let place = Place::new(
+        &[
+            config::openim("slow", &slow.url(), "v3.8.3", ""),
+            config::openim("long", &long.url(), "v3.8.3", ""),
+            config::route("slow", "id = \"slow\"", "slow"),
+            config::route("long", "", "long"),
+        ]
+        .concat(),
+    );
+    let server = place.serve();
+    for name in ["slow", "long"] {
+        let message = json!({"from": "shop", "messages": [{"to": format!("user:{name}"),
+            "expires_at": in_seconds(1), "content": {"type": "text", "text": "hi"}}]});
+        let began = Instant::now();
+        let results = results(&server, false, &message);
+        let [result] = &*results else { unreachable!("{results:?}") };
+        assert_eq!(
+            (&result["status"], &result["error"]["code"]),
+            (&json!("expired"), &json!("expired")),
+            "{result}"
+        );
+        assert_eq!(result["attempts"][0]["error"]["code"], "rate_limited", "{result}");
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    }
 }

@@ -118,6 +118,14 @@ pub enum State {
     Restarting,
 }
 
+/// A call as the breaker knows it: from before its last opening, or from after it. What one from before comes
+/// to late is no news of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Departed {
+    /// Openings before it left.
+    period: u64,
+}
+
 /// The breaker of one provider.
 #[derive(Debug, Clone)]
 pub struct Breaker {
@@ -209,30 +217,38 @@ impl Breaker {
         }
     }
 
-    /// A call leaves.
-    pub fn departed(&mut self, now_ms: i64) {
+    /// A call leaves. What is given is given back when it ends.
+    #[must_use]
+    pub fn departed(&mut self, now_ms: i64) -> Departed {
         self.calls.departed(now_ms, self.settings.call_timeout_ms);
         if let Some(pause) = self.pause() {
             pause.probe_ms = Some(now_ms);
         }
+        Departed { period: self.calls.period }
     }
 
     /// A call that was said to leave did not, and tells nothing of the server.
-    pub fn abandoned(&mut self) {
-        self.calls.ended();
+    pub fn abandoned(&mut self, call: Departed) {
+        self.calls.ended(call);
+        if self.calls.is_stale(call) {
+            return;
+        }
         if let Some(pause) = self.pause() {
             pause.probe_ms = None;
         }
     }
 
     /// A call ended. `chance` is uniform in 0..=1 and shortens the pause of an opening by up to a fifth.
-    pub fn ended(&mut self, now_ms: i64, health: Health, chance: f64) {
-        self.calls.ended();
-        let stale = self.calls.stale(now_ms, self.settings.call_timeout_ms) > 0;
+    pub fn ended(&mut self, call: Departed, now_ms: i64, health: Health, chance: f64) {
+        self.calls.ended(call);
         let failed = match health {
             Health::Good => false,
             Health::Unreached | Health::NoAnswer => true,
         };
+        // Calls that left before it opened tell what is known already, also when it is closed again.
+        if failed && self.calls.is_stale(call) {
+            return;
+        }
         match (&mut self.phase, failed) {
             (Phase::Closed(watch), false) => watch.good(now_ms),
             (Phase::Closed(watch), true) => {
@@ -246,8 +262,6 @@ impl Breaker {
                     self.phase = Phase::Restarting { since_ms: now_ms, good: 1 };
                 }
             }
-            // Calls that left before it opened tell what is known already.
-            (Phase::Open(_) | Phase::Restarting { .. }, true) if stale => self.calls.stale_ended(),
             (Phase::Open(pause), true) => {
                 if let Some(probe_ms) = pause.probe_ms {
                     self.open(now_ms, now_ms.saturating_sub(probe_ms), chance);
@@ -353,6 +367,8 @@ struct UnderWay {
     /// Those that left before the breaker last opened.
     stale: usize,
     opened_ms: i64,
+    /// Openings so far.
+    period: u64,
 }
 
 impl UnderWay {
@@ -369,19 +385,20 @@ impl UnderWay {
         self.latest_ms = now_ms;
     }
 
-    const fn ended(&mut self) {
-        self.count = self.count.saturating_sub(1);
-        if self.stale > self.count {
-            self.stale = self.count;
-        }
+    const fn is_stale(&self, call: Departed) -> bool {
+        call.period != self.period
     }
 
-    const fn stale_ended(&mut self) {
-        self.stale = self.stale.saturating_sub(1);
+    fn ended(&mut self, call: Departed) {
+        self.count = self.count.saturating_sub(1);
+        let stale = self.stale.saturating_sub(usize::from(self.is_stale(call)));
+        // Those whose ends were never told are given up when fewer are under way.
+        self.stale = stale.min(self.count);
     }
 
     fn opened(&mut self, now_ms: i64, timeout_ms: i64) {
         self.stale = self.all(now_ms, timeout_ms);
+        self.period = self.period.wrapping_add(1);
         self.opened_ms = now_ms;
     }
 }

@@ -82,6 +82,36 @@ impl Repeat {
     }
 }
 
+/// What is left for further attempts of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Budget {
+    /// An attempt, and time for it.
+    Left,
+    /// No attempt.
+    Spent,
+    /// Attempts, and no time.
+    Late,
+}
+
+impl Budget {
+    /// What is left of so many attempts, and of the time until the deadline.
+    #[must_use]
+    pub const fn of(attempts_left: bool, in_time: bool) -> Self {
+        match (attempts_left, in_time) {
+            (true, true) => Self::Left,
+            (true, false) => Self::Late,
+            (false, true | false) => Self::Spent,
+        }
+    }
+
+    const fn is_left(self) -> bool {
+        match self {
+            Self::Left => true,
+            Self::Spent | Self::Late => false,
+        }
+    }
+}
+
 /// What is known of a message when an attempt of it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Situation {
@@ -93,8 +123,8 @@ pub struct Situation {
     pub askable: bool,
     /// Whether an attempt before this one may have arrived. It binds the message to its provider.
     pub prior_unknown: bool,
-    /// Whether an attempt and time are left.
-    pub budget: bool,
+    /// What is left for another attempt.
+    pub budget: Budget,
     /// Whether another provider may take the message.
     pub fallback: bool,
     /// Whether it is for everyone: that is tried once.
@@ -125,18 +155,22 @@ pub const fn decide(class: ErrorClass, situation: &Situation) -> Action {
         (ErrorClass::NotSentForGood | ErrorClass::RefusedForGood, false) => Action::Settle(Status::Rejected),
         // A no to a repeat says nothing of the attempt before it.
         (ErrorClass::NotSent | ErrorClass::Refused, true) | (ErrorClass::Unknown, true | false) => {
-            in_doubt(situation, situation.budget)
+            in_doubt(situation, situation.budget.is_left())
         }
         (ErrorClass::NotSentForGood | ErrorClass::RefusedForGood, true) => in_doubt(situation, false),
     }
 }
 
-/// Nobody has it, and it may still go. Fallbacks and repeats share one budget.
+/// Nobody has it, and it may still go. Fallbacks and repeats share one budget. Whether the time ended just
+/// before the answer came or while it waited for another try makes no difference: it expired.
 const fn after_no(situation: &Situation) -> Action {
     match (situation.everyone, situation.budget, situation.fallback) {
-        (false, true, true) => Action::AgainElsewhere,
-        (false, true, false) => Action::Again,
-        (false, false, true | false) | (true, true | false, true | false) => Action::Settle(Status::Rejected),
+        (false, Budget::Left, true) => Action::AgainElsewhere,
+        (false, Budget::Left, false) => Action::Again,
+        (false, Budget::Late, true | false) => Action::Settle(Status::Expired),
+        (false, Budget::Spent, true | false) | (true, Budget::Left | Budget::Spent | Budget::Late, _) => {
+            Action::Settle(Status::Rejected)
+        }
     }
 }
 
@@ -192,7 +226,7 @@ mod tests {
         repeat: Repeat::Doubles,
         askable: false,
         prior_unknown: false,
-        budget: true,
+        budget: Budget::Left,
         fallback: false,
         everyone: false,
     };
@@ -200,8 +234,9 @@ mod tests {
     fn situations() -> impl Strategy<Value = Situation> {
         let guarantee = prop_oneof![Just(Guarantee::AtMostOnce), Just(Guarantee::AtLeastOnce)];
         let repeat = prop_oneof![Just(Repeat::Doubles), Just(Repeat::Recognised)];
-        (guarantee, repeat, any::<[bool; 5]>()).prop_map(|(guarantee, repeat, flags)| {
-            let [askable, prior_unknown, budget, fallback, everyone] = flags;
+        (guarantee, repeat, any::<[bool; 6]>()).prop_map(|(guarantee, repeat, flags)| {
+            let [askable, prior_unknown, attempts, in_time, fallback, everyone] = flags;
+            let budget = Budget::of(attempts, in_time);
             Situation { guarantee, repeat, askable, prior_unknown, budget, fallback, everyone }
         })
     }
@@ -240,12 +275,23 @@ mod tests {
 
         #[test]
         fn without_budget_nothing_leaves_and_what_cannot_be_asked_settles(
-            class in classes(), s in situations()
+            class in classes(), s in situations(), late in any::<bool>()
         ) {
-            let spent = Situation { budget: false, ..s };
+            let spent = Situation { budget: Budget::of(late, false), ..s };
             prop_assert!(!leaves(decide(class, &spent)));
             let asked = Situation { askable: false, ..spent };
             prop_assert!(matches!(decide(class, &asked), Action::Settle(_)));
+        }
+
+        #[test]
+        fn what_nobody_has_expires_by_the_time_and_is_rejected_by_the_attempts(
+            s in situations(), class in prop_oneof![Just(ErrorClass::NotSent), Just(ErrorClass::Refused)]
+        ) {
+            let s = Situation { prior_unknown: false, everyone: false, ..s };
+            let late = decide(class, &Situation { budget: Budget::Late, ..s });
+            prop_assert_eq!(late, Action::Settle(Status::Expired));
+            let spent = decide(class, &Situation { budget: Budget::Spent, ..s });
+            prop_assert_eq!(spent, Action::Settle(Status::Rejected));
         }
 
         #[test]
@@ -304,7 +350,7 @@ mod tests {
         for class in [ErrorClass::NotSent, ErrorClass::Refused] {
             assert_eq!(decide(class, &FRESH), Action::Again);
             assert_eq!(decide(class, &Situation { fallback: true, ..FRESH }), Action::AgainElsewhere);
-            let spent = Situation { fallback: true, budget: false, ..FRESH };
+            let spent = Situation { fallback: true, budget: Budget::Spent, ..FRESH };
             assert_eq!(decide(class, &spent), Action::Settle(Status::Rejected));
         }
     }

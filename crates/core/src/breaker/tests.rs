@@ -11,8 +11,8 @@ fn breaker() -> Breaker {
 
 /// A call from its departure to its end.
 fn call(breaker: &mut Breaker, now_ms: i64, health: Health) {
-    breaker.departed(now_ms);
-    breaker.ended(now_ms, health, 0.0);
+    let call = breaker.departed(now_ms);
+    breaker.ended(call, now_ms, health, 0.0);
 }
 
 fn opened(now_ms: i64) -> Breaker {
@@ -75,9 +75,9 @@ fn a_single_refused_connection_pauses_and_does_not_open() {
     assert_eq!((breaker.state(0), breaker.allowance(199, LIMIT)), (State::Closed, 0));
     assert_eq!(breaker.opens_at(0), Some(200));
     assert_eq!(breaker.allowance(200, LIMIT), 1);
-    breaker.departed(200);
+    let probe = breaker.departed(200);
     assert_eq!(breaker.allowance(201, LIMIT), 0);
-    breaker.ended(210, Health::Good, 0.0);
+    breaker.ended(probe, 210, Health::Good, 0.0);
     assert_eq!(breaker.allowance(210, LIMIT), LIMIT);
 }
 
@@ -102,17 +102,17 @@ fn a_server_on_which_calls_hang_is_asked_as_often_as_calls_end() {
     let (mut now_ms, mut probes) = (500, 0);
     while probes < 5 {
         assert_eq!(breaker.allowance(now_ms, LIMIT), 1);
-        breaker.departed(now_ms);
+        let probe = breaker.departed(now_ms);
         now_ms += 10_000;
-        breaker.ended(now_ms, Health::NoAnswer, 0.0);
+        breaker.ended(probe, now_ms, Health::NoAnswer, 0.0);
         probes += 1;
         let State::Open { until_ms } = breaker.state(now_ms) else { panic!("it is not open") };
         now_ms = until_ms;
     }
     assert_eq!(now_ms, 500 + 5 * (10_000 + 500), "no pause on top of a pause");
     // One that is quickly told waits for what is left.
-    breaker.departed(now_ms);
-    breaker.ended(now_ms + 1_500, Health::NoAnswer, 0.0);
+    let probe = breaker.departed(now_ms);
+    breaker.ended(probe, now_ms + 1_500, Health::NoAnswer, 0.0);
     assert_eq!(breaker.state(now_ms + 1_500), State::Open { until_ms: now_ms + 5_000 });
 }
 
@@ -120,8 +120,8 @@ fn a_server_on_which_calls_hang_is_asked_as_often_as_calls_end() {
 fn chance_shortens_the_pause_by_a_fifth_at_most() {
     let mut breaker = breaker();
     (0..5).for_each(|_| {
-        breaker.departed(0);
-        breaker.ended(0, Health::NoAnswer, 1.0);
+        let call = breaker.departed(0);
+        breaker.ended(call, 0, Health::NoAnswer, 1.0);
     });
     assert_eq!(breaker.state(0), State::Open { until_ms: 400 });
 }
@@ -134,8 +134,8 @@ fn the_restart_doubles_with_each_round_of_good_answers() {
     while breaker.state(500) == State::Restarting {
         let allowance = breaker.allowance(500, 100);
         rounds.push(allowance);
-        (0..allowance).for_each(|_| breaker.departed(500));
-        (0..allowance).for_each(|_| breaker.ended(500, Health::Good, 0.0));
+        let calls: Vec<Departed> = (0..allowance).map(|_| breaker.departed(500)).collect();
+        calls.into_iter().for_each(|call| breaker.ended(call, 500, Health::Good, 0.0));
     }
     assert_eq!(rounds, [1, 2, 4, 8, 16, 32]);
     assert_eq!((breaker.state(500), breaker.allowance(500, 100)), (State::Closed, 100));
@@ -152,26 +152,55 @@ fn a_failure_while_restarting_opens_it_for_longer() {
 #[test]
 fn calls_that_hang_from_before_neither_block_the_probe_nor_count_against_it() {
     let mut breaker = breaker();
-    (0..8).for_each(|_| breaker.departed(0));
-    (0..5).for_each(|_| breaker.ended(10, Health::NoAnswer, 0.0));
+    let hanging = opened_with_hanging(&mut breaker, 3);
     assert!(breaker.refuses(10));
     assert_eq!(breaker.allowance(510, LIMIT), 4, "three hang, one may ask");
-    breaker.departed(510);
-    breaker.ended(520, Health::NoAnswer, 0.0);
-    assert_eq!(breaker.state(520), State::HalfOpen);
-    breaker.ended(530, Health::Good, 0.0);
-    breaker.ended(540, Health::NoAnswer, 0.0);
-    assert_eq!(breaker.state(540), State::Restarting);
+    let probe = breaker.departed(510);
+    breaker.ended(hanging[0], 520, Health::NoAnswer, 0.0);
+    assert_eq!((breaker.state(520), breaker.allowance(520, LIMIT)), (State::HalfOpen, 0));
+    breaker.ended(probe, 530, Health::Good, 0.0);
+    breaker.ended(hanging[1], 540, Health::NoAnswer, 0.0);
+    assert_eq!(
+        (breaker.state(540), breaker.allowance(540, LIMIT)),
+        (State::Restarting, 2),
+        "one hangs still"
+    );
+}
+
+/// A breaker that opened at 10 ms, with calls from before it under way.
+fn opened_with_hanging(breaker: &mut Breaker, hanging: usize) -> Vec<Departed> {
+    let mut calls: Vec<Departed> = (0..hanging + 5).map(|_| breaker.departed(0)).collect();
+    calls.drain(hanging..).for_each(|call| breaker.ended(call, 10, Health::NoAnswer, 0.0));
+    calls
+}
+
+#[test]
+fn the_probe_counts_also_while_calls_from_before_hang() {
+    let mut breaker = breaker();
+    opened_with_hanging(&mut breaker, 3);
+    let probe = breaker.departed(510);
+    breaker.ended(probe, 520, Health::NoAnswer, 0.0);
+    assert_eq!(breaker.state(520), State::Open { until_ms: 520 + 990 });
+}
+
+#[test]
+fn what_hung_from_before_does_not_open_it_again_when_it_is_closed() {
+    let mut breaker = breaker();
+    let hanging = opened_with_hanging(&mut breaker, 5);
+    (0..64).for_each(|_| call(&mut breaker, 510, Health::Good));
+    assert_eq!(breaker.state(510), State::Closed);
+    hanging.into_iter().for_each(|call| breaker.ended(call, 20_000, Health::NoAnswer, 0.0));
+    assert_eq!(breaker.state(20_000), State::Closed);
 }
 
 #[test]
 fn a_lost_probe_frees_its_place_after_the_timeout() {
     let mut breaker = opened(0);
-    breaker.departed(500);
+    let _lost = breaker.departed(500);
     assert_eq!((breaker.allowance(501, LIMIT), breaker.opens_at(501)), (0, Some(30_500)));
     assert_eq!(breaker.allowance(30_500, LIMIT), 1);
-    breaker.departed(30_500);
-    breaker.abandoned();
+    let probe = breaker.departed(30_500);
+    breaker.abandoned(probe);
     assert_eq!(breaker.allowance(30_500, LIMIT), 1);
 }
 
@@ -207,9 +236,10 @@ fn a_call_is_judged_by_the_best_of_its_outcomes() {
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Depart,
-    End(Health),
-    Abandon,
-    Lose,
+    /// Of the calls under way, by their age, one ends.
+    End(usize, Health),
+    Abandon(usize),
+    Lose(usize),
     Wait(i64),
 }
 
@@ -224,9 +254,9 @@ fn healths() -> impl Strategy<Value = Health> {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => Just(Step::Depart),
-        6 => healths().prop_map(Step::End),
-        1 => Just(Step::Abandon),
-        1 => Just(Step::Lose),
+        6 => (0..100usize, healths()).prop_map(|(which, health)| Step::End(which, health)),
+        1 => (0..100usize).prop_map(Step::Abandon),
+        1 => (0..100usize).prop_map(Step::Lose),
         3 => (0..1_500i64).prop_map(Step::Wait),
         1 => (-100_000..100_000i64).prop_map(Step::Wait),
     ];
@@ -237,33 +267,38 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Lane {
     breaker: Breaker,
     now_ms: i64,
-    in_flight: usize,
+    under_way: Vec<Departed>,
     limit: usize,
 }
 
 impl Lane {
+    fn new(limit: usize) -> Self {
+        Self { breaker: breaker(), now_ms: 0, under_way: Vec::new(), limit }
+    }
+
     fn may_depart(&self) -> bool {
-        self.in_flight < self.breaker.allowance(self.now_ms, self.limit)
+        self.under_way.len() < self.breaker.allowance(self.now_ms, self.limit)
+    }
+
+    fn take(&mut self, which: usize) -> Option<Departed> {
+        let count = self.under_way.len();
+        (count > 0).then(|| self.under_way.remove(which % count))
     }
 
     fn step(&mut self, step: Step) {
-        let busy = self.in_flight > 0;
         match step {
-            Step::Depart if self.may_depart() => {
-                self.in_flight += 1;
-                self.breaker.departed(self.now_ms);
+            Step::Depart if self.may_depart() => self.under_way.push(self.breaker.departed(self.now_ms)),
+            Step::Depart => {}
+            Step::End(which, health) => {
+                self.take(which).into_iter().for_each(|call| {
+                    self.breaker.ended(call, self.now_ms, health, 0.5);
+                });
             }
-            Step::End(health) if busy => {
-                self.in_flight -= 1;
-                self.breaker.ended(self.now_ms, health, 0.5);
-            }
-            Step::Abandon if busy => {
-                self.in_flight -= 1;
-                self.breaker.abandoned();
+            Step::Abandon(which) => {
+                self.take(which).into_iter().for_each(|call| self.breaker.abandoned(call));
             }
             // The lane knows of its end, the breaker does not.
-            Step::Lose if busy => self.in_flight -= 1,
-            Step::Depart | Step::End(_) | Step::Abandon | Step::Lose => {}
+            Step::Lose(which) => drop(self.take(which)),
             Step::Wait(ms) => self.now_ms += ms,
         }
     }
@@ -272,16 +307,16 @@ impl Lane {
 proptest! {
     #[test]
     fn it_never_wedges_and_recovers_to_the_limit(steps in steps(), limit in 1usize..100) {
-        let mut lane = Lane { breaker: breaker(), now_ms: 0, in_flight: 0, limit };
+        let mut lane = Lane::new(limit);
         steps.into_iter().for_each(|step| lane.step(step));
         // From here on the server is well and each call's end is told.
-        while lane.in_flight > 0 {
-            lane.step(Step::End(Health::Good));
+        while !lane.under_way.is_empty() {
+            lane.step(Step::End(0, Health::Good));
         }
         for _ in 0..200 {
             if lane.may_depart() {
                 lane.step(Step::Depart);
-                lane.step(Step::End(Health::Good));
+                lane.step(Step::End(0, Health::Good));
             } else {
                 let at_ms = lane.breaker.opens_at(lane.now_ms);
                 prop_assert!(at_ms.is_some_and(|at_ms| at_ms > lane.now_ms), "wedged: {:?}", lane.breaker);
@@ -293,12 +328,12 @@ proptest! {
 
     #[test]
     fn one_call_at_most_leaves_half_open(steps in steps(), limit in 1usize..100) {
-        let mut lane = Lane { breaker: breaker(), now_ms: 0, in_flight: 0, limit };
+        let mut lane = Lane::new(limit);
         for step in steps {
             lane.step(step);
             if lane.breaker.state(lane.now_ms) == State::HalfOpen && lane.may_depart() {
                 let mut left = lane.breaker.clone();
-                left.departed(lane.now_ms);
+                let _probe = left.departed(lane.now_ms);
                 prop_assert_eq!(left.allowance(lane.now_ms, limit), 0);
                 prop_assert!(left.refuses(lane.now_ms));
             }
@@ -306,8 +341,44 @@ proptest! {
     }
 
     #[test]
+    fn a_failure_from_before_an_opening_tells_as_much_as_a_call_that_never_left(
+        steps in steps(), limit in 1usize..100, health in prop_oneof![
+            Just(Health::Unreached), Just(Health::NoAnswer)
+        ]
+    ) {
+        let mut lane = Lane::new(limit);
+        for step in steps {
+            lane.step(step);
+            let period = lane.breaker.calls.period;
+            if let Some(call) = lane.under_way.iter().find(|call| call.period < period) {
+                let (mut failed, mut abandoned) = (lane.breaker.clone(), lane.breaker.clone());
+                failed.ended(*call, lane.now_ms, health, 0.5);
+                abandoned.abandoned(*call);
+                prop_assert_eq!(format!("{failed:?}"), format!("{abandoned:?}"));
+                prop_assert_eq!(failed.state(lane.now_ms), lane.breaker.state(lane.now_ms));
+            }
+        }
+    }
+
+    #[test]
+    fn calls_from_before_an_opening_are_counted_one_by_one(steps in steps(), limit in 1usize..100) {
+        let mut lane = Lane::new(limit);
+        // Each end is told, and no time passes in which it would be given up.
+        let told = |step: &Step| !matches!(step, Step::Lose(_) | Step::Wait(_));
+        for step in steps.into_iter().filter(told) {
+            lane.step(step);
+            lane.step(Step::Wait(100));
+            let period = lane.breaker.calls.period;
+            let stale = lane.under_way.iter().filter(|call| call.period < period).count();
+            let calls = &lane.breaker.calls;
+            prop_assert_eq!(calls.stale(lane.now_ms, 30_000), stale);
+            prop_assert_eq!(calls.all(lane.now_ms, 30_000), lane.under_way.len());
+        }
+    }
+
+    #[test]
     fn open_lets_nothing_go_and_says_until_when(steps in steps(), limit in 1usize..100) {
-        let mut lane = Lane { breaker: breaker(), now_ms: 0, in_flight: 0, limit };
+        let mut lane = Lane::new(limit);
         for step in steps {
             lane.step(step);
             if let State::Open { until_ms } = lane.breaker.state(lane.now_ms) {
@@ -323,7 +394,7 @@ proptest! {
             Just(Health::Unreached), Just(Health::NoAnswer)
         ], 5)
     ) {
-        let mut lane = Lane { breaker: breaker(), now_ms: 0, in_flight: 0, limit: LIMIT };
+        let mut lane = Lane::new(LIMIT);
         steps.into_iter().for_each(|step| lane.step(step));
         if lane.breaker.state(lane.now_ms) == State::Closed {
             ends.into_iter().for_each(|health| call(&mut lane.breaker, lane.now_ms, health));

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Action, ErrorClass, Repeat, Situation, decide};
+use super::{Action, Budget, ErrorClass, Repeat, Situation, decide};
 use crate::options::Guarantee;
 use crate::outcome::Status;
 
@@ -17,10 +17,13 @@ const COLUMNS: [(Guarantee, Repeat, bool); 6] = [
     (Guarantee::AtLeastOnce, Repeat::Recognised, false),
 ];
 
+/// The rows of a class, in their order.
+const BUDGETS: [Budget; 3] = [Budget::Left, Budget::Spent, Budget::Late];
+
 /// A row: when it applies (none is either way), and its cells.
 struct Row {
     prior_unknown: Option<bool>,
-    budget: Option<bool>,
+    budget: Option<Budget>,
     cells: Vec<String>,
 }
 
@@ -40,7 +43,7 @@ pub fn table() -> String {
             text.push('|');
             write_cell(&mut text, class_words(class));
             write_cell(&mut text, words(row.prior_unknown, "yes", "no"));
-            write_cell(&mut text, words(row.budget, "left", "spent"));
+            write_cell(&mut text, row.budget.map_or("", budget_word));
             row.cells.iter().for_each(|cell| write_cell(&mut text, cell));
             text.push('\n');
         }
@@ -58,28 +61,32 @@ const RULES: &str = "
 - *ask*: only an answer that it arrived changes anything. Without one the column *doubles* decides.
 - Where the vendor recognises repeats and can be asked as well, *recognised* decides while there is budget,
   then *askable*.
+- *spent*: no attempt is left, and also no time where no row says *late*; *late*: attempts are left, and no time.
 - What is for `everyone` is tried once: *again* and *elsewhere* are not done, as if the budget were spent.
 ";
 
 fn rows(class: ErrorClass) -> Vec<Row> {
-    let of = |prior, budget| cells(class, prior, budget);
-    let any_prior = of(false, true) == of(true, true) && of(false, false) == of(true, false);
+    let of = |prior| BUDGETS.map(|budget| (budget, cells(class, prior, budget)));
+    let any_prior = of(false) == of(true);
     let priors: &[bool] = if any_prior { &[false] } else { &[false, true] };
     let mut rows = Vec::new();
     for prior in priors.iter().copied() {
         let prior_unknown = (!any_prior).then_some(prior);
-        let (left, spent) = (of(prior, true), of(prior, false));
-        if left == spent {
-            rows.push(Row { prior_unknown, budget: None, cells: left });
-        } else {
-            rows.push(Row { prior_unknown, budget: Some(true), cells: left });
-            rows.push(Row { prior_unknown, budget: Some(false), cells: spent });
+        let [left, spent, late] = of(prior);
+        if left.1 == spent.1 && spent.1 == late.1 {
+            rows.push(Row { prior_unknown, budget: None, cells: left.1 });
+            continue;
+        }
+        // Where it makes no difference what is gone, one row says so.
+        let late = (late.1 != spent.1).then_some(late);
+        for (budget, cells) in [left, spent].into_iter().chain(late) {
+            rows.push(Row { prior_unknown, budget: Some(budget), cells });
         }
     }
     rows
 }
 
-fn cells(class: ErrorClass, prior_unknown: bool, budget: bool) -> Vec<String> {
+fn cells(class: ErrorClass, prior_unknown: bool, budget: Budget) -> Vec<String> {
     let cell = |(guarantee, repeat, askable)| {
         let alone =
             Situation { guarantee, repeat, askable, prior_unknown, budget, fallback: false, everyone: false };
@@ -104,6 +111,14 @@ const fn words(flag: Option<bool>, yes: &'static str, no: &'static str) -> &'sta
         Some(true) => yes,
         Some(false) => no,
         None => "",
+    }
+}
+
+const fn budget_word(budget: Budget) -> &'static str {
+    match budget {
+        Budget::Left => "left",
+        Budget::Spent => "spent",
+        Budget::Late => "late",
     }
 }
 

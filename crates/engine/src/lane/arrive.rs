@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interline_core::adapter::{Signal, Verdict};
-use interline_core::breaker::Health;
+use interline_core::breaker::{Departed, Health};
 use interline_core::draw::Waiting;
 use interline_core::error::Failure;
 use interline_core::outcome::{Outcome, Status};
@@ -17,7 +17,7 @@ use super::claim::ledger_states;
 use super::loan::{LONG_FREEZE, Leaving, give_back};
 use super::parcel::{After, DirectDone, HeldParcel, Judgement, Origin, Stop};
 use super::settler::Write;
-use super::{Lane, Ticket};
+use super::{Lane, Ticket, entry};
 use crate::clock;
 
 /// The longest freeze that a reply can ask for.
@@ -34,6 +34,8 @@ struct Notes {
     leaving: Vec<Leaving>,
     /// What the vendor is asked about, and why.
     asked: Vec<(Waiting<Ticket>, Failure)>,
+    /// What is too late for another attempt.
+    too_late: Vec<Waiting<Ticket>>,
 }
 
 impl Lane {
@@ -92,8 +94,19 @@ impl Lane {
     }
 
     fn conclude(&mut self, arrival: Arrival) {
-        let Arrival { class, provider, waiting, end, sending, at_ms, took_ms, drawn, elsewhere, .. } =
-            arrival;
+        let Arrival {
+            class,
+            provider,
+            waiting,
+            end,
+            sending,
+            at_ms,
+            took_ms,
+            drawn,
+            known: left,
+            elsewhere,
+            ..
+        } = arrival;
         let same = Arc::ptr_eq(&provider, &self.provider);
         // Another account recognises nothing of it and cannot be asked.
         let known = same || provider.settings.is_account(&self.provider.settings);
@@ -111,13 +124,14 @@ impl Lane {
             End::Held(_) | End::Late | End::Fenced(_) => {
                 self.hear_never_left(waiting.iter().map(|waiting| waiting.ticket));
                 self.over_late(&touched);
+                self.breaker.abandoned(left);
                 self.never_left(end, waiting, &sending);
                 touched.into_iter().for_each(|key| self.after_stop(key));
                 return;
             }
         };
         self.count_own(class, drawn.elapsed().saturating_sub(elsewhere), (waiting.len(), &touched));
-        self.tell_breaker(&verdict.outcomes);
+        self.tell_breaker(left, &verdict.outcomes);
         let free = self.heed(&verdict.signal, same);
         let halves =
             (verdict.signal == Signal::Bisect && waiting.len() > 1).then(|| waiting.len().div_ceil(2));
@@ -149,7 +163,19 @@ impl Lane {
             }
             self.judge(waiting, outcome, judge, &mut notes);
         }
-        let Notes { of_parcels, leaving, asked } = notes;
+        self.follow(notes, (class, at_ms, took_ms), &sending);
+        self.over_late(&touched);
+        touched.into_iter().for_each(|key| self.after_stop(key));
+    }
+
+    /// Writes down what a call came to, and has done what follows from it.
+    fn follow(
+        &mut self,
+        notes: Notes,
+        (class, at_ms, took_ms): (&'static str, i64, u32),
+        sending: &[(u32, i64)],
+    ) {
+        let Notes { of_parcels, leaving, asked, too_late } = notes;
         let mut counted = Vec::new();
         for (key, notes) in of_parcels {
             let flow = self.parcels.get(&key).map(|parcel| parcel.batch.flow);
@@ -168,9 +194,11 @@ impl Lane {
         for (waiting, why) in asked {
             self.ask_later(waiting, class, why);
         }
+        for waiting in too_late {
+            self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
+            self.settle_one(waiting.ticket, Status::Expired, entry::too_late());
+        }
         self.lend(leaving);
-        self.over_late(&touched);
-        touched.into_iter().for_each(|key| self.after_stop(key));
     }
 
     /// Counts the time that a call took of Interline's own, for so many messages of these parcels.
@@ -196,7 +224,6 @@ impl Lane {
 
     /// A call that never left: all of its messages wait again.
     fn never_left(&mut self, end: End, waiting: Vec<Waiting<Ticket>>, sending: &[(u32, i64)]) {
-        self.breaker.abandoned();
         let now_ms = clock::now_ms();
         match end {
             End::Verdict(_) => {}
@@ -275,24 +302,25 @@ impl Lane {
                 self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
             }
             (After::Again(at_ms), _, _) => self.put_later(at_ms, waiting),
+            (After::TooLate, _, _) => notes.too_late.push(waiting),
         }
     }
 
     /// Tells the breaker how the server did.
-    fn tell_breaker(&mut self, outcomes: &[Outcome]) {
+    fn tell_breaker(&mut self, call: Departed, outcomes: &[Outcome]) {
         match Health::of(outcomes) {
             Some(health) => {
                 let why = outcomes.iter().find_map(Outcome::failure).map(|failure| failure.message.clone());
-                self.breaker_hears(health, why);
+                self.breaker_hears(call, health, why);
             }
-            None => self.breaker.abandoned(),
+            None => self.breaker.abandoned(call),
         }
     }
 
-    fn breaker_hears(&mut self, health: Health, why: Option<String>) {
+    fn breaker_hears(&mut self, call: Departed, health: Health, why: Option<String>) {
         let now_ms = clock::now_ms();
         let before = self.breaker.refuses(now_ms);
-        self.breaker.ended(now_ms, health, clock::chance());
+        self.breaker.ended(call, now_ms, health, clock::chance());
         match (before, self.breaker.refuses(now_ms)) {
             (false, true) => {
                 self.meter.openings.inc();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interline_core::adapter::{Adapter, Call, Reply, Seal, Signal, Verdict};
+use interline_core::breaker::Departed;
 use interline_core::draw::Waiting;
 use interline_core::error::{ErrorCode, Failure};
 use interline_core::outcome::Outcome;
@@ -30,6 +31,8 @@ pub(crate) struct Departure {
     pub(crate) permit: Permit,
     /// When it was drawn.
     pub(crate) drawn: Instant,
+    /// How the breaker knows it.
+    pub(crate) known: Departed,
     /// Its spans, where it is traced.
     pub(crate) journey: Option<Box<Journey>>,
 }
@@ -51,6 +54,8 @@ pub(crate) struct Arrival {
     /// Names the call in the log; empty where it never was to leave.
     pub(crate) call_id: String,
     pub(crate) drawn: Instant,
+    /// How the breaker knows it.
+    pub(crate) known: Departed,
     /// How much of the time since then was spent on waiting: for a token, the slot and the vendor.
     pub(crate) elsewhere: Duration,
 }
@@ -73,7 +78,7 @@ impl Arrival {
     fn begun(
         provider: &Arc<Provider>,
         class: &'static str,
-        (waiting, drawn): (Vec<Waiting<Ticket>>, Instant),
+        (waiting, drawn, known): (Vec<Waiting<Ticket>>, Instant, Departed),
     ) -> Self {
         Self {
             class,
@@ -86,6 +91,7 @@ impl Arrival {
             http_status: None,
             call_id: String::new(),
             drawn,
+            known,
             elsewhere: Duration::ZERO,
         }
     }
@@ -98,9 +104,9 @@ pub(crate) async fn make(
     ledger: Ledger,
     departure: Departure,
 ) -> Arrival {
-    let Departure { waiting, call, starts, leave_by_ms, mut permit, drawn, journey } = departure;
+    let Departure { waiting, call, starts, leave_by_ms, mut permit, drawn, known, journey } = departure;
     let class = call.class;
-    let mut arrival = Arrival::begun(&provider, class, (waiting, drawn));
+    let mut arrival = Arrival::begun(&provider, class, (waiting, drawn, known));
     let asking = Instant::now();
     let token = provider.token.get(&*adapter, &provider.transport).await;
     arrival.elsewhere += asking.elapsed();

@@ -210,7 +210,7 @@ fn interrupted(
             match after {
                 After::Again(at) => again.push((*position, at)),
                 After::Ask => opened.asked.push(*position),
-                After::Final | After::Elsewhere => {}
+                After::Final | After::Elsewhere | After::TooLate => {}
             }
             notes.push(note);
         }

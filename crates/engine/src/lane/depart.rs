@@ -245,10 +245,10 @@ impl Lane {
         }
         self.meter.drawn(now_ms - since_ms);
         self.in_flight += 1;
-        self.breaker.departed(now_ms);
+        let known = self.breaker.departed(now_ms);
         let journey = self.journey(&waiting);
         let call = Call { class, results, messages };
-        let departure = Departure { waiting, call, starts, leave_by_ms, permit, drawn, journey };
+        let departure = Departure { waiting, call, starts, leave_by_ms, permit, drawn, known, journey };
         let (provider, adapter) = (Arc::clone(&self.provider), Arc::clone(adapter));
         let (ledger, events) = (self.around.ledger.clone(), self.events.clone());
         let line = journey_line(departure.journey.as_deref(), &provider);

@@ -194,7 +194,7 @@ impl Lane {
         };
         match after {
             After::Again(at_ms) => self.put_later(at_ms, waiting),
-            After::Final | After::Elsewhere | After::Ask => {
+            After::Final | After::Elsewhere | After::Ask | After::TooLate => {
                 self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
             }
         }

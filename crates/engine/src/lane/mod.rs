@@ -30,7 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 pub(crate) use claim::deadline;
-pub(crate) use entry::Entry;
+pub(crate) use entry::{Entry, too_late};
 pub(crate) use handle::{Beginning, Event, LaneHandle, LaneView, Surroundings};
 use lease::RENEW_MS;
 pub(crate) use loan::Lanes;
@@ -294,7 +294,8 @@ impl Lane {
         if let Some(ask_at) = self.ask_vendor(now_ms) {
             next_ms = next_ms.min(ask_at);
         }
-        if self.paused || self.breaker.refuses(now_ms) || self.provider.adapter().is_none() {
+        let frozen = self.paces.iter().any(|pace| pace.frozen_until_ms > now_ms);
+        if frozen || self.paused || self.breaker.refuses(now_ms) || self.provider.adapter().is_none() {
             self.sweep(now_ms);
         }
         self.hand_over();

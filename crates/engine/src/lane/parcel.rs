@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interline_core::adapter::Adapter;
-use interline_core::decide::{self, Action, ErrorClass, Repeat, Situation};
+use interline_core::decide::{self, Action, Budget, ErrorClass, Repeat, Situation};
 use interline_core::draw::Waiting;
 use interline_core::error::{ErrorCode, Failure, Fate, Refusal};
 use interline_core::message::Head;
@@ -120,6 +120,8 @@ pub(crate) enum After {
     Elsewhere,
     /// The vendor is asked what became of it.
     Ask,
+    /// Nobody has it, and its time is over: it expires.
+    TooLate,
 }
 
 /// How an attempt is to be judged beside its outcome.
@@ -267,7 +269,7 @@ impl HeldParcel {
             repeat: Repeat::within(judge.dedupe_window_ms, entry.first_sent_ms, judge.now_ms),
             askable: entry.askable(judge),
             prior_unknown: entry.prior_unknown,
-            budget: entry.attempts < attempts_allowed && judge.now_ms < deadline_ms,
+            budget: Budget::of(entry.attempts < attempts_allowed, judge.now_ms < deadline_ms),
             fallback: judge.elsewhere,
             everyone: entry.message.to.kind() == RecipientKind::Everyone,
         };
@@ -278,6 +280,8 @@ impl HeldParcel {
             Outcome::Rejected(failure) | Outcome::Unknown(failure) => (None, Some(Box::new(failure))),
         };
         let (status, after, not_before_ms) = match action {
+            // What the attempt came to is noted first, and then that it is too late for another one.
+            Action::Settle(Status::Expired) => (Status::Queued, After::TooLate, judge.now_ms),
             Action::Settle(status) => (status, After::Final, 0),
             Action::Again | Action::AgainMaybeTwice => {
                 entry.may_be_duplicate |= action == Action::AgainMaybeTwice;

@@ -110,7 +110,7 @@ impl Stage {
         let Some(desk) = self.desks.get_mut(index) else { return };
         let name = Arc::clone(desk.name());
         desk.in_flight += 1;
-        desk.breaker.departed(now_ms);
+        let known = desk.breaker.departed(now_ms);
         let mut messages = Vec::with_capacity(waiting.len());
         let mut results = Results::Each;
         for item in &waiting {
@@ -149,20 +149,20 @@ impl Stage {
         waiting.iter().for_each(|item| self.tried(item.ticket.1, &name));
         self.number += 1;
         let ends = now.saturating_add(nanos(after));
-        let under_way = UnderWay { desk: index, class, waiting, outcome, ending, permit };
+        let under_way = UnderWay { desk: index, class, waiting, outcome, ending, permit, known };
         self.under_way.insert((ends, self.number), under_way);
     }
 
     pub(super) fn arrive_due(&mut self) {
         while let Some(first) = self.under_way.first_entry().filter(|first| first.key().0 <= self.now) {
-            let UnderWay { desk, class, waiting, outcome, ending, permit } = first.remove();
+            let UnderWay { desk, class, waiting, outcome, ending, permit, known } = first.remove();
             let now_ms = self.now_ms();
             permit.over(self.now, ending);
             let Some(at) = self.desks.get_mut(desk) else { continue };
             at.in_flight = at.in_flight.saturating_sub(1);
             match Health::of(std::slice::from_ref(&outcome)) {
-                Some(health) => at.breaker.ended(now_ms, health, 0.0),
-                None => at.breaker.abandoned(),
+                Some(health) => at.breaker.ended(known, now_ms, health, 0.0),
+                None => at.breaker.abandoned(known),
             }
             for waiting in waiting {
                 self.judge((desk, class), waiting, outcome.clone());

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use interline_core::decide;
 use interline_core::draw::{CallLimits, Waiting};
-use interline_core::outcome::Outcome;
+use interline_core::outcome::{Outcome, Status};
 
 use super::stage::{MILLISECOND, Stage};
 use crate::intake::forbidding;
-use crate::lane::{After, Judgement, Ticket};
+use crate::lane::{After, Judgement, Ticket, too_late};
 
 /// Chance is not played with: every pause is the longest.
 const PAUSES: f64 = 1.0;
@@ -50,6 +50,10 @@ impl Stage {
             (After::Elsewhere, Some(next)) => self.move_on(index, waiting, next),
             (After::Elsewhere, None) => self.home_again(index, waiting),
             (After::Again(at_ms), _) => self.put_later(self.at(at_ms), index, waiting),
+            (After::TooLate, _) => {
+                self.settle(position, Status::Expired, too_late());
+                self.over(index, &waiting);
+            }
             (After::Final | After::Ask, _) => {
                 let now = self.now;
                 self.part(position).into_iter().for_each(|part| part.settled_at = now);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use interline_core::breaker::Departed;
 use interline_core::draw::Waiting;
 use interline_core::error::{ErrorCode, Failure};
 use interline_core::message::Head;
@@ -33,6 +34,7 @@ pub(super) struct UnderWay {
     pub(super) outcome: Outcome,
     pub(super) ending: Ending,
     pub(super) permit: Permit,
+    pub(super) known: Departed,
 }
 
 /// What is kept of a message beside its entry.
