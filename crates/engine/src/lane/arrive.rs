@@ -12,9 +12,11 @@ use interline_core::record::{CallRecord, Note};
 use interline_core::shared::Digest;
 use interline_ledger::Settled;
 
+use super::borrow::give_back;
 use super::call::{Arrival, End};
 use super::claim::ledger_states;
-use super::loan::{LONG_FREEZE, Leaving, give_back};
+use super::divert::LONG_FREEZE;
+use super::loan::Leaving;
 use super::parcel::{After, DirectDone, HeldParcel, Judgement, Origin, Stop};
 use super::settler::Write;
 use super::{Lane, Ticket, entry};

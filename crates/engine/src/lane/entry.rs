@@ -9,7 +9,7 @@ use interline_core::message::Message;
 use interline_core::options::{Guarantee, Results};
 use interline_core::outcome::Status;
 
-use super::loan::{self, ELSEWHERE};
+use super::divert::{self, ELSEWHERE};
 use super::parcel::Judgement;
 use crate::intake::{Fallback, Terms};
 use crate::migration::Migration;
@@ -81,7 +81,7 @@ impl Entry {
     /// Which calls it may stand in; none of this lane's where it goes to another one.
     pub(crate) fn slot(&self, adapter: &dyn Adapter) -> Slot {
         if self.target.is_some() && self.state == Status::Queued {
-            return loan::slot(ELSEWHERE);
+            return divert::slot(ELSEWHERE);
         }
         adapter.slot(self.there(), self.results)
     }

@@ -1,19 +1,16 @@
 //! Loans: what this lane's provider surely did not take is lent to the lane of another provider. The
 //! home lane keeps the parcel, its claim and its order; the borrowing lane commits *sending* under that
-//! claim, makes the calls and reports each of them. What cannot be delivered there either comes back,
-//! and the home lane decides who is next. What may have arrived never moves.
+//! claim, makes the calls and reports each of them ([`super::borrow`]). What cannot be delivered there either
+//! comes back, and the home lane decides who is next. What may have arrived never moves.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hashbrown::HashMap;
-use interline_core::adapter::{Adapter, Slot};
-use interline_core::draw::{CallLimits, Waiting};
+use interline_core::draw::Waiting;
 use interline_core::error::{ErrorCode, Failure};
 use interline_core::outcome::Status;
-use interline_core::record::{CallRecord, Note};
-use interline_core::shared::Digest;
+use interline_core::record::CallRecord;
 use interline_ledger::Claim;
 use tokio::sync::mpsc;
 
@@ -22,26 +19,6 @@ use super::parcel::{HeldParcel, Origin, Stop};
 use super::reroute::Freshened;
 use super::{Event, Lane, LaneHandle, Ticket};
 use crate::clock;
-use crate::intake::forbidding;
-use crate::provider::Provider;
-
-/// A class that is frozen for longer than this lends what waits.
-pub(super) const LONG_FREEZE: Duration = Duration::from_secs(1);
-
-/// How often what was set aside is offered to the other providers again.
-const LOOK_AGAIN_MS: i64 = 500;
-
-/// The class of what goes to another provider.
-pub(super) const ELSEWHERE: &str = "(elsewhere)";
-/// The class of what finds a stand-in while it is not known what the server speaks.
-const UNREAD: &str = "(unread)";
-/// No limits at all.
-pub(super) const EVERYTHING: CallLimits = CallLimits { messages: usize::MAX, bytes: usize::MAX };
-
-/// Where a message waits that leaves in no call of this lane's: with everything of its class, in its order.
-pub(super) const fn slot(class: &'static str) -> Slot {
-    Slot { class, key: Digest(0), bytes: 0, max: usize::MAX, repeats: true }
-}
 
 /// The lanes by provider.
 pub(crate) type Lanes = BTreeMap<Arc<str>, LaneHandle>;
@@ -76,6 +53,12 @@ impl Home {
     pub(crate) fn report_fenced(&self) {
         let (rows, back) = (Vec::new(), Vec::new());
         self.send(Returned { key: self.key, record: None, rows, calls: 0, back, fenced: true });
+    }
+
+    /// Reports what comes back for another provider.
+    pub(super) fn report_back(&self, back: Vec<Back>) {
+        let rows = Vec::new();
+        self.send(Returned { key: self.key, record: None, rows, calls: 0, back, fenced: false });
     }
 
     fn send(&self, returned: Returned) {
@@ -124,159 +107,6 @@ pub(crate) struct Back {
 }
 
 impl Lane {
-    /// Who may take the message instead: the next of its providers that is up and can express it.
-    pub(super) fn elsewhere(&self, entry: &Entry) -> Option<(usize, Arc<str>)> {
-        let unseen = entry.pinned.is_none() && !entry.prior_unknown;
-        let fallback = entry.fallback.as_ref().filter(|_| unseen)?;
-        let home = &self.provider.settings.name;
-        let peers = self.around.peers.now();
-        let later = (1usize..).zip(fallback.iter()).skip(entry.hop);
-        let willing = |name: &Arc<str>| {
-            let up = peers
-                .get(name)
-                .is_some_and(|lane| lane.view.lock().unwrap_or_else(PoisonError::into_inner).willing);
-            up && name != home && self.expressible(entry, name)
-        };
-        later.into_iter().find(|(_, name)| willing(name)).map(|(hop, name)| (hop, Arc::clone(name)))
-    }
-
-    /// Whether a provider can express the message as its caller wants it.
-    fn expressible(&self, entry: &Entry, name: &str) -> bool {
-        let book = self.around.book.now();
-        let Some(provider) = book.providers.get(name) else { return false };
-        let checked = provider.check(&*provider.assumed(), &entry.message, entry.results);
-        checked.is_ok_and(|(_, losses)| forbidding(&losses, entry.terms.on_loss, name).is_none())
-    }
-
-    /// While the breaker refuses, and while a class is frozen for long, what has a fallback goes there;
-    /// the rest is set aside until calls may leave again.
-    pub(super) fn divert(&mut self, now_ms: i64) {
-        if !self.has_fallbacks {
-            return;
-        }
-        let refuses = self.breaker.refuses(now_ms);
-        let long = i64::try_from(LONG_FREEZE.as_millis()).unwrap_or(i64::MAX);
-        for index in 0..self.paces.len() {
-            let Some(pace) = self.paces.get(index) else { continue };
-            let (class, frozen) = (pace.class, pace.frozen_until_ms > now_ms.saturating_add(long));
-            let why = match (refuses, frozen) {
-                (true, _) => "the breaker is open",
-                (false, true) => "the vendor asked for a pause",
-                (false, false) => {
-                    self.put_back_aside(class);
-                    continue;
-                }
-            };
-            if now_ms >= self.aside_at_ms {
-                self.put_back_aside(class);
-            }
-            let mut leaving = Vec::new();
-            while let Some(drawn) = self.drawer.draw(class, EVERYTHING) {
-                for waiting in drawn {
-                    let Some(waiting) = self.handed_back(waiting) else { continue };
-                    match self.entry(waiting.ticket).and_then(|entry| self.elsewhere(entry)) {
-                        Some((hop, to)) => leaving.push(Leaving { waiting, hop, to }),
-                        None => self.aside.push(waiting),
-                    }
-                }
-            }
-            self.note_diverted(&leaving, why, now_ms);
-            self.lend(leaving);
-        }
-        if now_ms >= self.aside_at_ms {
-            self.aside_at_ms = now_ms + LOOK_AGAIN_MS;
-        }
-    }
-
-    /// A borrowed message that nobody has seen goes back to its home lane, which knows who is next; any other
-    /// is returned.
-    fn handed_back(&mut self, waiting: Waiting<Ticket>) -> Option<Waiting<Ticket>> {
-        let (key, position) = waiting.ticket;
-        let seen = self.entry(waiting.ticket).is_none_or(|entry| entry.prior_unknown);
-        let home = self.parcels.get(&key).and_then(HeldParcel::home).filter(|_| !seen).cloned();
-        let Some(home) = home else { return Some(waiting) };
-        self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
-        if let Some(parcel) = self.parcels.get_mut(&key) {
-            give_back(&home, parcel, &[position]);
-            parcel.drop_entry(position);
-        }
-        self.finish_if_done(key);
-        None
-    }
-
-    /// What was set aside of a class waits in the drawer again, in its order.
-    fn put_back_aside(&mut self, class: &str) {
-        if self.aside.is_empty() {
-            return;
-        }
-        let (of_class, rest) =
-            std::mem::take(&mut self.aside).into_iter().partition(|waiting| waiting.slot.class == class);
-        self.aside = rest;
-        let of_class: Vec<Waiting<Ticket>> = of_class;
-        of_class.into_iter().rev().for_each(|waiting| self.drawer.put_back(waiting));
-    }
-
-    /// While the dialect cannot even be asked for, what has a fallback goes there.
-    pub(super) fn lend_unread(&mut self) {
-        if self.paused || !self.has_fallbacks {
-            return;
-        }
-        let mut next = HashMap::new();
-        for (key, parcel) in &self.parcels {
-            if parcel.stopped.is_some() || parcel.home().is_some() {
-                continue;
-            }
-            let waits = |entry: &Entry| entry.state == Status::Queued && entry.target.is_none();
-            let open = (0u16..).zip(&parcel.entries).filter(|(_, entry)| waits(entry));
-            next.extend(open.filter_map(|(at, entry)| Some(((*key, at), self.elsewhere(entry)?))));
-        }
-        if next.is_empty() {
-            return;
-        }
-        let adapter = self.provider.assumed();
-        let mut drawer = std::mem::take(&mut self.drawer);
-        drawer.sort_anew(|waiting| match next.contains_key(&waiting.ticket) {
-            true => slot(UNREAD),
-            false => self.slot_of(waiting, &*adapter),
-        });
-        let mut leaving = Vec::new();
-        while let Some(drawn) = drawer.draw(UNREAD, EVERYTHING) {
-            for mut waiting in drawn {
-                self.refresh(&mut waiting, &*adapter);
-                match next.remove(&waiting.ticket) {
-                    Some((hop, to)) => leaving.push(Leaving { waiting, hop, to }),
-                    None => drawer.put_back(waiting),
-                }
-            }
-        }
-        self.drawer = drawer;
-        self.note_diverted(&leaving, "the server cannot be reached", clock::now_ms());
-        self.lend(leaving);
-    }
-
-    /// Notes that messages leave for another provider without a try at this one.
-    fn note_diverted(&mut self, leaving: &[Leaving], why: &str, now_ms: i64) {
-        let mut notes: BTreeMap<u32, Vec<Note>> = BTreeMap::new();
-        for Leaving { waiting, to, .. } in leaving {
-            let (key, position) = waiting.ticket;
-            let detail = format!("{why}; {to} stands in");
-            notes.entry(key).or_default().push(Note {
-                position,
-                status: Status::Queued,
-                result: Some(Status::Rejected),
-                failure: Some(Box::new(Failure::not_sent(ErrorCode::VendorUnavailable, detail))),
-                free: true,
-                ..Note::default()
-            });
-        }
-        let (name, vendor) =
-            (Arc::clone(&self.provider.settings.name), Arc::<str>::from(self.provider.settings.vendor.name));
-        for (key, notes) in notes {
-            let record = CallRecord::call(Arc::clone(&name), Arc::clone(&vendor), now_ms, 0, notes);
-            self.write_record(key, record, Vec::new(), 0);
-        }
-    }
-
     /// Lends drawn messages to other lanes. They stay this lane's, and in its order.
     pub(super) fn lend(&mut self, leaving: Vec<Leaving>) {
         let mut loans = Loans::new();
@@ -346,62 +176,6 @@ impl Lane {
     fn tell(&self, name: &str, event: Event) -> Result<(), ()> {
         let peers = self.around.peers.now();
         peers.get(name).ok_or(())?.events.send(event).map_err(|_| ())
-    }
-
-    /// Takes in what another lane surely could not deliver.
-    pub(super) fn borrow_parcel(&mut self, parcel: HeldParcel) {
-        if self.stopping.is_some() {
-            if let Origin::Lent(home) = &parcel.origin {
-                let every: Vec<u16> = (0u16..).take(parcel.entries.len()).collect();
-                give_back(home, &parcel, &every);
-            }
-            return;
-        }
-        let mut parcel = parcel;
-        for entry in &mut parcel.entries {
-            (entry.target, entry.stale) = (None, false);
-        }
-        if let Some(adapter) = self.provider.adapter() {
-            // The home lane saw to it that this succeeds, unless the dialect changed since.
-            parcel.decline(&*adapter, &self.provider);
-        }
-        self.hold(parcel, &[]);
-    }
-
-    /// Gives back what is not under way of a loan; `at_once`: what is under way is unknown from now on.
-    pub(super) fn recall_loan(&mut self, provider: &str, home_key: u32, at_once: bool) {
-        let mut keys = Vec::new();
-        for (key, parcel) in &mut self.parcels {
-            if let Origin::Lent(home) = &parcel.origin
-                && home.key == home_key
-                && *home.provider == *provider
-            {
-                parcel.stopped = Some(Stop::Recalled);
-                keys.push(*key);
-            }
-        }
-        for key in keys {
-            if at_once {
-                self.give_up(key);
-            }
-            self.return_unsent(key);
-        }
-    }
-
-    /// Gives back everything of a borrowed parcel that is not under way.
-    pub(super) fn return_unsent(&mut self, key: u32) {
-        let Some(parcel) = self.parcels.get_mut(&key) else { return };
-        let Some(home) = parcel.home().cloned() else { return };
-        let unsent: Vec<u16> = (0u16..)
-            .zip(&parcel.entries)
-            .filter(|(_, entry)| entry.state == Status::Queued)
-            .map(|(at, _)| at)
-            .collect();
-        give_back(&home, parcel, &unsent);
-        for at in unsent {
-            parcel.drop_entry(at);
-        }
-        self.finish_if_done(key);
     }
 
     /// What a borrowing lane reports of this lane's messages.
@@ -485,18 +259,6 @@ impl Lane {
         self.put_later(now_ms.saturating_add(i64::try_from(pause).unwrap_or(i64::MAX)), waiting);
     }
 
-    /// Gives back everything that was lent to this lane and is not under way.
-    pub(super) fn give_all_back(&mut self) {
-        let mut borrowed = Vec::new();
-        for (key, parcel) in &mut self.parcels {
-            if parcel.home().is_some() {
-                parcel.stopped = Some(Stop::Recalled);
-                borrowed.push(*key);
-            }
-        }
-        borrowed.into_iter().for_each(|key| self.return_unsent(key));
-    }
-
     /// Asks for everything back that is lent of a parcel, or of all.
     pub(super) fn recall(&self, key: Option<u32>, at_once: bool) {
         let mut keys: Vec<u32> = self.lent.keys().map(|(of, _)| *of).collect();
@@ -511,36 +273,5 @@ impl Lane {
                 drop(lane.events.send(Event::Recall { provider, key, at_once }));
             }
         }
-    }
-}
-
-/// Reports messages as not delivered.
-pub(super) fn give_back(home: &Home, parcel: &HeldParcel, positions: &[u16]) {
-    give(home, parcel, positions, false);
-}
-
-impl HeldParcel {
-    /// Gives back what cannot be expressed here; what was borrowed is refused by nobody but its home lane. What
-    /// may have arrived here already can be had by nobody else.
-    pub(super) fn decline(&mut self, adapter: &dyn Adapter, provider: &Provider) {
-        let Some(home) = self.home().cloned() else { return };
-        let mut declined: Vec<u16> = self.check(adapter, provider).into_iter().map(|(at, _)| at).collect();
-        let unseen = |entry: &Entry| !entry.prior_unknown;
-        declined.retain(|at| self.entries.get(usize::from(*at)).is_some_and(unseen));
-        give(&home, self, &declined, true);
-        declined.into_iter().for_each(|at| self.drop_entry(at));
-    }
-}
-
-fn give(home: &Home, parcel: &HeldParcel, positions: &[u16], declined: bool) {
-    let back = positions.iter().filter_map(|at| {
-        let entry = parcel.entries.get(usize::from(*at))?;
-        let position = *home.positions.get(usize::from(*at))?;
-        Some(Back { position, attempts: entry.attempts, tries: entry.tries, declined })
-    });
-    let back: Vec<Back> = back.collect();
-    if !back.is_empty() {
-        let rows = Vec::new();
-        home.send(Returned { key: home.key, record: None, rows, calls: 0, back, fenced: false });
     }
 }

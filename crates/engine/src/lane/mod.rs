@@ -2,9 +2,11 @@
 //! calls and writes run beside it and report back as events, so that no lock is ever held.
 
 mod arrive;
+mod borrow;
 mod call;
 mod claim;
 mod depart;
+mod divert;
 mod due;
 mod entry;
 mod handle;

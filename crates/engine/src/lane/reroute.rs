@@ -10,8 +10,9 @@ use interline_core::options::Guarantee;
 use interline_core::outcome::Status;
 
 use super::claim::Opened;
+use super::divert::{ELSEWHERE, EVERYTHING};
 use super::entry::Entry;
-use super::loan::{ELSEWHERE, EVERYTHING, Leaving};
+use super::loan::Leaving;
 use super::parcel::{BatchRef, HeldParcel, Origin, Stop, refused_by};
 use super::{Event, Lane, Ticket, lookup};
 use crate::clock;
