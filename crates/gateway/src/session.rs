@@ -106,6 +106,24 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     pairs.filter(|(name, _)| *name == NAME).map(|(_, token)| token)
 }
 
+/// What a browser's cookies say to others: all but ours. None where nothing is left.
+pub(crate) fn cookies_of_others(value: &[u8]) -> Option<Vec<u8>> {
+    let pairs = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let others: Vec<&[u8]> = pairs.filter(|pair| !pair.is_empty() && !is_ours(pair)).collect();
+    (!others.is_empty()).then(|| others.join(&b"; "[..]))
+}
+
+/// Whether a `Set-Cookie` is of our cookie: nobody else begins or ends a session.
+pub(crate) fn sets_ours(value: &[u8]) -> bool {
+    // A cookie without a name comes back as its value alone, which may look like one of ours.
+    is_ours(value.trim_ascii_start().strip_prefix(b"=").unwrap_or(value))
+}
+
+fn is_ours(pair: &[u8]) -> bool {
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+    name.trim_ascii() == NAME.as_bytes()
+}
+
 /// The cookie of a session, or with no token the one that takes it away.
 pub(crate) fn cookie(token: Option<&str>, seconds: u64, headers: &HeaderMap) -> Option<HeaderValue> {
     let (token, seconds) = token.map_or(("", 0), |token| (token, seconds));
@@ -227,6 +245,29 @@ mod tests {
         assert!(
             cookie(None, 60, &HeaderMap::new()).unwrap().to_str().unwrap().contains("=; Path=/; Max-Age=0;")
         );
+    }
+
+    #[test]
+    fn others_get_all_cookies_but_ours_and_set_all_but_ours() {
+        let left =
+            |text: &str| cookies_of_others(text.as_bytes()).map(|left| String::from_utf8(left).unwrap());
+        assert_eq!(left("a=1; interline_session=t; b=2").as_deref(), Some("a=1; b=2"));
+        assert_eq!(left("interline_session = t;a=1;interline_session=u").as_deref(), Some("a=1"));
+        assert_eq!(left("interline_session=t"), None);
+        assert_eq!(left("interline_session"), None);
+        assert_eq!(
+            left("interline_sessions=1; x=interline_session=t").as_deref(),
+            Some("interline_sessions=1; x=interline_session=t")
+        );
+        for ours in [
+            "interline_session=t; Path=/",
+            " interline_session =t",
+            "=interline_session=t",
+            "interline_session",
+        ] {
+            assert!(sets_ours(ours.as_bytes()), "{ours}");
+        }
+        assert!(!sets_ours(b"theirs=interline_session; Path=/"));
     }
 
     #[test]

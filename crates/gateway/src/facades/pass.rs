@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
+use http::header::{COOKIE, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use interline_core::error::{ErrorCode, Failure};
@@ -20,6 +21,7 @@ use crate::api::Gateway;
 use crate::body;
 use crate::keys::asks_this_machine;
 use crate::problem::Problem;
+use crate::session;
 
 /// Headers that concern one connection, and those that the transport writes itself.
 const OF_ONE_HOP: [&str; 11] = [
@@ -190,10 +192,13 @@ async fn forward(gateway: &Gateway, front: &Front, parts: &Parts, body: Bytes) -
         target.push('?');
         target.push_str(query);
     }
+    let cookies = others_cookies(&parts.headers);
+    let headers =
+        end_to_end(&parts.headers).filter(|header| header.0 != COOKIE && !is_credential(front, *header));
     let passing = Passing {
         method: parts.method.as_str(),
         path: &target,
-        headers: end_to_end(&parts.headers).filter(|header| !is_credential(front, *header)).collect(),
+        headers: headers.chain(cookies.iter().map(|cookies| (COOKIE.as_str(), &**cookies))).collect(),
         body,
     };
     match gateway.engine.pass(provider, passing).await {
@@ -216,6 +221,12 @@ fn is_credential(front: &Front, (name, value): (&str, &[u8])) -> bool {
     front.facade.serves.credentials.contains(&name) || known.any(|known| known.as_bytes() == value)
 }
 
+/// The cookies of the request but that of a session here: a browser sends it to every path.
+fn others_cookies(headers: &HeaderMap) -> Vec<Vec<u8>> {
+    let named = end_to_end(headers).filter(|(name, _)| *name == COOKIE);
+    named.filter_map(|(_, value)| session::cookies_of_others(value)).collect()
+}
+
 fn end_to_end(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     let named: Vec<&str> = headers
         .get_all(http::header::CONNECTION)
@@ -232,7 +243,8 @@ fn answered(passed: Passed) -> Response {
     let mut response = Response::new(Body::from(passed.body));
     *response.status_mut() = StatusCode::from_u16(passed.status).unwrap_or(StatusCode::BAD_GATEWAY);
     for (name, value) in passed.headers {
-        if OF_ONE_HOP.contains(&name.as_str()) {
+        if OF_ONE_HOP.contains(&name.as_str()) || (name == SET_COOKIE.as_str() && session::sets_ours(&value))
+        {
             continue;
         }
         let name = HeaderName::try_from(name);

@@ -323,6 +323,34 @@ async fn what_is_served_is_not_passed_on_by_another_spelling() {
 }
 
 #[tokio::test]
+async fn the_cookie_of_a_session_here_is_neither_passed_on_nor_set_by_a_vendor() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let vendor = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let provider = format!(
+        "[providers.own]\nvendor = \"wukongim\"\nbase_url = \"http://{}\"\ndialect = \"v2\"\n",
+        vendor.local_addr().unwrap()
+    );
+    let house = House::open(&(wukongim("one", "t-1", "passthrough = \"own\"") + &provider)).await;
+    let answering = tokio::spawn(async move {
+        let (mut stream, _) = vendor.accept().await.unwrap();
+        let mut heard = String::new();
+        while !heard.contains("\r\n\r\n") {
+            heard.push(char::from(stream.read_u8().await.unwrap()));
+        }
+        let answer = b"HTTP/1.1 200 OK\r\nset-cookie: interline_session=theirs; Path=/\r\nset-cookie: b=2\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        heard
+    });
+    let cookies = ("cookie", "a=1; interline_session=ours; c=3");
+    let passed = house.ask(("GET", "/route?uid=a"), &[("token", "t-1"), cookies], "").await;
+    let heard = answering.await.unwrap();
+    assert!(heard.contains("a=1; c=3") && !heard.contains("interline_session"), "{heard}");
+    let set: Vec<_> = passed.headers.get_all("set-cookie").iter().collect();
+    assert_eq!(set, ["b=2"], "{}", passed.status);
+    house.close().await;
+}
+
+#[tokio::test]
 async fn broadcasts_are_passed_on_for_apps_alone_that_may() {
     let facade = "[[facades]]\nname = \"ne\"\nvendor = \"netease\"\npassthrough = \"ne\"\n";
     let provider = "[providers.ne]\nvendor = \"netease\"\nbase_url = \"http://127.0.0.1:1\"\napp_key = \"k\"\napp_secret = \"s\"\ndefault_sender = \"system\"\n";
