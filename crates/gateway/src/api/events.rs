@@ -6,17 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::try_unfold;
 use http::header::CACHE_CONTROL;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use interline_engine::{BatchView, Denied};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
-use super::query::Query;
+use super::read::asked;
 use super::{Gateway, Named, Shared, answer};
 use crate::config::Scope;
 use crate::metrics::Following;
@@ -76,15 +77,10 @@ pub(super) async fn pause(gateway: &Gateway, pace: Duration) -> bool {
 pub(super) async fn of_batch(
     State(gateway): Shared,
     Named(id): Named,
-    request: Request,
+    parts: Parts,
 ) -> Result<Response, Problem> {
-    let app = gateway.authorise(request.headers(), Scope::Read)?;
-    Query::of(request.uri().query(), &[])?;
-    let batch = gateway.engine.batch(&id).await?.filter(|batch| app.may_read(&batch.app));
-    if batch.is_none() {
-        return Err(Problem::no_batch(&id));
-    }
-    let headers = request.into_parts().0.headers;
+    asked(&gateway, &parts, &id).await?;
+    let headers = parts.headers;
     let watch = Watch { gateway, headers, id, shown: None, number: 0, spoke: Instant::now() };
     let following = watch.gateway.metrics.follow();
     Ok(stream(

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::header::{ACCEPT, CONTENT_DISPOSITION};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use interline_core::adapter::{Settings, Vendor};
 use interline_core::outcome::Status;
@@ -95,15 +96,19 @@ pub(super) async fn readable(gateway: &super::Gateway, app: &Known, id: &str) ->
     batch.ok_or_else(|| Problem::no_batch(id))
 }
 
+/// The batch of a request that says everything by its path; its caller may read it.
+pub(super) async fn asked(gateway: &super::Gateway, parts: &Parts, id: &str) -> Result<BatchView, Problem> {
+    let app = gateway.authorise(&parts.headers, Scope::Read)?;
+    Query::of(parts.uri.query(), &[])?;
+    readable(gateway, &app, id).await
+}
+
 pub(super) async fn batch(
     State(gateway): Shared,
     Named(id): Named,
-    request: Request,
+    parts: Parts,
 ) -> Result<Response, Problem> {
-    let app = gateway.authorise(request.headers(), Scope::Read)?;
-    Query::of(request.uri().query(), &[])?;
-    let batch = readable(&gateway, &app, &id).await?;
-    json(StatusCode::OK, &Batch::of(batch))
+    json(StatusCode::OK, &Batch::of(asked(&gateway, &parts, &id).await?))
 }
 
 const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
