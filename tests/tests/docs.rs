@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use interline_core::error::ErrorCode;
 use interline_tests::documents::{
     broken_links, documents as all_documents, follow, parses_as_json, reachable, wrong_batches, wrong_toml,
 };
@@ -40,6 +41,7 @@ followed! {
     the_guide_to_routing_works_word_by_word: "docs/guides/routing.md",
     the_guide_to_facades_works_word_by_word: "docs/guides/facades.md",
     the_guide_to_results_works_word_by_word: "docs/guides/results.md",
+    the_page_on_capacity_works_word_by_word: "docs/CAPACITY.md",
     the_guide_to_security_works_word_by_word: "docs/guides/security.md",
     the_ledgers_page_works_word_by_word: "docs/LEDGER.md",
 }
@@ -161,6 +163,18 @@ fn endpoints_and_codes_are_documented() {
     assert!(codes.len() >= 21, "{codes:?}");
     for code in codes {
         assert!(api.contains(&format!("`{code}`")), "docs/API.md does not tell of {code}");
+    }
+}
+
+/// The guide and `hint` in the API say the same about each code.
+#[test]
+fn the_guide_to_results_says_what_the_hints_say() {
+    let guide = text(&root().join("docs/guides/results.md"));
+    let (_, guide) = guide.split_once("## What to do on each code").expect("its chapter on codes");
+    for code in ErrorCode::ALL {
+        let row = guide.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{code}`")));
+        let row = row.unwrap_or_else(|| panic!("docs/guides/results.md has no row for {code}"));
+        assert!(row.ends_with(&format!("| {} |", code.hint())), "{code}: {row}");
     }
 }
 

@@ -2,6 +2,8 @@
 //! list of fields that can never be sent, [`Error`] is everything below the edge. None of them is
 //! logged where it is made; whoever handles one logs it, once.
 
+mod hint;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -37,6 +37,8 @@ pub struct Cause {
     /// As the first of them tells it.
     #[serde(flatten)]
     pub failure: Failure,
+    /// What to do about it.
+    pub hint: &'static str,
     /// The first few of them.
     pub messages: Vec<Box<str>>,
 }
@@ -128,7 +130,8 @@ impl Sorter {
         let words = key.words.clone();
         let cause = self.found.entry(key).or_insert_with(|| {
             let failure = Failure { vendor_message: words, ..failure };
-            Cause { count: 0, status, provider, vendor, failure, messages: Vec::new() }
+            let hint = failure.code.hint();
+            Cause { count: 0, status, provider, vendor, failure, hint, messages: Vec::new() }
         });
         cause.count += 1;
         if cause.messages.len() < NAMED {
@@ -191,6 +194,7 @@ mod tests {
             (first.count, first.messages.len(), first.provider.as_deref()),
             (1_000, NAMED, Some("ne"))
         );
+        assert_eq!(first.hint, ErrorCode::Muted.hint());
         assert_eq!(causes.causes[1].failure.code, ErrorCode::ConnectionLost);
     }
 

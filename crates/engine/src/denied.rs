@@ -12,6 +12,8 @@ use interline_ledger::Error as LedgerError;
 pub enum Denied {
     /// The body is wrong: the first thousand errors and how many there are.
     Invalid(Errors),
+    /// A page that does not exist is asked for.
+    Cursor,
     /// No route takes a message.
     NotRoutable(Errors),
     /// The caller may not do this.
@@ -69,6 +71,7 @@ impl fmt::Display for Denied {
         };
         match self {
             Self::Invalid(wrong) => errors(f, "the body is invalid", wrong),
+            Self::Cursor => f.write_str("the cursor is none that a page gave"),
             Self::NotRoutable(wrong) => errors(f, "no route takes the messages", wrong),
             Self::Forbidden(wrong) => errors(f, "not allowed", wrong),
             Self::TooLarge(detail) | Self::Conflict(detail) => f.write_str(detail),

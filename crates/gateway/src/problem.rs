@@ -25,7 +25,7 @@ pub(crate) struct Problem(Box<Inner>);
 #[derive(Debug, Serialize)]
 struct Inner {
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: String,
     title: &'static str,
     #[serde(serialize_with = "number")]
     status: StatusCode,
@@ -48,7 +48,7 @@ impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         let status = code.status();
         Self(Box::new(Inner {
-            kind: "about:blank",
+            kind: code.page(),
             title: status.canonical_reason().unwrap_or("Error"),
             status,
             code: code.as_str(),
@@ -178,6 +178,7 @@ impl From<Denied> for Problem {
             Denied::Invalid(errors) => {
                 Self::invalid(several("the batch cannot be taken as it is", errors.total), errors)
             }
+            Denied::Cursor => Self::parameter("cursor", "is not a cursor that a page gave"),
             Denied::NotRoutable(errors) => {
                 let detail = several("no route takes a message", errors.total);
                 Self::new(Code::NotRoutable, detail).errors(errors)
@@ -253,6 +254,18 @@ impl IntoResponse for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_is_explained_where_its_type_leads() {
+        let page = crate::docs::written();
+        for code in Code::ALL {
+            let place = code.page().replace("/docs#", "");
+            assert!(page.contains(&format!("<code id=\"{place}\">{}</code>", code.as_str())), "{place}");
+        }
+        for code in interline_core::error::ErrorCode::ALL {
+            assert!(page.contains(&format!("id=\"ErrorCode-{code}\"")), "{code}");
+        }
+    }
 
     #[test]
     fn full_queues_are_busy_and_tell_when_to_come_back() {

@@ -5,7 +5,7 @@ use interline_ledger::Endpoint;
 use serde::{Serialize, Serializer};
 
 use crate::clock;
-use crate::denied::{Denied, Errors};
+use crate::denied::Denied;
 use crate::engine::Engine;
 use crate::view::Page;
 
@@ -96,8 +96,7 @@ impl Engine {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<CallbackView>, Denied> {
-        let wrong = || Denied::Invalid(Errors::one("/cursor", "is not a cursor that a page gave"));
-        let after = cursor.map(|cursor| number(cursor).ok_or_else(wrong)).transpose()?.unwrap_or(0);
+        let after = cursor.map(|cursor| number(cursor).ok_or(Denied::Cursor)).transpose()?.unwrap_or(0);
         let found = self.inner.ledger.endpoints(app, after, limit).await?;
         let full = found.len() >= limit;
         let next_cursor = found.last().filter(|_| full).map(|last| format!("cb_{}", last.id));

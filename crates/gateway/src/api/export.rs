@@ -42,7 +42,7 @@ enum Place {
 }
 
 /// The columns of CSV.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 19] = [
     "id",
     "to",
     "status",
@@ -58,6 +58,9 @@ const COLUMNS: [&str; 16] = [
     "error_code",
     "error_fate",
     "error_message",
+    "error_retryable",
+    "vendor_code",
+    "vendor_message",
     "attempts",
 ];
 
@@ -162,6 +165,9 @@ fn row(result: &MessageResult) -> [String; COLUMNS.len()] {
         error.map(|error| error.code.to_string()).unwrap_or_default(),
         fate.unwrap_or_default(),
         error.map(|error| error.message.clone()).unwrap_or_default(),
+        error.map(|error| error.retryable.to_string()).unwrap_or_default(),
+        error.and_then(|error| error.vendor_code.clone()).unwrap_or_default(),
+        error.and_then(|error| error.vendor_message.clone()).unwrap_or_default(),
         result.attempts.len().to_string(),
     ]
 }
@@ -173,6 +179,8 @@ fn harmless(cell: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use interline_core::error::{ErrorCode, Failure};
+
     use super::*;
 
     #[test]
@@ -183,6 +191,15 @@ mod tests {
         assert_eq!(lines.next().unwrap(), COLUMNS.join(","));
         assert!(lines.next().unwrap().starts_with("'=1+1,\"user:a,\"\"b\"\"\",queued,"), "{text}");
         assert!(text.contains(",'@c,"));
+    }
+
+    #[test]
+    fn the_vendors_own_code_and_words_stand_in_a_row() {
+        let mut result = MessageResult::queued("a", "user:a", "c");
+        let failure = Failure::refused(ErrorCode::Muted, "the sender is muted there").vendor("419", "=muted");
+        result.error = Some(Box::new(failure));
+        let text = String::from_utf8(csv(&[result], true)).unwrap();
+        assert!(text.ends_with(",muted,refused,the sender is muted there,false,419,'=muted,0\n"), "{text}");
     }
 
     #[test]

@@ -32,8 +32,14 @@ fn file(text: impl Into<Bytes>) -> File {
 static PAGE: LazyLock<File> = LazyLock::new(|| file(page::written(&openapi::document())));
 static STYLE: LazyLock<File> = LazyLock::new(|| file(include_str!("docs.css")));
 
-const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
+
+/// The page as text.
+#[cfg(test)]
+pub(crate) fn written() -> String {
+    page::written(&openapi::document())
+}
 
 /// `GET /docs`. Open to everybody, as the document is.
 pub(crate) async fn page(request: Request) -> Response {

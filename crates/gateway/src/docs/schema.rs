@@ -98,13 +98,25 @@ fn rows(schema: &Value, at: &str, out: &mut Vec<Vec<String>>) {
     }
 }
 
+/// Words that each have a sentence, in a table whose rows can be linked to.
+fn explained(name: &str, schema: &Value) -> Option<String> {
+    let words = schema["enum"].as_array()?.iter().filter_map(Value::as_str).map(plain);
+    let sentences = schema["x-enum-descriptions"].as_array()?.iter().filter_map(Value::as_str);
+    let rows = words
+        .zip(sentences)
+        .map(|(word, about)| vec![format!("<code id=\"{name}-{word}\">{word}</code>"), line(about)]);
+    Some(table(&format!("Words of {name}"), &["Word", "About"], &rows.collect::<Vec<_>>()))
+}
+
 /// A schema with its members.
 pub(super) fn section(name: &str, schema: &Value) -> String {
     let about = line(schema["description"].as_str().unwrap_or_default());
     let name = plain(name);
     let mut found = Vec::new();
     rows(schema, "", &mut found);
-    let members = if found.is_empty() {
+    let members = if let Some(words) = explained(&name, schema) {
+        words
+    } else if found.is_empty() {
         format!("<p>{}</p>", kind(schema))
     } else {
         table(&format!("Members of {name}"), &["Member", "Is", "About"], &found)

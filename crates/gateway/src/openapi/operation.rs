@@ -247,7 +247,7 @@ fn refusal(status: u16, codes: &[Code]) -> Value {
         .map(|code| {
             let title = code.status().canonical_reason();
             let value = json!({
-                "type": "about:blank", "title": title, "status": status, "code": code.as_str(),
+                "type": code.page(), "title": title, "status": status, "code": code.as_str(),
                 "detail": code.when(),
             });
             (code.as_str().to_owned(), json!({ "value": value }))

@@ -29,6 +29,11 @@ macro_rules! codes {
                 }
             }
 
+            /// Where it is explained, at this server.
+            pub(crate) fn page(self) -> String {
+                format!("/docs#ProblemCode-{}", self.as_str())
+            }
+
             /// When it is answered.
             pub(crate) const fn when(self) -> &'static str {
                 match self {

@@ -40,6 +40,7 @@ pub(super) fn schemas() -> Schemas {
     add("PlanError", plan_error());
     add("FieldError", field_error());
     add("Problem", problem());
+    add("ProblemCode", problem_code());
     schemas
 }
 
@@ -138,7 +139,20 @@ fn result() -> Value {
 
 fn code() -> Value {
     let words: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
-    word(&words, "Why.")
+    let hints: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.hint()).collect();
+    explained(word(&words, "Why a message was not accepted, and what to do about it."), &hints)
+}
+
+fn problem_code() -> Value {
+    let words: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    let when: Vec<&str> = Code::ALL.iter().map(|code| code.when()).collect();
+    explained(word(&words, "Why a request was refused."), &when)
+}
+
+/// Words with a sentence for each, as generators of clients read them.
+fn explained(mut words: Value, sentences: &[&str]) -> Value {
+    words["x-enum-descriptions"] = json!(sentences);
+    words
 }
 
 fn failure() -> Value {
@@ -162,7 +176,7 @@ fn causes() -> Value {
     let cause = json!({
         "count": count("How many messages have it."), "status": named("Status"),
         "provider": nullable(text("Who tried last; `null` where nobody did.")),
-        "vendor": nullable(text("Its vendor.")),
+        "vendor": nullable(text("Its vendor.")), "hint": text("What to do about it."),
         "messages": list(json!({ "type": "string" }), "The ids of the first few."),
     });
     let members = json!({
@@ -254,14 +268,13 @@ fn field_error() -> Value {
 }
 
 fn problem() -> Value {
-    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     open(
         "An error (RFC 9457).",
         &["errors", "total"],
         json!({
-            "type": text("Always `about:blank`."), "title": text("The status in words."),
+            "type": text("Where the code is explained: `/docs#ProblemCode-` and the code."), "title": text("The status in words."),
             "status": { "type": "integer", "minimum": 400, "maximum": 599, "description": "The status." },
-            "code": word(&codes, "Why, for programs."), "detail": text("Why, for people."),
+            "code": named("ProblemCode"), "detail": text("Why, for people."),
             "errors": list(named("FieldError"), "The fields that are wrong, at most 1,000."),
             "total": count("How many there are, where not all are listed."),
         }),
