@@ -83,10 +83,12 @@ pub struct Tally {
 pub struct Queued {
     /// The provider.
     pub provider: String,
-    /// Messages that are not settled, also those of batches that are paused or not due.
+    /// Messages that are not settled and whose time has come, also those of batches that are paused.
     pub messages: u64,
     /// When the oldest batch among them was handed over, in Unix milliseconds.
-    pub oldest_ms: i64,
+    pub oldest_ms: Option<i64>,
+    /// Messages of batches that are to be sent later.
+    pub scheduled: u64,
 }
 
 /// All of them.
@@ -130,8 +132,9 @@ impl Engine {
         let queues = self.inner.ledger.status().await?.queues;
         let queued = queues.into_iter().map(|queue| Queued {
             provider: queue.provider,
-            messages: queue.messages,
-            oldest_ms: queue.oldest_created_ms,
+            messages: queue.messages.saturating_sub(queue.scheduled),
+            oldest_ms: queue.oldest_unscheduled_ms,
+            scheduled: queue.scheduled,
         });
         Ok(queued.collect())
     }

@@ -51,6 +51,26 @@ impl BatchState {
     pub fn number(self) -> i64 {
         self as i64
     }
+
+    /// Its name, as the API and the command write it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Receiving => "receiving",
+            Self::Scheduled => "scheduled",
+            Self::Queued => "queued",
+            Self::Sending => "sending",
+            Self::Paused => "paused",
+            Self::Settled => "settled",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state of a name.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
 }
 
 /// A batch to be stored; its messages come as parcels.
@@ -466,8 +486,12 @@ pub struct QueueStatus {
     pub parcels: u64,
     /// Messages that are not final.
     pub messages: u64,
+    /// Those of them that are in batches whose time has not come.
+    pub scheduled: u64,
     /// When the oldest batch among them was submitted.
     pub oldest_created_ms: i64,
+    /// The same of the batches whose time has come; none where there are none.
+    pub oldest_unscheduled_ms: Option<i64>,
 }
 
 /// What could be claimed for one provider and is not.

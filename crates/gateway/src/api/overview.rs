@@ -102,10 +102,12 @@ fn lanes(gateway: &Gateway) -> Vec<Value> {
         let tally = tallies.get(provider.name.as_str());
         let stored = queued.iter().find(|queue| queue.provider == provider.name);
         let waiting = provider.waiting.max(stored.map_or(0, |queue| queue.messages));
-        let oldest = stored.filter(|queue| queue.messages > 0).map(|queue| time_text(queue.oldest_ms));
+        let oldest =
+            stored.filter(|queue| queue.messages > 0).and_then(|queue| queue.oldest_ms).map(time_text);
         let mut lane = serde_json::to_value(&provider).unwrap_or_default();
         lane["queued"] = waiting.into();
         lane["oldest_at"] = oldest.into();
+        lane["scheduled"] = stored.map_or(0, |queue| queue.scheduled).into();
         lane["outcomes"] = json!(tally.map(|tally| &tally.outcomes).cloned().unwrap_or_default());
         for class in lane.get_mut("classes").and_then(Value::as_array_mut).into_iter().flatten() {
             let of = |name: &Value| tally.and_then(|tally| tally.classes.get(name.as_str()?)).copied();

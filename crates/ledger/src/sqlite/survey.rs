@@ -145,21 +145,23 @@ async fn states(conn: &mut SqliteConnection) -> Result<Vec<StateCount>> {
 
 /// What waits, by provider, in columns that every version has.
 pub(super) async fn queues(conn: &mut SqliteConnection) -> Result<Vec<QueueStatus>> {
-    let found: Vec<(String, i64, i64, i64)> = sqlx::query_as(
-        "SELECT provider, parcels, messages, coalesce(created_ms, 0) FROM
-            (SELECT provider, sum(parcels) AS parcels, sum(messages) AS messages, min(batch_no) AS oldest
-             FROM share WHERE batch_no NOT IN (SELECT no FROM batch WHERE state = 0) GROUP BY provider)
-         LEFT JOIN batch ON no = oldest ORDER BY provider",
+    let found: Vec<(String, i64, i64, i64, i64, Option<i64>)> = sqlx::query_as(
+        "SELECT provider, sum(parcels), sum(messages), sum(iif(state = 1, messages, 0)),
+            coalesce(min(created_ms), 0), min(iif(state = 1, NULL, created_ms))
+         FROM share LEFT JOIN batch ON no = batch_no WHERE coalesce(state, 1) <> 0
+         GROUP BY provider ORDER BY provider",
     )
     .fetch_all(conn)
     .await
     .map_err(failed("cannot read what waits"))?;
-    let found = found.into_iter().map(|(provider, parcels, messages, oldest_created_ms)| {
+    let found = found.into_iter().map(|(provider, parcels, messages, scheduled, oldest_created_ms, due)| {
         Ok(QueueStatus {
             provider,
             parcels: narrow(parcels, "parcels")?,
             messages: narrow(messages, "messages")?,
+            scheduled: narrow(scheduled, "scheduled")?,
             oldest_created_ms,
+            oldest_unscheduled_ms: due,
         })
     });
     found.collect()

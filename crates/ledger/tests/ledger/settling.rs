@@ -1,6 +1,8 @@
 //! What settling does to counts, states and open sends.
 
-use interline_ledger::{BatchState, Claim, Counts, ErrorKind, ParcelQuery, Revision, Settled, Status};
+use interline_ledger::{
+    BatchState, Claim, Counts, ErrorKind, NewBatch, ParcelQuery, Revision, Settled, Status,
+};
 
 use crate::builders::{Bench, LEASE, batch, settled, start};
 
@@ -133,6 +135,17 @@ async fn waiting_messages_are_counted_by_provider() {
     bench.ledger.settle(vec![settled(claim, &[Accepted, Accepted])], 20).await.unwrap();
     let queue = bench.ledger.status().await.unwrap().queues.remove(0);
     assert_eq!((queue.parcels, queue.messages), (1, 2));
+}
+
+#[tokio::test]
+async fn what_is_scheduled_is_told_apart_from_what_waits() {
+    let bench = Bench::new().await;
+    bench.accept(NewBatch { send_at_ms: Some(500), ..batch("later") }, 2, 2).await;
+    let queue = bench.ledger.status().await.unwrap().queues.remove(0);
+    assert_eq!((queue.messages, queue.scheduled, queue.oldest_unscheduled_ms), (4, 4, None));
+    bench.accept(NewBatch { created_ms: 7, ..batch("now") }, 1, 3).await;
+    let queue = bench.ledger.status().await.unwrap().queues.remove(0);
+    assert_eq!((queue.messages, queue.scheduled, queue.oldest_unscheduled_ms), (7, 4, Some(7)));
 }
 
 #[tokio::test]
