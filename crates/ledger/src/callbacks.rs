@@ -54,6 +54,8 @@ pub struct Event {
     pub attempts: u32,
     /// How far it is in the schedule of retries.
     pub step: u32,
+    /// How often it was replayed.
+    pub replays: u32,
     /// The messages: parcels by their places in the batch, and places in the parcel.
     pub items: Vec<(u32, Vec<u16>)>,
 }
@@ -69,11 +71,31 @@ pub struct Taken {
     pub events: Vec<Event>,
 }
 
+/// What is under way, when it is asked for more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Underway {
+    /// Apps that get no more now.
+    pub apps: Vec<String>,
+    /// Endpoints that get no more now.
+    pub endpoints: Vec<i64>,
+    /// Events of other endpoints: their endpoints and they themselves.
+    pub events: Vec<(i64, i64)>,
+}
+
+/// An endpoint that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueEndpoint {
+    /// Its id in the ledger.
+    pub id: i64,
+    /// Whose it is.
+    pub app: String,
+}
+
 /// Endpoints that are due.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DueEndpoints {
-    /// To be looked at now.
-    pub due: Vec<i64>,
+    /// To be looked at now: by app, and of each app those first that were asked longest ago.
+    pub due: Vec<DueEndpoint>,
     /// When the next one will be.
     pub next_ms: Option<i64>,
 }
@@ -87,8 +109,9 @@ pub enum Attempted {
     Failed {
         /// When to try again; none gives the event up.
         retry_ms: Option<i64>,
-        /// Until when to leave the endpoint alone if it fails again and again.
-        hold_ms: i64,
+        /// An endpoint that fails again and again is left alone for as long as it fails already, at least and at
+        /// most so long.
+        hold_ms: (i64, i64),
         /// Until when the receiver asked to be left alone.
         wait_until_ms: Option<i64>,
         /// Why to tell it nothing more.
@@ -103,6 +126,8 @@ pub enum Attempted {
 pub struct Attempt {
     /// The event.
     pub event: i64,
+    /// How often the event was replayed when the attempt began. An event that was replayed since is told again.
+    pub replays: u32,
     /// The endpoint.
     pub endpoint: i64,
     /// When.
@@ -111,6 +136,15 @@ pub struct Attempt {
     pub answer: String,
     /// What follows.
     pub came_of: Attempted,
+}
+
+/// What followed from an attempt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// The endpoint is told nothing more.
+    pub disabled: bool,
+    /// The event is given up.
+    pub given_up: bool,
 }
 
 /// A receiver of callbacks: an app and a URL.
@@ -147,16 +181,18 @@ pub struct Endpoint {
 }
 
 impl Ledger {
-    /// The endpoints that are due, at most so many, and when the next one is.
-    pub async fn due_endpoints(&self, now_ms: i64, limit: usize) -> Result<DueEndpoints> {
+    /// The endpoints for which there is more than what is under way, at most so many of each app, and when the
+    /// next one is.
+    pub async fn due_endpoints(&self, now_ms: i64, limit: usize, underway: Underway) -> Result<DueEndpoints> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         match &self.store {
-            Store::Sqlite(store) => store.read(sqlite::FindDue { now_ms, limit }).await,
+            Store::Sqlite(store) => store.read(sqlite::FindDue { now_ms, limit, underway }).await,
         }
     }
 
     /// Makes events of what is to be told at an endpoint, and answers those that are due and not `busy`, which count
-    /// against `limit`. None while it is disabled or left alone; one at a time while it fails.
+    /// against `limit`. None while it is disabled or left alone; one at a time while it fails. An endpoint for
+    /// which there is nothing is due again when there is.
     pub async fn take_events(
         &self,
         endpoint: i64,
@@ -170,17 +206,10 @@ impl Ledger {
         }
     }
 
-    /// Records an attempt; says whether the endpoint was disabled by it.
-    pub async fn end_attempt(&self, attempt: Attempt) -> Result<bool> {
+    /// Records an attempt.
+    pub async fn end_attempt(&self, attempt: Attempt) -> Result<Ended> {
         match &self.store {
             Store::Sqlite(store) => store.write(sqlite::EndAttempt(attempt)).await,
-        }
-    }
-
-    /// Has an endpoint looked at again when something of it is due.
-    pub async fn rest_endpoint(&self, endpoint: i64) -> Result<()> {
-        match &self.store {
-            Store::Sqlite(store) => store.write(sqlite::Rest { endpoint }).await,
         }
     }
 
@@ -201,7 +230,8 @@ impl Ledger {
         }
     }
 
-    /// How many endpoints are disabled, and how many events wait.
+    /// How many endpoints are disabled, and how many events wait, batches of which there is more to tell counted
+    /// as one each.
     pub async fn count_callbacks(&self) -> Result<(u64, u64)> {
         match &self.store {
             Store::Sqlite(store) => store.read(sqlite::CountCallbacks).await,
@@ -223,9 +253,9 @@ impl Ledger {
         (since_ms, until_ms): (i64, i64),
         now_ms: i64,
     ) -> Result<u64> {
-        let (mut events, mut after) = (0, i64::MIN);
+        let (mut events, mut after) = (0, (since_ms, i64::MIN));
         loop {
-            let step = sqlite::ReplayStep { endpoint, since_ms, until_ms, after, now_ms };
+            let step = sqlite::ReplayStep { endpoint, after, until_ms, now_ms };
             let (taken, more) = match &self.store {
                 Store::Sqlite(store) => store.write(step).await?,
             };

@@ -245,8 +245,9 @@ impl Ledger {
     }
 
     /// Deletes up to `max_batches` batches that settled before `before_ms`, the oldest first, and answers
-    /// how many. Those that an idempotency key or a mark still stands for stay until it has expired. In
-    /// slices: other commands go between.
+    /// how many. Those that an idempotency key or a mark still stands for stay until it has expired.
+    /// Receivers of callbacks that no batch names any more and that were not asked since go as well. In slices:
+    /// other commands go between.
     pub async fn prune(&self, before_ms: i64, now_ms: i64, max_batches: usize) -> Result<usize> {
         let limit = i64::try_from(max_batches).unwrap_or(i64::MAX);
         match &self.store {
@@ -255,8 +256,14 @@ impl Ledger {
                 for batch_no in &old {
                     while store.write(sqlite::DropStep { batch_no: *batch_no }).await? {}
                 }
+                loop {
+                    let ids = store.read(sqlite::OldEndpoints { before_ms }).await?;
+                    if ids.is_empty() {
+                        break;
+                    }
+                    store.write(sqlite::ForgetEndpoints { ids }).await?;
+                }
                 if !old.is_empty() {
-                    store.write(sqlite::PruneEndpoints { before_ms }).await?;
                     store.write(sqlite::Shrink).await?;
                 }
                 Ok(old.len())

@@ -17,7 +17,10 @@ mod reading;
 mod sqlite;
 pub mod upkeep;
 
-pub use callbacks::{Attempt, Attempted, DueEndpoints, Endpoint, Event, EventKind, NewCallback, Taken};
+pub use callbacks::{
+    Attempt, Attempted, DueEndpoint, DueEndpoints, Ended, Endpoint, Event, EventKind, NewCallback, Taken,
+    Underway,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use interline_core::outcome::{Counts, Status};
 pub use ledger::Ledger;

@@ -14,12 +14,14 @@ use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Host;
 
-/// IPv4 addresses that are nobody's on the internet (IANA's registry of special purposes).
-const PRIVATE_4: [([u8; 4], u8); 15] = [
+/// IPv4 addresses that are nobody's on the internet (IANA's registry of special purposes), and the one at which
+/// Azure serves its machines.
+const PRIVATE_4: [([u8; 4], u8); 16] = [
     ([0, 0, 0, 0], 8),
     ([10, 0, 0, 0], 8),
     ([100, 64, 0, 0], 10),
     ([127, 0, 0, 0], 8),
+    ([168, 63, 129, 16], 32),
     ([169, 254, 0, 0], 16),
     ([172, 16, 0, 0], 12),
     ([192, 0, 0, 0], 24),
@@ -166,6 +168,7 @@ mod tests {
             "100.64.0.1",
             "127.0.0.1",
             "127.255.255.255",
+            "168.63.129.16",
             "169.254.169.254",
             "172.16.0.1",
             "172.31.255.255",
@@ -199,6 +202,7 @@ mod tests {
         for text in [
             "1.1.1.1",
             "8.8.8.8",
+            "168.63.129.17",
             "172.32.0.1",
             "192.0.1.1",
             "100.128.0.1",

@@ -12,8 +12,9 @@ const LONGEST_HOLD: Duration = Duration::from_secs(5 * 60);
 pub(super) struct Next {
     /// The pause before the event is tried again; none gives it up.
     pub(super) retry: Option<Duration>,
-    /// How long the endpoint is left alone if it fails again and again.
-    pub(super) hold: Duration,
+    /// How long, at least and at most, an endpoint is left alone that fails again and again: as long as it fails
+    /// already.
+    pub(super) hold: (Duration, Duration),
     /// How long it asked to be left alone.
     pub(super) wait: Option<Duration>,
 }
@@ -24,7 +25,7 @@ pub(super) fn next(retries: &[Duration], step: u32, wait: Option<Duration>, chan
     let wait = wait.map(|wait| wait.min(LONGEST_WAIT));
     let pause = retries.get(step).map(|pause| pause.mul_f64(0.9 + 0.2 * chance.clamp(0.0, 1.0)));
     let retry = pause.map(|pause| pause.max(wait.unwrap_or_default()));
-    let hold = pause.or(retries.last().copied()).unwrap_or(LONGEST_HOLD).min(LONGEST_HOLD);
+    let hold = (retries.first().map_or(LONGEST_HOLD, |first| LONGEST_HOLD.min(*first)), LONGEST_HOLD);
     Next { retry, hold, wait }
 }
 
@@ -69,7 +70,7 @@ mod tests {
             let found = next(&[SECOND], 0, Some(asked), 0.5);
             prop_assert_eq!(found.wait, Some(asked.min(LONGEST_WAIT)));
             prop_assert!(found.retry.unwrap() >= asked.min(LONGEST_WAIT));
-            prop_assert!(found.hold <= LONGEST_HOLD);
+            prop_assert_eq!(found.hold, (SECOND, LONGEST_HOLD));
         }
     }
 }

@@ -10,7 +10,7 @@ use interline_engine::{CallbackView, Denied, Errors};
 use serde::Serialize;
 
 use super::query::Query;
-use super::steer::{authorise, nothing};
+use super::steer::{asked, nothing};
 use super::{Gateway, Named, Shared, json};
 use crate::body::{text, whole};
 use crate::config::Scope;
@@ -48,10 +48,8 @@ pub(super) async fn enable(
     Named(id): Named,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let app = authorise(&gateway, &parts.headers)?;
-    Query::of(parts.uri.query(), &[])?;
-    nothing(&gateway, &parts.headers, body).await?;
+    let (app, headers, body) = asked(&gateway, request)?;
+    nothing(&gateway, &headers, body).await?;
     visible(&gateway, &app, &id).await?;
     json(StatusCode::OK, &gateway.engine.enable_callback(&id).await?)
 }
@@ -61,10 +59,8 @@ pub(super) async fn replay(
     Named(id): Named,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let app = authorise(&gateway, &parts.headers)?;
-    Query::of(parts.uri.query(), &[])?;
-    let body = whole(body, &parts.headers, gateway.limits()).await?;
+    let (app, headers, body) = asked(&gateway, request)?;
+    let body = whole(body, &headers, gateway.limits()).await?;
     let span = span(text(&body)?, gateway.now_ms())?;
     visible(&gateway, &app, &id).await?;
     // A task of its own: what was begun is brought to an end also when the caller goes away.

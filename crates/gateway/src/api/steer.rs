@@ -26,6 +26,14 @@ pub(super) fn authorise(gateway: &Gateway, headers: &HeaderMap) -> Result<Arc<Kn
     gateway.authorise(headers, Scope::Admin).map_err(|_| refused)
 }
 
+/// A request that steers something: who asks, headers and body.
+pub(super) fn asked(gateway: &Gateway, request: Request) -> Result<(Arc<Known>, HeaderMap, Body), Problem> {
+    let (parts, body) = request.into_parts();
+    let app = authorise(gateway, &parts.headers)?;
+    Query::of(parts.uri.query(), &[])?;
+    Ok((app, parts.headers, body))
+}
+
 /// These requests say everything by their paths.
 pub(super) async fn nothing(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<(), Problem> {
     let body = whole(body, headers, gateway.limits()).await?;
@@ -38,10 +46,8 @@ pub(super) async fn nothing(gateway: &Gateway, headers: &HeaderMap, body: Body) 
 }
 
 async fn steer(gateway: &Gateway, id: &str, request: Request, steer: Steer) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let app = authorise(gateway, &parts.headers)?;
-    Query::of(parts.uri.query(), &[])?;
-    nothing(gateway, &parts.headers, body).await?;
+    let (app, headers, body) = asked(gateway, request)?;
+    nothing(gateway, &headers, body).await?;
     readable(gateway, &app, id).await?;
     // A task of its own: what was begun is brought to an end also when the caller goes away.
     let (engine, id) = (gateway.engine.clone(), id.to_owned());

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use interline_engine::{CallbackSettings, Secret};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::file::Table;
 use super::{secrets, section};
@@ -57,7 +57,7 @@ pub(super) fn callbacks(root: &Table<'_>) -> CallbackSettings {
     let Some(table) = section(root, "callbacks") else { return settings };
     for text in table.words("allow_private").unwrap_or_default() {
         match text.parse::<IpNet>() {
-            Ok(net) => settings.allow_private.push(net.trunc()),
+            Ok(net) => settings.allow_private.push(plain(net)),
             Err(_) => table.wrong(
                 "allow_private",
                 format!("{text:?} is no block of addresses; write one like \"10.0.0.0/8\" or \"fd00::/8\""),
@@ -75,6 +75,16 @@ pub(super) fn callbacks(root: &Table<'_>) -> CallbackSettings {
     settings
 }
 
+/// A block as addresses are compared: IPv4 written within IPv6 is IPv4.
+fn plain(net: IpNet) -> IpNet {
+    let mapped = match net {
+        IpNet::V6(six) => six.addr().to_ipv4_mapped().zip(six.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    let four = mapped.and_then(|(address, length)| Ipv4Net::new(address, length).ok());
+    four.map_or(net, IpNet::V4).trunc()
+}
+
 fn retries(table: &Table<'_>, words: &[String]) -> Vec<Duration> {
     if words.len() > MOST_RETRIES {
         table.wrong("retries", format!("are {}; allowed are {MOST_RETRIES}", words.len()));
@@ -90,4 +100,23 @@ fn retries(table: &Table<'_>, words: &[String]) -> Vec<Duration> {
         }
     }
     retries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_of_ipv4_within_ipv6_is_one_of_ipv4() {
+        for (written, meant) in [
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:127.0.0.1/128", "127.0.0.1/32"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("10.1.2.3/8", "10.0.0.0/8"),
+            ("fd00::7/8", "fd00::/8"),
+            ("::/0", "::/0"),
+        ] {
+            assert_eq!(plain(written.parse().unwrap()).to_string(), meant, "{written}");
+        }
+    }
 }

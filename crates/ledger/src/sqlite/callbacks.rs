@@ -29,8 +29,8 @@ pub(super) async fn begin(conn: &mut SqliteConnection, batch_no: i64, batch: &Ne
          INSERT INTO callback_parcel (parcel_id, batch_no, fresh)
             SELECT parcel.id, $4, 1 FROM parcel JOIN batch ON batch.no = parcel.batch_no
             WHERE parcel.batch_no = $4 AND batch.callback = 2;
-         UPDATE callback_endpoint SET due_ms = 0 WHERE app = $1 AND url = $2
-            AND EXISTS (SELECT 1 FROM callback WHERE batch_no = $4 AND open = 1)",
+         UPDATE callback_endpoint SET due_ms = not_before_ms WHERE app = $1 AND url = $2 AND disabled_ms IS NULL
+            AND due_ms > not_before_ms AND EXISTS (SELECT 1 FROM callback WHERE batch_no = $4 AND open = 1)",
     )
     .bind(&batch.app)
     .bind(&callback.url)
@@ -68,7 +68,7 @@ pub(super) async fn note(
     }
     sqlx::query(
         "UPDATE callback SET open = 1 WHERE batch_no = $1 AND open = 0;
-         UPDATE callback_endpoint SET due_ms = 0 WHERE disabled_ms IS NULL AND due_ms > 0
+         UPDATE callback_endpoint SET due_ms = not_before_ms WHERE disabled_ms IS NULL AND due_ms > not_before_ms
             AND id = (SELECT endpoint FROM callback WHERE batch_no = $1)",
     )
     .bind(batch_no)

@@ -1,4 +1,4 @@
-//! The receivers of callbacks: how they are doing, what came of attempts, when to look at them again.
+//! The receivers of callbacks: how they are doing, what came of attempts, what is told again, who is forgotten.
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{FromRow, Row as _};
@@ -8,7 +8,7 @@ use super::failed;
 use super::share::NEVER;
 use super::writer::Work;
 use crate::boundary::Around;
-use crate::callbacks::{Attempt, Attempted, DueEndpoints, Endpoint};
+use crate::callbacks::{Attempt, Attempted, Ended, Endpoint};
 use crate::error::Result;
 
 /// Events that one transaction takes up again.
@@ -16,52 +16,8 @@ const SLICE: i64 = 1_000;
 /// Failures in a row from which on an endpoint as a whole is left alone for a while after each.
 const IN_A_ROW: i64 = 3;
 
-/// Endpoints to look at now, and when to look for others.
-#[derive(Debug)]
-pub(crate) struct FindDue {
-    pub(crate) now_ms: i64,
-    pub(crate) limit: i64,
-}
-
-impl Work for FindDue {
-    type Answer = DueEndpoints;
-
-    async fn run(&self, conn: &mut SqliteConnection) -> Result<DueEndpoints> {
-        let failure = failed("cannot find due callbacks");
-        let due: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM callback_endpoint WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2",
-        )
-        .bind(self.now_ms)
-        .bind(self.limit)
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(&failure)?;
-        let next_ms: Option<i64> =
-            sqlx::query_scalar("SELECT min(due_ms) FROM callback_endpoint WHERE due_ms > $1 AND due_ms < $2")
-                .bind(self.now_ms)
-                .bind(NEVER)
-                .fetch_one(conn)
-                .await
-                .map_err(failure)?;
-        Ok(DueEndpoints { due, next_ms })
-    }
-}
-
 /// Finds out when an endpoint is to be looked at again.
-#[derive(Debug)]
-pub(crate) struct Rest {
-    pub(crate) endpoint: i64,
-}
-
-impl Work for Rest {
-    type Answer = ();
-
-    async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
-        rest(conn, self.endpoint).await
-    }
-}
-
-async fn rest(conn: &mut SqliteConnection, endpoint: i64) -> Result<()> {
+pub(super) async fn rest(conn: &mut SqliteConnection, endpoint: i64) -> Result<()> {
     sqlx::query(
         "UPDATE callback_endpoint SET due_ms = CASE WHEN disabled_ms IS NOT NULL THEN $2 ELSE
             max(not_before_ms, min(
@@ -83,39 +39,72 @@ async fn rest(conn: &mut SqliteConnection, endpoint: i64) -> Result<()> {
 pub(crate) struct EndAttempt(pub(crate) Attempt);
 
 impl Work for EndAttempt {
-    type Answer = bool;
+    type Answer = Ended;
 
     const BOUNDARY: Option<Around> =
         Some(Around { before: "end_attempt.before_commit", after: "end_attempt.after_commit" });
 
-    async fn run(&self, conn: &mut SqliteConnection) -> Result<bool> {
-        let disabled = match &self.0.came_of {
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<Ended> {
+        let ended = match &self.0.came_of {
             Attempted::Delivered => {
+                self.event_ends(conn, 1, None).await?;
                 self.delivered(conn).await?;
-                false
+                Ended::default()
             }
-            Attempted::Failed { .. } => self.failed(conn).await?,
+            Attempted::Failed { retry_ms, .. } => {
+                let state = if retry_ms.is_some() { 0 } else { 2 };
+                let given_up = self.event_ends(conn, state, *retry_ms).await? && retry_ms.is_none();
+                Ended { disabled: self.failed(conn, given_up).await?, given_up }
+            }
         };
         rest(conn, self.0.endpoint).await?;
-        Ok(disabled)
+        Ok(ended)
     }
 }
 
 impl EndAttempt {
+    /// Notes what becomes of the event; says whether that is what the attempt says. One that was replayed
+    /// meanwhile is told again, whatever came of this attempt.
+    async fn event_ends(
+        &self,
+        conn: &mut SqliteConnection,
+        state: i64,
+        retry_ms: Option<i64>,
+    ) -> Result<bool> {
+        let failure = failed("cannot record callback");
+        let counts = sqlx::query(
+            "UPDATE callback_event SET state = $3, step = step + ($3 <> 1), due_ms = coalesce($4, due_ms)
+             WHERE id = $1 AND state = 0 AND replays = $2",
+        )
+        .bind(self.0.event)
+        .bind(self.0.replays)
+        .bind(state)
+        .bind(retry_ms)
+        .execute(&mut *conn)
+        .await
+        .map_err(&failure)?;
+        sqlx::query(
+            "UPDATE callback_event SET attempts = attempts + 1 WHERE id = $1;
+             UPDATE callback SET open = 1 WHERE open = 2
+                AND batch_no = (SELECT batch_no FROM callback_event WHERE id = $1)",
+        )
+        .bind(self.0.event)
+        .execute(conn)
+        .await
+        .map_err(failure)?;
+        Ok(counts.rows_affected() > 0)
+    }
+
     async fn delivered(&self, conn: &mut SqliteConnection) -> Result<()> {
-        let Attempt { event, endpoint, now_ms, answer, .. } = &self.0;
+        let Attempt { endpoint, now_ms, answer, .. } = &self.0;
         // Once one gets through, what waits for its time after an outage goes at once.
         sqlx::query(
-            "UPDATE callback_event SET state = 1, attempts = attempts + 1 WHERE id = $1 AND state = 0;
-             UPDATE callback SET open = 1 WHERE open = 2
-                AND batch_no = (SELECT batch_no FROM callback_event WHERE id = $1);
-             UPDATE callback_event SET due_ms = $3, step = max(step - 1, 0)
-                WHERE endpoint = $2 AND state = 0 AND due_ms > $3
-                    AND (SELECT failures FROM callback_endpoint WHERE id = $2) >= $5;
+            "UPDATE callback_event SET due_ms = $2, step = max(step - 1, 0)
+                WHERE endpoint = $1 AND state = 0 AND due_ms > $2
+                    AND (SELECT failures FROM callback_endpoint WHERE id = $1) >= $4;
              UPDATE callback_endpoint SET delivered = delivered + 1, failures = 0, failing_since_ms = NULL,
-                not_before_ms = 0, last_ms = $3, last_answer = $4 WHERE id = $2",
+                not_before_ms = 0, last_ms = $2, last_answer = $3 WHERE id = $1",
         )
-        .bind(event)
         .bind(endpoint)
         .bind(now_ms)
         .bind(answer)
@@ -126,31 +115,30 @@ impl EndAttempt {
         .map_err(failed("cannot record callback"))
     }
 
-    async fn failed(&self, conn: &mut SqliteConnection) -> Result<bool> {
-        let Attempt { event, endpoint, now_ms, answer, came_of } = &self.0;
-        let Attempted::Failed { retry_ms, hold_ms, wait_until_ms, disable, disable_after_ms } = came_of
+    async fn failed(&self, conn: &mut SqliteConnection, given_up: bool) -> Result<bool> {
+        let Attempt { endpoint, now_ms, answer, came_of, .. } = &self.0;
+        let Attempted::Failed {
+            hold_ms: (shortest, longest), wait_until_ms, disable, disable_after_ms, ..
+        } = came_of
         else {
             return Ok(false);
         };
         let failure = failed("cannot record callback");
         sqlx::query(
-            "UPDATE callback_event SET attempts = attempts + 1, step = step + 1, due_ms = coalesce($2, due_ms),
-                state = CASE WHEN $2 IS NULL THEN 2 ELSE 0 END WHERE id = $1 AND state = 0;
-             UPDATE callback SET open = 1 WHERE open = 2
-                AND batch_no = (SELECT batch_no FROM callback_event WHERE id = $1);
-             UPDATE callback_endpoint SET failures = failures + 1, given_up = given_up + ($2 IS NULL),
-                failing_since_ms = coalesce(failing_since_ms, $4), last_ms = $4, last_answer = $5,
-                not_before_ms = max(not_before_ms, $6, CASE WHEN failures + 1 >= $7 THEN $8 ELSE 0 END)
-                WHERE id = $3",
+            "UPDATE callback_endpoint SET failures = failures + 1, given_up = given_up + $2,
+                failing_since_ms = coalesce(failing_since_ms, $3), last_ms = $3, last_answer = $4,
+                not_before_ms = max(not_before_ms, $5, CASE WHEN failures + 1 < $6 THEN 0
+                    ELSE $3 + min($8, max($7, $3 - coalesce(failing_since_ms, $3))) END)
+                WHERE id = $1",
         )
-        .bind(event)
-        .bind(retry_ms)
         .bind(endpoint)
+        .bind(given_up)
         .bind(now_ms)
         .bind(answer)
         .bind(wait_until_ms.unwrap_or(0))
         .bind(IN_A_ROW)
-        .bind(hold_ms)
+        .bind(shortest)
+        .bind(longest)
         .execute(&mut *conn)
         .await
         .map_err(&failure)?;
@@ -228,7 +216,7 @@ impl<'r> FromRow<'r, sqlx::sqlite::SqliteRow> for Shown {
     }
 }
 
-/// Endpoints in use that are disabled, and events that wait, over all.
+/// Endpoints that are disabled, and events that wait, made or not, over all.
 #[derive(Debug)]
 pub(crate) struct CountCallbacks;
 
@@ -238,7 +226,8 @@ impl Work for CountCallbacks {
     async fn run(&self, conn: &mut SqliteConnection) -> Result<(u64, u64)> {
         let (disabled, waiting): (i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM callback_endpoint WHERE disabled_ms IS NOT NULL),
-                (SELECT count(*) FROM callback_event WHERE state = 0)",
+                (SELECT count(*) FROM callback_event WHERE state = 0)
+                + (SELECT count(*) FROM callback WHERE open = 1)",
         )
         .fetch_one(conn)
         .await
@@ -268,7 +257,8 @@ impl Work for Enable {
         .await
         .map_err(&failure)?;
         sqlx::query(
-            "UPDATE callback_event SET due_ms = min(due_ms, $2), step = 0 WHERE endpoint = $1 AND state = 0",
+            "UPDATE callback_event SET due_ms = min(due_ms, $2), step = 0
+             WHERE endpoint = $1 AND state = 0 AND (due_ms > $2 OR step > 0)",
         )
         .bind(self.endpoint)
         .bind(self.now_ms)
@@ -279,36 +269,40 @@ impl Work for Enable {
     }
 }
 
+/// A slice of an endpoint's events by the times at which they were made.
+pub(super) const MADE: &str = "
+    SELECT created_ms, id FROM callback_event
+    WHERE endpoint = $1 AND (created_ms, id) > ($2, $3) AND created_ms <= $4
+    ORDER BY created_ms, id LIMIT $5";
+
 /// Takes up again a slice of an endpoint's events that were made in a span of time; answers how many, and the
 /// last one while there may be more.
 #[derive(Debug)]
 pub(crate) struct ReplayStep {
     pub(crate) endpoint: i64,
-    pub(crate) since_ms: i64,
+    /// Time and id of the last one that was taken up; those that follow are next.
+    pub(crate) after: (i64, i64),
     pub(crate) until_ms: i64,
-    pub(crate) after: i64,
     pub(crate) now_ms: i64,
 }
 
 impl Work for ReplayStep {
-    type Answer = (u64, Option<i64>);
+    type Answer = (u64, Option<(i64, i64)>);
 
-    async fn run(&self, conn: &mut SqliteConnection) -> Result<(u64, Option<i64>)> {
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<Self::Answer> {
         let failure = failed("cannot replay callback");
-        let ids: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM callback_event WHERE endpoint = $1 AND created_ms BETWEEN $2 AND $3 AND id > $4
-             ORDER BY id LIMIT $5",
-        )
-        .bind(self.endpoint)
-        .bind(self.since_ms)
-        .bind(self.until_ms)
-        .bind(self.after)
-        .bind(SLICE)
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(&failure)?;
+        let made: Vec<(i64, i64)> = sqlx::query_as(MADE)
+            .bind(self.endpoint)
+            .bind(self.after.0)
+            .bind(self.after.1)
+            .bind(self.until_ms)
+            .bind(SLICE)
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(&failure)?;
+        let ids: Vec<i64> = made.iter().map(|(_, id)| *id).collect();
         sqlx::query(
-            "UPDATE callback_event SET state = 0, step = 0, due_ms = $2
+            "UPDATE callback_event SET state = 0, step = 0, due_ms = $2, replays = replays + 1
                 WHERE id IN (SELECT value FROM json_each($1));
              UPDATE callback_endpoint SET due_ms = min(due_ms, max($2, not_before_ms)) WHERE id = $3",
         )
@@ -318,27 +312,49 @@ impl Work for ReplayStep {
         .execute(conn)
         .await
         .map_err(failure)?;
-        let more = ids.last().copied().filter(|_| ids.len() as i64 == SLICE);
-        Ok((ids.len() as u64, more))
+        let more = made.last().copied().filter(|_| made.len() as i64 == SLICE);
+        Ok((made.len() as u64, more))
     }
 }
 
-/// Forgets endpoints that no batch names any more and of which there is nothing to remember.
+/// Lists endpoints that no batch names any more and that were not asked, and not disabled, since a time.
 #[derive(Debug)]
-pub(crate) struct PruneEndpoints {
+pub(crate) struct OldEndpoints {
     pub(crate) before_ms: i64,
 }
 
-impl Work for PruneEndpoints {
+impl Work for OldEndpoints {
+    type Answer = Vec<i64>;
+
+    async fn run(&self, conn: &mut SqliteConnection) -> Result<Vec<i64>> {
+        sqlx::query_scalar(
+            "SELECT id FROM callback_endpoint AS e
+             WHERE max(created_ms, coalesce(last_ms, 0), coalesce(disabled_ms, 0)) < $1
+                AND NOT EXISTS (SELECT 1 FROM callback WHERE endpoint = e.id) LIMIT $2",
+        )
+        .bind(self.before_ms)
+        .bind(SLICE)
+        .fetch_all(conn)
+        .await
+        .map_err(failed("cannot find old callbacks"))
+    }
+}
+
+/// Forgets those of these endpoints that no batch names still.
+#[derive(Debug)]
+pub(crate) struct ForgetEndpoints {
+    pub(crate) ids: Vec<i64>,
+}
+
+impl Work for ForgetEndpoints {
     type Answer = ();
 
     async fn run(&self, conn: &mut SqliteConnection) -> Result<()> {
         sqlx::query(
-            "DELETE FROM callback_endpoint WHERE created_ms < $1 AND disabled_ms IS NULL
-                AND failing_since_ms IS NULL
+            "DELETE FROM callback_endpoint WHERE id IN (SELECT value FROM json_each($1))
                 AND NOT EXISTS (SELECT 1 FROM callback WHERE endpoint = callback_endpoint.id)",
         )
-        .bind(self.before_ms)
+        .bind(super::codec::id_list(&self.ids))
         .execute(conn)
         .await
         .map(drop)

@@ -76,7 +76,10 @@ impl Work for TakeEvents {
         .fetch_optional(&mut *conn)
         .await
         .map_err(&failure)?;
-        let Some((app, url, failures)) = row else { return Ok(None) };
+        let Some((app, url, failures)) = row else {
+            super::endpoints::rest(conn, self.endpoint).await?;
+            return Ok(None);
+        };
         let at_once = if failures > 0 { self.limit.min(1) } else { self.limit };
         let room = at_once.saturating_sub(i64::try_from(self.busy.len()).unwrap_or(i64::MAX));
         if room <= 0 {
@@ -98,6 +101,9 @@ impl Work for TakeEvents {
             self.form(conn, Open { batch_no, each, told, next, settled, flush }).await?;
         }
         let events = self.due(conn, room).await?;
+        if events.is_empty() {
+            super::endpoints::rest(conn, self.endpoint).await?;
+        }
         Ok(Some(Taken { app, url, events }))
     }
 }
@@ -233,9 +239,9 @@ impl TakeEvents {
 
     /// The events that are due and not under way, the oldest due first.
     async fn due(&self, conn: &mut SqliteConnection, room: i64) -> Result<Vec<Event>> {
-        type Row = (i64, String, i64, i64, i64, i64, i64, String);
+        type Row = (i64, String, i64, i64, i64, i64, i64, i64, String);
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT v.id, b.id, v.sequence, v.kind, v.created_ms, v.attempts, v.step, v.items
+            "SELECT v.id, b.id, v.sequence, v.kind, v.created_ms, v.attempts, v.step, v.replays, v.items
              FROM callback_event AS v JOIN batch AS b ON b.no = v.batch_no
              WHERE v.endpoint = $1 AND v.state = 0 AND v.due_ms <= $2
                 AND v.id NOT IN (SELECT value FROM json_each($3))
@@ -249,7 +255,7 @@ impl TakeEvents {
         .await
         .map_err(failed("cannot read events"))?;
         rows.into_iter()
-            .map(|(id, batch_id, sequence, kind, created_ms, attempts, step, items)| {
+            .map(|(id, batch_id, sequence, kind, created_ms, attempts, step, replays, items)| {
                 Ok(Event {
                     id,
                     batch_id,
@@ -260,6 +266,7 @@ impl TakeEvents {
                     created_ms,
                     attempts: narrow(attempts, "attempts")?,
                     step: narrow(step, "step")?,
+                    replays: narrow(replays, "replays")?,
                     items: serde_json::from_str(&items).map_err(|error| {
                         Error::new(ErrorKind::Corrupt, "cannot read event").with("id", id).caused_by(error)
                     })?,

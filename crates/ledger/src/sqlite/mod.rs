@@ -15,6 +15,7 @@ mod claim;
 mod codec;
 pub(crate) mod copy;
 mod direct;
+mod due;
 mod endpoints;
 mod events;
 mod facts;
@@ -49,8 +50,9 @@ pub(crate) use amend::Amend;
 pub(crate) use claim::ClaimParcels;
 pub(crate) use codec::hashes_between;
 pub(crate) use direct::{BeginDirect, RecordDirect};
+pub(crate) use due::FindDue;
 pub(crate) use endpoints::{
-    CountCallbacks, Enable, EndAttempt, FindDue, ListEndpoints, PruneEndpoints, ReplayStep, Rest,
+    CountCallbacks, Enable, EndAttempt, ForgetEndpoints, ListEndpoints, OldEndpoints, ReplayStep,
 };
 pub(crate) use events::TakeEvents;
 pub(crate) use facts::{Facts, Forget, Remember};

@@ -10,7 +10,7 @@ use super::failed;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Each entry takes the schema one version further; entries that were released never change.
-const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 pub(super) const VERSION_1: &str = "
 CREATE TABLE batch (
@@ -217,6 +217,14 @@ CREATE INDEX callback_event_due ON callback_event (endpoint, due_ms) WHERE state
 CREATE INDEX callback_event_waiting ON callback_event (batch_no) WHERE state = 0;
 CREATE INDEX callback_event_by_batch ON callback_event (batch_no);
 CREATE INDEX callback_event_by_time ON callback_event (endpoint, created_ms);
+";
+
+/// Endpoints are found app by app, those that were asked longest ago first. An attempt knows by `replays` whether
+/// its event was replayed while it was under way.
+const VERSION_5: &str = "
+DROP INDEX callback_endpoint_by_due;
+CREATE INDEX callback_endpoint_by_app ON callback_endpoint (app, due_ms, last_ms);
+ALTER TABLE callback_event ADD COLUMN replays INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// The version that this build writes.

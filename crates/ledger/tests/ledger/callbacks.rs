@@ -1,38 +1,47 @@
-//! Callbacks: what is to be told is known from the commit on that makes it true, is told once to its end, and is
-//! forgotten with its batch.
+//! Callbacks: what is to be told is known from the commit on that makes it true, and is told once to its end.
 
 use std::collections::BTreeMap;
 
 use interline_ledger::{
-    Attempt, Attempted, Event, EventKind, NewBatch, NewCallback, NewParcel, ParcelQuery, Revision, Status,
-    Taken,
+    Attempt, Attempted, Ended, Event, EventKind, NewBatch, NewCallback, NewParcel, ParcelQuery, Revision,
+    Status, Taken, Underway,
 };
 
 use crate::builders::{Bench, batch, parcel, request, settled};
 
 const URL: &str = "https://example.com/hook";
-const DAY: i64 = 86_400_000;
+pub(crate) const DAY: i64 = 86_400_000;
 
-fn told(id: &str, each: bool) -> NewBatch {
+pub(crate) fn told(id: &str, each: bool) -> NewBatch {
     NewBatch { callback: Some(NewCallback { url: URL.to_owned(), each }), ..batch(id) }
 }
 
 impl Bench {
-    async fn take(&self, now_ms: i64) -> Vec<Event> {
+    pub(crate) async fn take(&self, now_ms: i64) -> Vec<Event> {
         self.taken(now_ms).await.map(|taken| taken.events).unwrap_or_default()
     }
 
-    async fn taken(&self, now_ms: i64) -> Option<Taken> {
+    pub(crate) async fn taken(&self, now_ms: i64) -> Option<Taken> {
         self.ledger.take_events(1, now_ms, 99, Vec::new()).await.unwrap()
     }
 
-    async fn end(&self, event: &Event, now_ms: i64, came_of: Attempted) -> bool {
-        let attempt =
-            Attempt { event: event.id, endpoint: 1, now_ms, answer: "answered".to_owned(), came_of };
+    pub(crate) async fn end(&self, event: &Event, now_ms: i64, came_of: Attempted) -> Ended {
+        self.end_at(1, event, now_ms, came_of).await
+    }
+
+    pub(crate) async fn end_at(
+        &self,
+        endpoint: i64,
+        event: &Event,
+        now_ms: i64,
+        came_of: Attempted,
+    ) -> Ended {
+        let (answer, replays) = ("answered".to_owned(), event.replays);
+        let attempt = Attempt { event: event.id, replays, endpoint, now_ms, answer, came_of };
         self.ledger.end_attempt(attempt).await.unwrap()
     }
 
-    async fn deliver(&self, now_ms: i64) -> Vec<Event> {
+    pub(crate) async fn deliver(&self, now_ms: i64) -> Vec<Event> {
         let mut all = Vec::new();
         loop {
             let events = self.take(now_ms).await;
@@ -46,18 +55,23 @@ impl Bench {
         }
     }
 
-    async fn settle(&self, now_ms: i64, states: &[Status]) {
+    pub(crate) async fn settle(&self, now_ms: i64, states: &[Status]) {
         let claim = self.claim_one(now_ms).await.claim;
         self.ledger.settle(vec![settled(claim, states)], now_ms).await.unwrap();
     }
 
-    async fn due(&self, now_ms: i64) -> Vec<i64> {
-        self.ledger.due_endpoints(now_ms, 9).await.unwrap().due
+    pub(crate) async fn due(&self, now_ms: i64) -> Vec<i64> {
+        self.due_but(now_ms, Underway::default()).await
+    }
+
+    pub(crate) async fn due_but(&self, now_ms: i64, underway: Underway) -> Vec<i64> {
+        let found = self.ledger.due_endpoints(now_ms, 3, underway).await.unwrap();
+        found.due.into_iter().map(|endpoint| endpoint.id).collect()
     }
 }
 
-fn failed(retry_ms: Option<i64>) -> Attempted {
-    Attempted::Failed { retry_ms, hold_ms: 0, wait_until_ms: None, disable: None, disable_after_ms: DAY }
+pub(crate) fn failed(retry_ms: Option<i64>) -> Attempted {
+    Attempted::Failed { retry_ms, hold_ms: (0, 0), wait_until_ms: None, disable: None, disable_after_ms: DAY }
 }
 
 fn kinds(events: &[Event]) -> Vec<EventKind> {
@@ -97,78 +111,6 @@ async fn settled_batch_is_told_until_it_is_delivered_and_not_again() {
 }
 
 #[tokio::test]
-async fn failures_are_tried_again_in_their_time_and_given_up_in_the_end() {
-    let bench = Bench::new().await;
-    bench.accept(told("b", false), 1, 1).await;
-    bench.settle(10, &[Status::Accepted]).await;
-    let event = bench.take(10).await.remove(0);
-    bench.end(&event, 10, failed(Some(50))).await;
-    assert_eq!((bench.take(49).await, bench.due(49).await), (vec![], vec![]));
-    assert_eq!(bench.due(50).await, [1]);
-    let again = bench.take(50).await.remove(0);
-    assert_eq!((again.id, again.attempts, again.step), (event.id, 1, 1));
-    bench.end(&again, 50, failed(None)).await;
-    assert_eq!(bench.take(DAY).await, []);
-    let endpoint = bench.ledger.endpoint(1).await.unwrap().unwrap();
-    assert_eq!((endpoint.given_up, endpoint.failures, endpoint.failing_since_ms), (1, 2, Some(10)));
-    assert_eq!(bench.ledger.replay_endpoint(1, (10, 10), 60).await.unwrap(), 1);
-    assert_eq!(bench.take(60).await[0].sequence, event.sequence);
-    assert_eq!(bench.ledger.replay_endpoint(1, (11, DAY), 60).await.unwrap(), 0);
-}
-
-#[tokio::test]
-async fn endpoint_that_fails_again_and_again_is_left_alone_and_goes_on_at_once_when_it_is_well() {
-    let bench = Bench::new().await;
-    for id in ["a", "b", "c", "d"] {
-        bench.accept(told(id, false), 1, 1).await;
-        bench.settle(10, &[Status::Accepted]).await;
-    }
-    for now in [10, 20, 30] {
-        let events = bench.take(now).await;
-        if now > 10 {
-            assert_eq!(events.len(), 1, "one at a time while it fails");
-        }
-        let came_of = Attempted::Failed {
-            retry_ms: Some(DAY),
-            hold_ms: now + 100,
-            wait_until_ms: None,
-            disable: None,
-            disable_after_ms: DAY,
-        };
-        bench.end(&events[0], now, came_of).await;
-    }
-    assert_eq!((bench.taken(129).await, bench.due(129).await), (None, vec![]));
-    let probe = bench.take(130).await.remove(0);
-    bench.end(&probe, 130, Attempted::Delivered).await;
-    assert_eq!(bench.take(130).await.len(), 3, "the others do not wait for their time");
-}
-
-#[tokio::test]
-async fn endpoint_is_disabled_after_failing_for_long_or_when_it_says_so() {
-    let bench = Bench::new().await;
-    for (id, disable, now) in [("a", None, DAY + 10), ("b", Some("gone".to_owned()), DAY + 20)] {
-        bench.accept(told(id, false), 1, 1).await;
-        bench.settle(10, &[Status::Accepted]).await;
-        let event = bench.take(DAY).await.remove(0);
-        if disable.is_none() {
-            assert!(!bench.end(&event, 10, failed(Some(20))).await);
-        }
-        let came_of = Attempted::Failed {
-            retry_ms: Some(now),
-            hold_ms: 0,
-            wait_until_ms: None,
-            disable,
-            disable_after_ms: DAY,
-        };
-        assert!(bench.end(&event, now, came_of).await, "{id}");
-        assert_eq!((bench.taken(9 * DAY).await, bench.due(9 * DAY).await), (None, vec![]));
-        assert!(bench.ledger.enable_endpoint(1, now).await.unwrap());
-        assert_eq!(bench.deliver(now).await.len(), 1);
-    }
-    assert!(!bench.ledger.enable_endpoint(7, 1).await.unwrap());
-}
-
-#[tokio::test]
 async fn each_message_is_told_once_as_it_settles_and_again_when_it_is_revised() {
     let bench = Bench::new().await;
     bench.accept(told("b", true), 3, 100).await;
@@ -199,9 +141,12 @@ async fn each_message_is_told_once_as_it_settles_and_again_when_it_is_revised() 
         .remove(0);
     let revision =
         Revision { parcel: parcel.parcel, changes: vec![(7, Status::Accepted)], record: Vec::new() };
-    if bench.ledger.revise(revision, 2_000).await.unwrap() {
-        assert_eq!(kinds(&bench.deliver(2_000).await), [EventKind::MessagesRevised]);
-    }
+    assert!(bench.ledger.revise(revision, 2_000).await.unwrap());
+    let revised = bench.deliver(2_000).await;
+    assert_eq!(
+        (kinds(&revised), revised[0].items.clone()),
+        (vec![EventKind::MessagesRevised], vec![(0, vec![7])])
+    );
 }
 
 #[tokio::test]
@@ -218,31 +163,6 @@ async fn an_upload_tells_nothing_before_it_is_published_and_nothing_is_left_of_a
     let events = bench.deliver(10).await;
     assert_eq!(kinds(&events), [EventKind::MessagesSettled, EventKind::BatchSettled]);
     assert!(events.iter().all(|event| event.batch_id == "kept"));
-}
-
-#[tokio::test]
-async fn what_is_not_told_yet_is_not_pruned_unless_its_receiver_is_disabled() {
-    let bench = Bench::new().await;
-    bench.accept(told("b", false), 1, 1).await;
-    bench.settle(10, &[Status::Accepted]).await;
-    assert_eq!(bench.ledger.prune(DAY, DAY, 9).await.unwrap(), 0);
-    let event = bench.take(DAY).await.remove(0);
-    assert_eq!(bench.ledger.prune(DAY, DAY, 9).await.unwrap(), 0);
-    bench.end(&event, DAY, failed(None)).await;
-    assert_eq!(bench.ledger.prune(DAY, DAY, 9).await.unwrap(), 1, "given up, it is told nobody any more");
-    bench.accept(told("c", false), 1, 1).await;
-    bench.settle(10, &[Status::Accepted]).await;
-    let event = bench.take(DAY).await.remove(0);
-    let gone = Attempted::Failed {
-        retry_ms: Some(1),
-        hold_ms: 0,
-        wait_until_ms: None,
-        disable: Some("gone".to_owned()),
-        disable_after_ms: DAY,
-    };
-    bench.end(&event, DAY, gone).await;
-    assert_eq!(bench.ledger.prune(DAY, DAY, 9).await.unwrap(), 1);
-    assert_eq!(bench.take(2 * DAY).await, []);
 }
 
 /// A generator of the kind that needs no crate.

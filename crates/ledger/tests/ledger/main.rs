@@ -22,6 +22,8 @@ mod marks;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]
+mod receivers;
+#[cfg(test)]
 mod settling;
 #[cfg(test)]
 mod states;

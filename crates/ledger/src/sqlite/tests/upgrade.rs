@@ -57,7 +57,7 @@ async fn file_of_the_first_version_goes_on_where_it_stood() {
     Ledger::open(&url).await.unwrap().close().await;
     let ledger = Ledger::open(&url).await.unwrap();
     let status = ledger.status().await.unwrap();
-    assert_eq!((status.schema_version, status.batches), (4, 4));
+    assert_eq!((status.schema_version, status.batches), (5, 4));
     assert_eq!((status.queues[0].parcels, status.queues[0].messages), (3, 7));
 
     let sending = ledger.batch("sending").await.unwrap().unwrap();
@@ -110,5 +110,5 @@ async fn upgrade_that_was_cut_short_is_done_at_the_next_start() {
     assert!(Store::open_file(&path).await.is_err());
     sqlx::raw_sql("DROP TABLE round").execute(&mut conn).await.unwrap();
     sqlx::Connection::close(conn).await.unwrap();
-    assert_eq!(Ledger::open(&url).await.unwrap().status().await.unwrap().schema_version, 4);
+    assert_eq!(Ledger::open(&url).await.unwrap().status().await.unwrap().schema_version, 5);
 }

@@ -1,0 +1,264 @@
+//! Receivers of callbacks: who is due, what an attempt leads to, what is told again, who is forgotten.
+
+use interline_ledger::{Attempted, NewBatch, NewCallback, Status, Underway};
+
+use crate::builders::{Bench, batch};
+use crate::callbacks::{DAY, failed, told};
+
+/// A settled batch of an app that tells this receiver.
+async fn settled(bench: &Bench, app: &str, id: &str) {
+    let callback = Some(NewCallback { url: format!("https://example.com/{id}"), each: false });
+    bench.accept(NewBatch { app: app.to_owned(), callback, ..batch(id) }, 1, 1).await;
+    bench.settle(10, &[Status::Accepted]).await;
+}
+
+fn held(retry_ms: i64, hold_ms: (i64, i64)) -> Attempted {
+    Attempted::Failed {
+        retry_ms: Some(retry_ms),
+        hold_ms,
+        wait_until_ms: None,
+        disable: None,
+        disable_after_ms: 9 * DAY,
+    }
+}
+
+#[tokio::test]
+async fn many_receivers_of_one_app_do_not_stand_before_those_of_another() {
+    let bench = Bench::new().await;
+    for id in ["a1", "a2", "a3", "a4", "a5"] {
+        settled(&bench, "bank", id).await;
+    }
+    settled(&bench, "shop", "b1").await;
+    assert_eq!(bench.due(10).await, [1, 2, 3, 6], "three of each app at most");
+    // Whoever was asked longest ago comes first.
+    let event = bench.take(10).await.remove(0);
+    bench.end(&event, 20, failed(Some(20))).await;
+    assert_eq!(bench.due(20).await, [2, 3, 4, 6]);
+    let apps = vec!["bank".to_owned()];
+    assert_eq!(bench.due_but(20, Underway { apps, ..Underway::default() }).await, [6]);
+    let endpoints = vec![2, 3];
+    assert_eq!(bench.due_but(20, Underway { endpoints, ..Underway::default() }).await, [4, 5, 1, 6]);
+}
+
+#[tokio::test]
+async fn who_is_being_told_all_that_there_is_is_not_due() {
+    let bench = Bench::new().await;
+    bench.accept(told("a", false), 1, 1).await;
+    bench.settle(10, &[Status::Accepted]).await;
+    let first = bench.take(10).await.remove(0);
+    let underway = || Underway { events: vec![(1, first.id)], ..Underway::default() };
+    assert_eq!((bench.due(99).await, bench.due_but(99, underway()).await), (vec![1], vec![]));
+    bench.accept(told("b", false), 1, 1).await;
+    bench.settle(20, &[Status::Accepted]).await;
+    assert_eq!(bench.due_but(20, underway()).await, [1]);
+    let events = bench.ledger.take_events(1, 20, 2, vec![first.id]).await.unwrap().unwrap().events;
+    assert_eq!((events.len(), &*events[0].batch_id), (1, "b"));
+    // While it fails it gets one at a time.
+    bench.end(&events[0], 30, failed(Some(30))).await;
+    assert_eq!((bench.due(30).await, bench.due_but(30, underway()).await), (vec![1], vec![]));
+    bench.end(&first, 40, failed(Some(DAY))).await;
+    assert_eq!(bench.due(40).await, [1]);
+}
+
+#[tokio::test]
+async fn what_comes_up_for_a_receiver_that_is_left_alone_waits() {
+    let bench = Bench::new().await;
+    bench.accept(told("a", false), 1, 1).await;
+    bench.settle(10, &[Status::Accepted]).await;
+    let event = bench.take(10).await.remove(0);
+    let asked = Attempted::Failed {
+        retry_ms: Some(20),
+        hold_ms: (0, 0),
+        wait_until_ms: Some(500),
+        disable: None,
+        disable_after_ms: DAY,
+    };
+    bench.end(&event, 10, asked).await;
+    bench.accept(told("b", false), 1, 1).await;
+    bench.settle(30, &[Status::Accepted]).await;
+    assert_eq!((bench.due(499).await, bench.due(500).await), (vec![], vec![1]));
+}
+
+#[tokio::test]
+async fn whoever_fails_is_left_alone_for_as_long_as_it_fails_already() {
+    let bench = Bench::new().await;
+    for id in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        bench.accept(told(id, false), 1, 1).await;
+        bench.settle(10, &[Status::Accepted]).await;
+    }
+    // Many that fail at once count as one.
+    for event in bench.take(1_000).await.drain(..5) {
+        bench.end(&event, 1_000, held(DAY, (100, 3_000))).await;
+    }
+    let mut asked = Vec::new();
+    for now in (1_000..12_000).step_by(50) {
+        if let Some(event) = bench.take(now).await.pop() {
+            asked.push(now);
+            bench.end(&event, now, held(now, (100, 3_000))).await;
+        }
+    }
+    assert_eq!(asked, [1_100, 1_200, 1_400, 1_800, 2_600, 4_200, 7_200, 10_200]);
+}
+
+#[tokio::test]
+async fn a_replay_outlives_the_attempt_that_it_came_in_between() {
+    for came_of in [failed(None), failed(Some(DAY)), Attempted::Delivered] {
+        let bench = Bench::new().await;
+        bench.accept(told("a", false), 1, 1).await;
+        bench.settle(10, &[Status::Accepted]).await;
+        let event = bench.take(10).await.remove(0);
+        assert_eq!(bench.ledger.replay_endpoint(1, (0, DAY), 20).await.unwrap(), 1);
+        let ended = bench.end(&event, 30, came_of.clone()).await;
+        assert!(!ended.given_up, "{came_of:?}");
+        let again = bench.take(30).await;
+        assert_eq!(again.iter().map(|again| again.id).collect::<Vec<_>>(), [event.id], "{came_of:?}");
+        assert_eq!((again[0].attempts, again[0].step), (1, 0), "{came_of:?}");
+        assert_eq!(bench.ledger.endpoint(1).await.unwrap().unwrap().given_up, 0);
+        bench.end(&again[0], 40, Attempted::Delivered).await;
+        assert_eq!(bench.take(DAY).await, []);
+        assert_eq!(bench.ledger.endpoint(1).await.unwrap().unwrap().waiting, 0);
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_counted_whether_it_is_written_out_or_not() {
+    let bench = Bench::new().await;
+    for id in ["a", "b"] {
+        bench.accept(told(id, false), 1, 1).await;
+        bench.settle(10, &[Status::Accepted]).await;
+    }
+    assert_eq!(bench.ledger.count_callbacks().await.unwrap(), (0, 2), "nothing of it is an event yet");
+    let events = bench.take(10).await;
+    assert_eq!(bench.ledger.count_callbacks().await.unwrap(), (0, 2));
+    let gone = Attempted::Failed {
+        retry_ms: Some(10),
+        hold_ms: (0, 0),
+        wait_until_ms: None,
+        disable: Some("gone".to_owned()),
+        disable_after_ms: DAY,
+    };
+    bench.end(&events[0], 10, gone).await;
+    assert_eq!(bench.ledger.count_callbacks().await.unwrap(), (1, 2));
+}
+
+#[tokio::test]
+async fn receivers_that_no_batch_names_are_forgotten_however_they_did() {
+    let bench = Bench::new().await;
+    let gone = Attempted::Failed {
+        retry_ms: Some(20),
+        hold_ms: (0, 0),
+        wait_until_ms: None,
+        disable: Some("gone".to_owned()),
+        disable_after_ms: DAY,
+    };
+    for came_of in [Attempted::Delivered, failed(None), gone] {
+        let id = bench.ledger.endpoints(None, 0, 9).await.unwrap().len();
+        settled(&bench, "shop", &format!("b{id}")).await;
+        let endpoint = i64::try_from(id).unwrap() + 1;
+        let event =
+            bench.ledger.take_events(endpoint, 20, 1, Vec::new()).await.unwrap().unwrap().events.remove(0);
+        bench.end_at(endpoint, &event, 20, came_of).await;
+    }
+    let known = async || bench.ledger.endpoints(None, 0, 9).await.unwrap().len();
+    assert_eq!(bench.ledger.prune(11, 11, 9).await.unwrap(), 3);
+    assert_eq!(known().await, 3, "it is seen for a while how they did");
+    assert_eq!((bench.ledger.prune(20, 20, 9).await.unwrap(), known().await), (0, 3));
+    assert_eq!((bench.ledger.prune(21, 21, 9).await.unwrap(), known().await), (0, 0));
+}
+
+#[tokio::test]
+async fn failures_are_tried_again_in_their_time_and_given_up_in_the_end() {
+    let bench = Bench::new().await;
+    bench.accept(told("b", false), 1, 1).await;
+    bench.settle(10, &[Status::Accepted]).await;
+    let event = bench.take(10).await.remove(0);
+    bench.end(&event, 10, failed(Some(50))).await;
+    assert_eq!((bench.take(49).await, bench.due(49).await), (vec![], vec![]));
+    assert_eq!(bench.due(50).await, [1]);
+    let again = bench.take(50).await.remove(0);
+    assert_eq!((again.id, again.attempts, again.step), (event.id, 1, 1));
+    bench.end(&again, 50, failed(None)).await;
+    assert_eq!(bench.take(DAY).await, []);
+    let endpoint = bench.ledger.endpoint(1).await.unwrap().unwrap();
+    assert_eq!((endpoint.given_up, endpoint.failures, endpoint.failing_since_ms), (1, 2, Some(10)));
+    assert_eq!(bench.ledger.replay_endpoint(1, (10, 10), 60).await.unwrap(), 1);
+    assert_eq!(bench.take(60).await[0].sequence, event.sequence);
+    assert_eq!(bench.ledger.replay_endpoint(1, (11, DAY), 60).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn endpoint_that_fails_again_and_again_is_left_alone_and_goes_on_at_once_when_it_is_well() {
+    let bench = Bench::new().await;
+    for id in ["a", "b", "c", "d"] {
+        bench.accept(told(id, false), 1, 1).await;
+        bench.settle(10, &[Status::Accepted]).await;
+    }
+    for now in [10, 20, 30] {
+        let events = bench.take(now).await;
+        if now > 10 {
+            assert_eq!(events.len(), 1, "one at a time while it fails");
+        }
+        let came_of = Attempted::Failed {
+            retry_ms: Some(DAY),
+            hold_ms: (100, 100),
+            wait_until_ms: None,
+            disable: None,
+            disable_after_ms: DAY,
+        };
+        bench.end(&events[0], now, came_of).await;
+    }
+    assert_eq!((bench.taken(129).await, bench.due(129).await), (None, vec![]));
+    let probe = bench.take(130).await.remove(0);
+    bench.end(&probe, 130, Attempted::Delivered).await;
+    assert_eq!(bench.take(130).await.len(), 3, "the others do not wait for their time");
+}
+
+#[tokio::test]
+async fn endpoint_is_disabled_after_failing_for_long_or_when_it_says_so() {
+    let bench = Bench::new().await;
+    for (id, disable, now) in [("a", None, DAY + 10), ("b", Some("gone".to_owned()), DAY + 20)] {
+        bench.accept(told(id, false), 1, 1).await;
+        bench.settle(10, &[Status::Accepted]).await;
+        let event = bench.take(DAY).await.remove(0);
+        if disable.is_none() {
+            assert!(!bench.end(&event, 10, failed(Some(20))).await.disabled);
+        }
+        let came_of = Attempted::Failed {
+            retry_ms: Some(now),
+            hold_ms: (0, 0),
+            wait_until_ms: None,
+            disable,
+            disable_after_ms: DAY,
+        };
+        assert!(bench.end(&event, now, came_of).await.disabled, "{id}");
+        assert_eq!((bench.taken(9 * DAY).await, bench.due(9 * DAY).await), (None, vec![]));
+        assert!(bench.ledger.enable_endpoint(1, now).await.unwrap());
+        assert_eq!(bench.deliver(now).await.len(), 1);
+    }
+    assert!(!bench.ledger.enable_endpoint(7, 1).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_not_told_yet_is_not_pruned_unless_its_receiver_is_disabled() {
+    let bench = Bench::new().await;
+    bench.accept(told("b", false), 1, 1).await;
+    bench.settle(10, &[Status::Accepted]).await;
+    assert_eq!(bench.ledger.prune(DAY, DAY, 9).await.unwrap(), 0);
+    let event = bench.take(DAY).await.remove(0);
+    assert_eq!(bench.ledger.prune(DAY, DAY, 9).await.unwrap(), 0);
+    bench.end(&event, DAY, failed(None)).await;
+    assert_eq!(bench.ledger.prune(DAY, DAY, 9).await.unwrap(), 1, "given up, it is told nobody any more");
+    bench.accept(told("c", false), 1, 1).await;
+    bench.settle(10, &[Status::Accepted]).await;
+    let event = bench.take(DAY).await.remove(0);
+    let gone = Attempted::Failed {
+        retry_ms: Some(1),
+        hold_ms: (0, 0),
+        wait_until_ms: None,
+        disable: Some("gone".to_owned()),
+        disable_after_ms: DAY,
+    };
+    bench.end(&event, DAY, gone).await;
+    assert_eq!(bench.ledger.prune(DAY, DAY, 9).await.unwrap(), 1);
+    assert_eq!(bench.take(2 * DAY).await, []);
+}
