@@ -43,8 +43,6 @@ pub(crate) struct Common {
         long,
         global = true,
         value_name = "FILE",
-        env = "INTERLINE_CONFIG",
-        hide_env = true,
         help_heading = GLOBAL,
         value_hint = ValueHint::FilePath
     )]
@@ -128,18 +126,28 @@ pub(crate) struct Demo {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
     /// The server [env: INTERLINE_SERVER] [default: http://127.0.0.1:8400]
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "INTERLINE_SERVER",
-        hide_env = true,
-        help_heading = SERVER,
-        value_hint = ValueHint::Url
-    )]
+    #[arg(long, value_name = "URL", help_heading = SERVER, value_hint = ValueHint::Url)]
     pub(crate) server: Option<String>,
     /// The app's key [env: INTERLINE_KEY]
-    #[arg(long, value_name = "KEY", env = "INTERLINE_KEY", hide_env = true, help_heading = SERVER)]
+    #[arg(long, value_name = "KEY", help_heading = SERVER)]
     pub(crate) key: Option<String>,
+}
+
+impl Target {
+    /// The server that was named, here or in the environment.
+    pub(crate) fn server(&self) -> Option<String> {
+        self.server.clone().or_else(|| filled("INTERLINE_SERVER"))
+    }
+
+    /// The key that was given, here or in the environment.
+    pub(crate) fn key(&self) -> Option<String> {
+        self.key.clone().or_else(|| filled("INTERLINE_KEY"))
+    }
+}
+
+/// A variable of the environment; an empty one is none.
+pub(crate) fn filled(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 #[derive(Debug, Args)]

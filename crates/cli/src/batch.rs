@@ -13,7 +13,7 @@ use crate::output::{
     state_cell, status_cell, status_style, tame,
 };
 use crate::results::{result_row, results_table};
-use crate::send::{follow, fresh_key, report, twice};
+use crate::send::{follow, key_of, report, twice};
 use crate::watch;
 
 /// Runs the verb.
@@ -28,7 +28,8 @@ pub(crate) async fn run(args: &Batch, common: &Common) -> Result<ExitCode, Faile
                 ("limit", Some(&*limit)),
                 ("cursor", cursor.as_deref()),
             ];
-            let answer = Client::new(target)?.get(&path("/v1/batches", &query)).await?;
+            let answer = Client::new(target)?.get(&path("/v1/batches", &query)).await;
+            let answer = answer.map_err(|failed| begins_anew(failed, cursor.as_deref()))?;
             printed(&answer, common.json, list)
         }
         BatchVerb::Show(OneBatch { id, target }) => {
@@ -49,7 +50,8 @@ pub(crate) async fn run(args: &Batch, common: &Common) -> Result<ExitCode, Faile
             let from = format!("/v1/batches/{}/messages", encoded(id));
             let client = Client::new(target)?;
             let answer = client.get(&path(&from, &query)).await;
-            let answer = answer.map_err(|failed| no_batch(&client, failed))?;
+            let answer =
+                answer.map_err(|failed| begins_anew(no_batch(&client, failed), cursor.as_deref()))?;
             printed(&answer, common.json, messages)
         }
         BatchVerb::Watch(one) => watch::run(one, common).await,
@@ -63,6 +65,14 @@ pub(crate) async fn run(args: &Batch, common: &Common) -> Result<ExitCode, Faile
 /// An error about a batch, with where to find the ones there are.
 pub(crate) fn no_batch(client: &Client, failed: Failed) -> Failed {
     failed.or_next(|| format!("{} shows the batches there are", client.hint("batch list")))
+}
+
+/// A refusal of a page, with what to do where it is the cursor.
+fn begins_anew(failed: Failed, cursor: Option<&str>) -> Failed {
+    match (failed.status(), cursor) {
+        (Some(400), Some(_)) => failed.next("nothing was done; without --cursor it begins at the first page"),
+        _ => failed,
+    }
 }
 
 fn printed(
@@ -133,6 +143,10 @@ async fn shown(client: &Client, batch: &BatchAnswer) -> Result<(), Failed> {
 
 fn messages(answer: &Answer) -> Result<(), Failed> {
     let page: ResultPage = answer.read()?;
+    if page.messages.is_empty() {
+        note("no such messages; `interline batch show` counts them by state");
+        return Ok(());
+    }
     let mut rows = results_table();
     for result in &page.messages {
         rows.add(result_row(result));
@@ -202,10 +216,7 @@ async fn redrive(args: &Redrive, common: &Common) -> Result<ExitCode, Failed> {
     let body = wanted(args)?;
     let client = Client::new(&args.target)?;
     let path = format!("/v1/batches/{}/redrive", encoded(&args.id));
-    let key = match &args.idempotency_key {
-        Some(key) => key.clone(),
-        None => fresh_key()?,
-    };
+    let key = key_of(args.idempotency_key.as_deref())?;
     let answer = twice(&client, &path, &body.to_string(), &key).await;
     let answer = answer.map_err(|failed| stands(&client, failed, &args.id))?;
     let taken: BatchAnswer = answer.read()?;

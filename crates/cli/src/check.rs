@@ -12,7 +12,7 @@ use interline_core::adapter::{Reply, Request};
 use interline_engine::ProviderSettings;
 use serde_json::json;
 
-use crate::args::{Check, Common, Target};
+use crate::args::{Check, Common};
 use crate::client::{Client, Silence, whole};
 use crate::output::{
     BAD, BOLD, Failed, GOOD, ODD, Rows, cell, count, faint_cell, json as print_json, line, paint, status_cell,
@@ -116,7 +116,7 @@ fn said(configured: Option<&str>, finding: &Finding) -> (String, String) {
 
 /// Asks the questions that tell the dialects apart, one after another, until the answer is known.
 async fn probe(provider: &ProviderSettings) -> Result<Finding, Failed> {
-    let client = Client::new(&Target { server: Some(provider.base_url.clone()), key: None })?;
+    let client = Client::at(&provider.base_url, None)?;
     let mut replies = Vec::new();
     let mut silence = None;
     let only = (provider.vendor.recognise)(&replies);

@@ -17,7 +17,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::de::DeserializeOwned;
 
-use crate::api::Problem;
+use crate::api::{Field, Problem};
 use crate::args::{DEFAULT_SERVER, Target};
 use crate::output::Failed;
 
@@ -92,9 +92,15 @@ pub(crate) fn whole(body: impl Into<Bytes>) -> Body {
 }
 
 impl Client {
-    /// A client of the server that was named, else of the default one.
+    /// A client of the server that was named, here or in the environment, else of the default one.
     pub(crate) fn new(target: &Target) -> Result<Self, Failed> {
-        let base = target.server.as_deref().unwrap_or(DEFAULT_SERVER).trim_end_matches('/').to_owned();
+        let server = target.server();
+        Self::at(server.as_deref().unwrap_or(DEFAULT_SERVER), target.key().as_deref())
+    }
+
+    /// A client of this server, with this key.
+    pub(crate) fn at(server: &str, key: Option<&str>) -> Result<Self, Failed> {
+        let base = server.trim_end_matches('/').to_owned();
         let wrong = |why: &str| {
             Failed::new(format!("cannot use {base:?} as the server: {why}"))
                 .next("write it as http://HOST:PORT or https://HOST, with --server or INTERLINE_SERVER")
@@ -103,7 +109,7 @@ impl Client {
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
             return Err(wrong("it is no http:// or https:// URL"));
         }
-        let key = target.key.as_ref().map(|key| HeaderValue::from_str(&format!("Bearer {key}")));
+        let key = key.map(|key| HeaderValue::from_str(&format!("Bearer {key}")));
         let mut key = key.transpose().map_err(|_| {
             Failed::new("cannot use the key: it holds characters that no header can carry")
                 .next("copy it again; a key reads il_<id>_<secret>")
@@ -244,15 +250,18 @@ impl Answer {
 
 fn refused(answer: &Answer, base: &str) -> Failed {
     let problem = answer.problem();
+    let ours = problem.code.is_some();
     let code = problem.code.or(problem.title).unwrap_or_else(|| answer.status.to_string());
     let detail = problem.detail.filter(|detail| !detail.is_empty());
-    let strange = detail.as_deref().is_none_or(|detail| detail.starts_with("there is nothing at "));
-    let mut said = match detail {
+    let strange = !ours || detail.as_deref().is_none_or(|detail| detail.starts_with("there is nothing at "));
+    let told = |field: &&Field| detail.as_deref().is_none_or(|told| !told.contains(&field.detail));
+    let listed: Vec<&Field> = problem.errors.iter().filter(told).collect();
+    let mut said = match &detail {
         Some(detail) => format!("{base} refused it ({code}): {detail}"),
         None => format!("{base} refused it ({code})"),
     };
-    for field in problem.errors.iter().take(FIELDS_SHOWN) {
-        let path = if field.path.is_empty() { "/" } else { &field.path };
+    for field in listed.iter().take(FIELDS_SHOWN) {
+        let path = if field.path.is_empty() { "/" } else { field.path.trim_end() };
         said.push_str(&format!("\n  {path}: {}", field.detail));
     }
     let total = problem.total.unwrap_or(problem.errors.len() as u64);
@@ -266,6 +275,10 @@ fn refused(answer: &Answer, base: &str) -> Failed {
         // The request itself is unknown there; one for a thing that is not there says which.
         (404, _) if strange => failed.next("that server is older than this command, or no Interline server"),
         (405, _) => failed.next("that server is older than this command, or no Interline server"),
+        (300..=399, _) => failed.next("is that the address of an Interline server? it sends on to another"),
+        (409, _) if code == "idempotency_mismatch" => {
+            failed.next("take another --idempotency-key for another batch, or none")
+        }
         (401, _) => {
             failed.next("give the app's key with --key or INTERLINE_KEY; `interline keys new NAME` makes one")
         }
@@ -311,21 +324,17 @@ pub(crate) fn reasons(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
 
-    fn target(server: &str) -> Target {
-        Target { server: Some(server.to_owned()), key: None }
-    }
-
     #[test]
     fn a_server_without_a_scheme_is_refused_with_the_form_to_write() {
         for server in ["localhost:8400", "ftp://x", "8400"] {
-            let failed = Client::new(&target(server)).unwrap_err();
+            let failed = Client::at(server, None).unwrap_err();
             assert!(failed.text().contains("http://HOST:PORT"), "{server}: {}", failed.text());
         }
     }
 
     #[test]
     fn a_slash_at_the_end_of_the_server_makes_no_difference() {
-        assert_eq!(Client::new(&target("https://im.example/")).unwrap().base(), "https://im.example");
+        assert_eq!(Client::at("https://im.example/", None).unwrap().base(), "https://im.example");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use interline_gateway::config::{App, Auth};
+use interline_gateway::config::{App, Auth, NAMES, is_name};
 use serde_json::json;
 
 use crate::args::{Common, Keys, KeysVerb};
@@ -24,6 +24,9 @@ pub(crate) fn run(args: &Keys, common: &Common) -> Result<ExitCode, Failed> {
 }
 
 fn new(name: &str, common: &Common) -> Result<ExitCode, Failed> {
+    if !is_name(name) {
+        return Err(Failed::new(format!("{name:?} is no name for an app")).next(NAMES));
+    }
     let made = interline_gateway::keys::new(name)
         .map_err(|error| Failed::new(format!("cannot make a key: {error}")))?;
     if common.json {

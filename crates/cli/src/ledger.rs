@@ -3,8 +3,9 @@
 
 use std::process::ExitCode;
 
+use interline_gateway::config;
 use interline_ledger::upkeep::{self, StateCount, Survey};
-use interline_ledger::{BatchState, Error, ErrorKind};
+use interline_ledger::{Error, ErrorKind};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -31,7 +32,11 @@ pub(crate) async fn run(args: &Ledger, common: &Common) -> Result<ExitCode, Fail
 fn url(named: Option<&str>, common: &Common) -> Result<String, Failed> {
     match named {
         Some(named) => Ok(as_url(named)),
-        None => Ok(serve::loaded(common)?.ledger.url),
+        None => match config::load_ledger(common.config.as_deref()) {
+            Ok(ledger) => Ok(ledger.url),
+            Err(errors) => Err(serve::wrong(&errors)
+                .next("correct that, or name the ledger itself with --ledger sqlite:PATH")),
+        },
     }
 }
 
@@ -44,7 +49,7 @@ fn as_url(named: &str) -> String {
 }
 
 /// What went wrong, and what to do about it.
-fn failed(error: &Error) -> Failed {
+pub(crate) fn failed(error: &Error) -> Failed {
     let mut said = error.to_string();
     if let Some((said_only, advice)) = said.split_once(", to go on: ") {
         let (said_only, advice) = (said_only.to_owned(), advice.to_owned());
@@ -125,7 +130,7 @@ fn states(found: &Survey, now: Timestamp) -> Rows {
     let mut rows = Rows::new(&["state", "batches", "messages waiting", "oldest"]).right([1, 2, 3]);
     for state in &found.states {
         rows.add([
-            status_cell(state_name(state.state)),
+            status_cell(state.state.word()),
             cell(grouped(state.batches)),
             if state.open_messages == 0 { faint_cell(0) } else { cell(grouped(state.open_messages)) },
             state.oldest_created_ms.map_or_else(|| faint_cell("-"), |oldest| cell(ago(oldest, now))),
@@ -166,22 +171,10 @@ fn ago(ms: i64, now: Timestamp) -> String {
     Timestamp::from_millisecond(ms).map_or_else(|_| "-".to_owned(), |then| since(then, now))
 }
 
-const fn state_name(state: BatchState) -> &'static str {
-    match state {
-        BatchState::Receiving => "receiving",
-        BatchState::Scheduled => "scheduled",
-        BatchState::Queued => "queued",
-        BatchState::Sending => "sending",
-        BatchState::Paused => "paused",
-        BatchState::Settled => "settled",
-        BatchState::Cancelled => "cancelled",
-    }
-}
-
 fn as_json(found: &Survey) -> Value {
     let moment = |ms: i64| Timestamp::from_millisecond(ms).map(|moment| moment.to_string()).ok();
     let state = |state: &StateCount| {
-        json!({"state": state_name(state.state), "batches": state.batches, "messages_waiting": state.open_messages,
+        json!({"state": state.state.word(), "batches": state.batches, "messages_waiting": state.open_messages,
             "oldest": state.oldest_created_ms.and_then(moment)})
     };
     let queue = |queue: &interline_ledger::QueueStatus| {

@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 use interline_gateway::config::{Log, LogFormat};
 use tracing_subscriber::EnvFilter;
 
-use crate::args;
+use crate::args::{self, filled};
 use crate::output::Failed;
 
 /// The variables that choose what is logged, the first one first.
@@ -35,8 +35,4 @@ pub(crate) fn start(config: &Log, asked: Option<args::LogFormat>) -> Result<(), 
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).try_init(),
     };
     started.map_err(|error| Failed::new(format!("cannot start logging: {error}")))
-}
-
-fn filled(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|text| !text.is_empty())
 }

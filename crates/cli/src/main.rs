@@ -30,6 +30,7 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 
 use crate::args::{Cli, Verb};
 use crate::output::Failed;
@@ -61,6 +62,13 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
     }
     output::speak_json(true);
+    // What clap lists here holds commands that are nobody's to type.
+    if error.kind() == ErrorKind::MissingSubcommand {
+        return Failed::new("which command? none is given")
+            .code("usage")
+            .next("interline --help lists them")
+            .report();
+    }
     let text = error.to_string();
     let (said, next) = text.trim_end().split_once("\n\n").unwrap_or((&text, ""));
     let said = said.strip_prefix("error: ").unwrap_or(said);
@@ -86,7 +94,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failed> {
         Verb::Migration(args) => one_thread(migration::run(&args, &common)),
         Verb::Ledger(args) => one_thread(ledger::run(&args, &common)),
         Verb::Keys(args) => local(|| keys::run(&args, &common)),
-        Verb::Completions(args) => local(|| completions::run(&args)),
+        Verb::Completions(args) => local(|| completions::run(&args, &common)),
     }
 }
 

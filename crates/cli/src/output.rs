@@ -30,6 +30,9 @@ pub(crate) const LINK: Style = AnsiColor::Cyan.on_default();
 /// What a shell says of a program that a closed pipe ended.
 const PIPE_CLOSED: i32 = 141;
 
+/// How wide a terminal is taken to be that does not say so: those of containers and of `expect`.
+const USUAL_WIDTH: usize = 80;
+
 /// Whether programs read this.
 static JSON: AtomicBool = AtomicBool::new(false);
 /// Whether there is nothing left to do once nobody reads the results.
@@ -50,13 +53,15 @@ pub(crate) fn is_json() -> bool {
     JSON.load(Ordering::Relaxed)
 }
 
-/// How wide the terminal is that standard output goes to; none where it goes elsewhere.
+/// How wide the terminal is that standard output goes to, as `COLUMNS` or else itself says; none where it goes
+/// elsewhere.
 pub(crate) fn terminal_width() -> Option<usize> {
     if !std::io::stdout().is_terminal() {
         return None;
     }
-    let (terminal_size::Width(width), _) = terminal_size::terminal_size()?;
-    (width > 0).then(|| usize::from(width))
+    let said = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|width| *width > 0);
+    let known = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    said.or_else(known).or(Some(USUAL_WIDTH))
 }
 
 /// A line of the result.

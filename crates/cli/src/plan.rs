@@ -103,7 +103,9 @@ struct Wrong {
 pub(crate) async fn run(args: &Plan, common: &Common) -> Result<ExitCode, Failed> {
     let mut source = Source::of(&args.input)?;
     let body = whole_body(&mut source, &args.input, MOST)?;
-    let plan = if args.target.server.is_some() {
+    // A configuration that was named is meant, whatever the environment says of servers.
+    let asks = args.target.server.is_some() || common.config.is_none() && args.target.server().is_some();
+    let plan = if asks {
         Client::new(&args.target)?.post("/v1/plan", body).await?.value()?
     } else {
         here(&body, common).await?

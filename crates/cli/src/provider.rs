@@ -266,6 +266,7 @@ async fn probe(one: &OneProvider, common: &Common) -> Result<ExitCode, Failed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::DEFAULT_SERVER;
     use serde_json::json as object;
 
     fn provider(more: &serde_json::Value) -> ProviderAnswer {
@@ -279,7 +280,7 @@ mod tests {
 
     #[test]
     fn what_keeps_a_provider_from_sending_is_a_sentence() {
-        let client = Client::new(&Target { server: None, key: None }).unwrap();
+        let client = Client::at(DEFAULT_SERVER, None).unwrap();
         let plain = |more| {
             let said = troubles(&client, &provider(&more)).join("\n");
             crate::output::plain(&said)

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use interline_gateway::config::{self, Config, ConfigErrors};
-use interline_gateway::{Server, config::Auth};
+use interline_gateway::config::{self, Config, ConfigError, ConfigErrors};
+use interline_gateway::{ServeError, Server, config::Auth};
+use serde_json::json;
 
 use crate::args::{Common, Serve};
-use crate::output::{Failed, LINK, line, note, paint};
-use crate::{log, telemetry};
+use crate::output::{Failed, LINK, json as print_json, line, note, paint};
+use crate::{ledger, log, telemetry};
 
 /// Runs the verb.
 pub(crate) async fn run(args: &Serve, common: &Common) -> Result<ExitCode, Failed> {
@@ -21,10 +22,12 @@ pub(crate) async fn run(args: &Serve, common: &Common) -> Result<ExitCode, Faile
     let open = config.server.auth == Auth::Off;
     let server = bound(config).await?;
     let who = if open { "everybody on this machine" } else { "apps with a key" };
-    line(format!(
-        "interline listens on {} for {who}",
-        paint(LINK, format!("http://{}", server.local_addr()))
-    ));
+    let url = format!("http://{}", server.local_addr());
+    if common.json {
+        print_json(&json!({"url": url, "auth": if open { "off" } else { "keys" }}))?;
+    } else {
+        line(format!("interline listens on {} for {who}", paint(LINK, url)));
+    }
     server.run(interrupted()).await;
     traces.end().await;
     Ok(ExitCode::SUCCESS)
@@ -37,12 +40,28 @@ pub(crate) fn loaded(common: &Common) -> Result<Config, Failed> {
 
 /// What to say of a configuration that cannot be used; it names files and keys itself.
 pub(crate) fn wrong(errors: &ConfigErrors) -> Failed {
-    Failed::new(errors.to_string())
+    let keys =
+        |error: &ConfigError| json!({"path": error.key, "detail": error.detail, "origin": error.origin});
+    let failed = Failed::new(errors.to_string()).errors(errors.0.iter().map(keys).collect());
+    // Which one was looked for, and how to name another, stands in the error.
+    if errors.0.iter().any(|error| error.detail.starts_with("there is no such file")) {
+        return failed.next("the config.toml that comes with Interline runs as it stands");
+    }
+    failed.next("correct what is named above; `interline check` tells when it is sound")
 }
 
 /// Opens the ledger, starts the engine and takes the port.
 pub(crate) async fn bound(config: Config) -> Result<Server, Failed> {
-    Server::bind(config).await.map_err(|error| Failed::new(error.to_string()))
+    Server::bind(config).await.map_err(|error| match &error {
+        ServeError::Config(errors) => wrong(errors),
+        ServeError::Ledger(cause) => ledger::failed(cause)
+            .or_next(|| "ledger.url names it; `interline ledger status` tells more".to_owned()),
+        ServeError::Listen(address, why) => Failed::new(format!("cannot listen on {address}: {why}"))
+            .next("free it, or change server.listen or the `listen` of a façade"),
+        ServeError::Engine(_) => {
+            Failed::new(error.to_string()).next("`interline check` looks at what it was told")
+        }
+    })
 }
 
 /// A limit on the size of files (`ulimit -f`) shall be an error of the write that meets it: the ledger goes on

@@ -42,9 +42,9 @@ fn config(args: &args::Twins) -> Result<TwinsConfig, Failed> {
         let (vendor, dialect) = choice.split_once('=').ok_or_else(|| {
             Failed::new(format!("cannot read --dialect {choice:?}")).next("write it as wukongim=v3")
         })?;
-        let vendor: Vendor = vendor
-            .parse()
-            .map_err(|error| Failed::new(format!("cannot read --dialect {choice:?}: {error}")))?;
+        let vendor: Vendor = vendor.parse().map_err(|error| {
+            Failed::new(format!("cannot read --dialect {choice:?}: {error}")).next("write it as wukongim=v3")
+        })?;
         if !vendor.dialects().contains(&dialect) {
             let known = vendor.dialects().join(", ");
             return Err(Failed::new(format!("{vendor} has no dialect {dialect:?}"))
@@ -60,12 +60,12 @@ fn config(args: &args::Twins) -> Result<TwinsConfig, Failed> {
 
 fn faults(path: &std::path::Path) -> Result<Faults, Failed> {
     let name = path.display();
-    let text =
-        std::fs::read_to_string(path).map_err(|error| Failed::new(format!("cannot read {name}: {error}")))?;
-    serde_json::from_str(&text).map_err(|error| {
+    let wrong = |error: &dyn std::fmt::Display| {
         Failed::new(format!("cannot read {name}: {error}"))
-            .next(r#"faults stand by vendor: {"wukongim":[{"kind":"hang","count":1}]}"#)
-    })
+            .next(r#"write a file with faults by vendor: {"wukongim":[{"kind":"hang","count":1}]}"#)
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+    serde_json::from_str(&text).map_err(|error| wrong(&error))
 }
 
 #[cfg(test)]

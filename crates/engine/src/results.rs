@@ -113,22 +113,6 @@ pub(crate) fn untold(status: Status) -> Option<Failure> {
     }
 }
 
-pub(crate) const fn state_word(state: BatchState) -> &'static str {
-    match state {
-        BatchState::Receiving => "receiving",
-        BatchState::Scheduled => "scheduled",
-        BatchState::Queued => "queued",
-        BatchState::Sending => "sending",
-        BatchState::Paused => "paused",
-        BatchState::Settled => "settled",
-        BatchState::Cancelled => "cancelled",
-    }
-}
-
-fn state_of(word: &str) -> Option<BatchState> {
-    (0..7).filter_map(BatchState::from_number).find(|state| state_word(*state) == word)
-}
-
 fn view(batch: StoredBatch) -> BatchView {
     let head: serde_json::Value = serde_json::from_slice(&batch.head.head).unwrap_or_default();
     // Whoever named no trace of their own finds the one that their request was part of.
@@ -140,7 +124,7 @@ fn view(batch: StoredBatch) -> BatchView {
     let own = head.get("trace_id").and_then(|trace| trace.as_str()).map(str::to_owned);
     let trace_id = own.or_else(traced);
     BatchView {
-        state: state_word(state),
+        state: state.word(),
         id: batch.head.id,
         app: batch.head.app,
         counts: batch.counts,
@@ -151,10 +135,6 @@ fn view(batch: StoredBatch) -> BatchView {
         trace_id,
         redriven_from: batch.head.redriven_from,
     }
-}
-
-fn wrong_cursor() -> Denied {
-    Denied::Invalid(Errors::one("/cursor", "is not a cursor that a page gave"))
 }
 
 impl Engine {
@@ -179,7 +159,7 @@ impl Engine {
     ) -> Result<Page<BatchView>, Denied> {
         let state = match state {
             None => None,
-            Some(word) => Some(state_of(word).ok_or_else(|| {
+            Some(word) => Some(BatchState::of_word(word).ok_or_else(|| {
                 let allowed = "receiving, scheduled, queued, sending, paused, settled, cancelled";
                 Denied::Invalid(Errors::one("/state", format!("{word:?} is not one of {allowed}")))
             })?),
@@ -188,7 +168,7 @@ impl Engine {
             Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
             None => (label.to_owned(), None),
         });
-        let cursor = cursor.map(|cursor| cursor.parse().map_err(|_| wrong_cursor())).transpose()?;
+        let cursor = cursor.map(|cursor| cursor.parse().map_err(|_| Denied::Cursor)).transpose()?;
         let filter = BatchFilter { state, app: app.map(str::to_owned), label };
         let batches = self.inner.ledger.batches(filter, cursor, limit).await?;
         let full = batches.len() >= limit;
@@ -209,9 +189,9 @@ impl Engine {
         let (mut after_seq, mut skip) = match cursor {
             None => (None, 0),
             Some(cursor) => {
-                let (seq, skip) = cursor.split_once('-').ok_or_else(wrong_cursor)?;
-                let seq: u32 = seq.parse().map_err(|_| wrong_cursor())?;
-                (seq.checked_sub(1), skip.parse().map_err(|_| wrong_cursor())?)
+                let (seq, skip) = cursor.split_once('-').ok_or(Denied::Cursor)?;
+                let seq: u32 = seq.parse().map_err(|_| Denied::Cursor)?;
+                (seq.checked_sub(1), skip.parse().map_err(|_| Denied::Cursor)?)
             }
         };
         let limit = query.limit.max(1);

@@ -11,7 +11,6 @@ use crate::clock;
 use crate::denied::Denied;
 use crate::engine::Engine;
 use crate::lane::Event;
-use crate::results::state_word;
 use crate::view::{BatchView, Probed, ProviderView};
 
 /// The kind of fact that a provider is paused.
@@ -88,7 +87,7 @@ impl Engine {
                 "its state changed meanwhile; try again"
             }
         };
-        let state = state_word(batch.head.state);
+        let state = batch.head.state.word();
         Denied::Conflict(format!("a batch that is {state} cannot be {}: {why}", steer.done()))
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{ArgAction, Args, Subcommand, ValueEnum, ValueHint};
 use clap_complete::ArgValueCompleter;
 
@@ -23,6 +23,17 @@ pub(crate) enum Format {
     Ndjson,
     /// A `to` column, if you like an `id` column, and one column per variable
     Csv,
+}
+
+impl Format {
+    /// What people call it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Json => "JSON",
+            Self::Ndjson => "NDJSON",
+            Self::Csv => "CSV",
+        }
+    }
 }
 
 /// How a file becomes a batch.
@@ -110,7 +121,7 @@ pub(crate) enum BatchVerb {
     #[command(after_help = examples::MESSAGES)]
     Messages {
         /// The batch
-        #[arg(add = ArgValueCompleter::new(candidates::batches))]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(candidates::batches))]
         id: String,
         /// Only messages in this state
         #[arg(long, value_parser = PossibleValuesParser::new(STATUSES))]
@@ -141,7 +152,7 @@ pub(crate) enum BatchVerb {
 #[derive(Debug, Args)]
 pub(crate) struct OneBatch {
     /// The batch
-    #[arg(add = ArgValueCompleter::new(candidates::batches))]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(candidates::batches))]
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) target: Target,
@@ -150,7 +161,7 @@ pub(crate) struct OneBatch {
 #[derive(Debug, Args)]
 pub(crate) struct Redrive {
     /// The batch that they are in
-    #[arg(add = ArgValueCompleter::new(candidates::batches))]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(candidates::batches))]
     pub(crate) id: String,
     /// Which states; what is unknown may then arrive twice [default: rejected,unknown]
     #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = ["rejected", "unknown", "expired", "cancelled"])]

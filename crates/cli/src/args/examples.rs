@@ -15,8 +15,8 @@ Examples:
   interline serve
   interline serve --config /etc/interline.toml --log-format json
 
-It stops on Ctrl-C or SIGTERM and reads the configuration again on SIGHUP. INTERLINE_LOG chooses what is
-logged: a level, or levels by target.";
+It stops on Ctrl-C or SIGTERM and reads the configuration again on SIGHUP.
+INTERLINE_LOG chooses what is logged: a level, or levels by target.";
 
 pub(super) const DEMO: &str = "\
 Examples:
@@ -36,7 +36,10 @@ pub(super) const PLAN: &str = "\
 Examples:
   interline plan batch.json               plans here, from the configuration
   interline plan batch.json --explain
-  interline plan batch.json --server http://127.0.0.1:8400";
+  interline plan batch.json --server http://127.0.0.1:8400
+
+The server that --server or INTERLINE_SERVER names plans it. Where none is named, or --config is
+given, it is planned here and no server is needed.";
 
 pub(super) const CHECK: &str = "\
 Examples:
@@ -94,5 +97,5 @@ Examples:
   powershell  interline completions powershell >> $PROFILE
   elvish      interline completions elvish >> ~/.elvish/rc.elv
 
-Batches, providers, migrations, apps and tests are completed too: the shell asks this command, and it asks the
-server, for at most half a second, and the configuration.";
+Batches, providers, migrations, apps and tests are completed too: the shell asks this command, and it
+asks the server, for at most half a second, and the configuration.";

@@ -1,5 +1,6 @@
 //! What may be typed to steer providers and migrations.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCompleter;
 
@@ -33,7 +34,7 @@ pub(crate) enum ProviderVerb {
 #[derive(Debug, Args)]
 pub(crate) struct OneProvider {
     /// The provider, as the configuration names it
-    #[arg(add = ArgValueCompleter::new(candidates::providers))]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(candidates::providers))]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) target: Target,
@@ -63,7 +64,7 @@ pub(crate) enum MigrationVerb {
     /// Move so many percent of the recipients
     Set {
         /// The migration, as the configuration names it
-        #[arg(add = ArgValueCompleter::new(candidates::migrations))]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(candidates::migrations))]
         name: String,
         /// How many percent of the recipients are at the new provider from now on
         #[arg(required_unless_present = "both", value_parser = clap::value_parser!(u8).range(0..=100))]
@@ -86,7 +87,7 @@ pub(crate) enum MigrationVerb {
 #[derive(Debug, Args)]
 pub(crate) struct OneMigration {
     /// The migration, as the configuration names it
-    #[arg(add = ArgValueCompleter::new(candidates::migrations))]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(candidates::migrations))]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) target: Target,

@@ -21,7 +21,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::args::{self, Bench, Common};
+use crate::args::{Bench, Common};
 use crate::client::Client;
 use crate::output::{Failed, json as print_json, note};
 use case::{Case, Round, Spent, Way};
@@ -96,7 +96,7 @@ impl Field {
         let text = config_text(&ledger.display().to_string(), &twin.url, args.connections);
         std::fs::write(&config, text).map_err(|error| trouble(&error))?;
         let gateway = Running::gateway(&config).await?;
-        let client = |url: &str| Client::new(&args::Target { server: Some(url.to_owned()), key: None });
+        let client = |url: &str| Client::at(url, None);
         let (api, control) = (client(&gateway.url)?, client(&twin.url)?);
         Ok(Self { twin, forwarder, gateway, api, control, _directory: directory })
     }

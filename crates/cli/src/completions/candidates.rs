@@ -86,9 +86,7 @@ fn option(name: &str) -> Option<String> {
 }
 
 fn newest() -> Option<BatchPage> {
-    let given = |name: &str, variable: &str| option(name).or_else(|| std::env::var(variable).ok());
-    let target =
-        Target { server: given("--server", "INTERLINE_SERVER"), key: given("--key", "INTERLINE_KEY") };
+    let target = Target { server: option("--server"), key: option("--key") };
     let client = Client::new(&target).ok()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     let asked = async { tokio::time::timeout(PATIENCE, client.get("/v1/batches?limit=50")).await };

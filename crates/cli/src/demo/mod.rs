@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::api::{BatchAnswer, ResultAnswer, ResultPage};
-use crate::args::{Common, Demo, Target};
+use crate::args::{Common, Demo};
 use crate::client::Client;
 use crate::output::{BAD, BOLD, DIM, Failed, GOOD, LINK, ODD, count, json as print_json, line, note, paint};
 use crate::serve;
@@ -101,7 +101,7 @@ async fn raised() -> Result<Stage, Failed> {
         }
     };
     let url = format!("http://{}", server.local_addr());
-    let client = Client::new(&Target { server: Some(url.clone()), key: None })?;
+    let client = Client::at(&url, None)?;
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(async move { served(server, stopped).await });
     Ok(Stage { twins, url, client, stop, serving, _directory: directory })

@@ -12,7 +12,7 @@ use interline_core::read::{Identity, Path, Problems, read_head};
 use interline_core::recipient::Recipient;
 use serde_json::{Map, Value, json};
 
-use super::source::unreadable;
+use super::source::{UTF8, unreadable};
 use crate::args::Input;
 use crate::output::Failed;
 
@@ -34,6 +34,7 @@ pub(crate) struct Rows<R> {
     columns: Columns,
     record: csv::StringRecord,
     line: u64,
+    rows: u64,
 }
 
 /// Counts quotes on their way: a quote that is never closed makes one row of all that follow.
@@ -68,7 +69,10 @@ impl Head {
                 let name = path.display().to_string();
                 let text = std::fs::read_to_string(path).map_err(|error| unreadable(&name, &error))?;
                 serde_json::from_str(&text)
-                    .map_err(|error| Failed::new(format!("cannot read {name} as JSON: {error}")))?
+                    .map_err(|error| {
+                        Failed::new(format!("cannot read {name} as JSON: {error}"))
+                            .next("it holds the batch without its messages: {\"content\":{\"type\":\"text\",\"text\":\"…\"}}")
+                    })?
             }
             (None, None) => {
                 return Err(Failed::new("a CSV file says to whom, not what")
@@ -131,7 +135,9 @@ fn placeholders(head: &str) -> Result<Vec<String>, Failed> {
         return Err(wrong_head(first));
     }
     let Some(head) = read else { return Ok(Vec::new()) };
-    let Some(content) = &head.content else { return Err(Failed::new("the head has no content")) };
+    let Some(content) = &head.content else {
+        return Err(Failed::new("the head has no content").next("give it a `content`; nothing was sent"));
+    };
     if content.template == Template::Off {
         return Ok(Vec::new());
     }
@@ -150,7 +156,14 @@ impl<R: Read> Rows<R> {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(Quotes { reader, seen: 0 });
         let head = reader.headers().map_err(|error| broken(name, &error))?;
         let columns = Columns::of(name, head)?;
-        Ok(Self { name: name.to_owned(), reader, columns, record: csv::StringRecord::new(), line: 1 })
+        Ok(Self {
+            name: name.to_owned(),
+            reader,
+            columns,
+            record: csv::StringRecord::new(),
+            line: 1,
+            rows: 0,
+        })
     }
 
     /// The columns that hold variables.
@@ -164,6 +177,7 @@ impl<R: Read> Rows<R> {
         if !more {
             return self.closed();
         }
+        self.rows += 1;
         self.line = self.record.position().map_or(0, csv::Position::line);
         let line = self.line;
         let message = self.columns.message(&self.record).map_err(|why| {
@@ -175,6 +189,10 @@ impl<R: Read> Rows<R> {
 
     /// The end, unless a quote is still open.
     fn closed(&self) -> Result<Option<String>, Failed> {
+        if self.rows == 0 {
+            return Err(Failed::new(format!("{} has columns and no rows", self.name))
+                .next("write a row for each message; nothing was sent"));
+        }
         if self.reader.get_ref().seen.is_multiple_of(2) {
             return Ok(None);
         }
@@ -190,7 +208,8 @@ impl Columns {
         for (place, column) in head.iter().enumerate() {
             let column = column.trim_start_matches('\u{feff}').trim();
             if seen.contains(&column) {
-                return Err(Failed::new(format!("{name}:1: the column `{column}` stands twice")));
+                return Err(Failed::new(format!("{name}:1: the column `{column}` stands twice"))
+                    .next("give each column a name of its own; nothing was sent"));
             }
             seen.push(column);
             match column {
@@ -201,7 +220,11 @@ impl Columns {
                 }
                 other => {
                     return Err(Failed::new(format!("{name}:1: {other:?} cannot be the name of a variable"))
-                        .next("names start with a letter or _ and go on with letters, digits and _"));
+                        .next(if other.contains([';', '\t']) {
+                            "columns stand between commas: save the table with those"
+                        } else {
+                            "names start with a letter or _ and go on with letters, digits and _"
+                        }));
                 }
             }
         }
@@ -233,12 +256,12 @@ impl Columns {
 
 fn broken(name: &str, error: &csv::Error) -> Failed {
     let line = error.position().map_or(1, csv::Position::line);
-    let why = match error.kind() {
-        csv::ErrorKind::Io(error) => error.to_string(),
-        csv::ErrorKind::Utf8 { .. } => "the row is not UTF-8".to_owned(),
-        _ => error.to_string(),
+    let (why, next) = match error.kind() {
+        csv::ErrorKind::Io(error) => return unreadable(name, error),
+        csv::ErrorKind::Utf8 { .. } => ("the row is not UTF-8".to_owned(), UTF8),
+        _ => (error.to_string(), "nothing was sent; correct the row and send it again"),
     };
-    Failed::new(format!("{name}:{line}: {why}")).next("nothing was sent; correct the row and send it again")
+    Failed::new(format!("{name}:{line}: {why}")).next(next)
 }
 
 #[cfg(test)]

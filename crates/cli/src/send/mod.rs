@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use hyper::Method;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::api::BatchAnswer;
@@ -24,6 +24,8 @@ use crate::{interrupt, watch};
 use progress::Progress;
 use source::Source;
 
+/// What an interrupt leaves before that: a batch of which a part is missing is thrown away.
+const NOTHING: &str = "the batch was not whole at the server, so nothing of it is sent";
 /// Longest that the server may keep a repeat waiting for the first request's answer.
 const REPEATS: u32 = 30;
 /// Most messages of a direct send.
@@ -35,25 +37,21 @@ const DIRECT_TIMEOUT: u32 = 60;
 pub(crate) async fn run(args: &Send, common: &Common) -> Result<ExitCode, Failed> {
     let client = Client::new(&args.target)?;
     let mut source = Source::of(&args.input)?;
-    let key = match &args.idempotency_key {
-        Some(key) => key.clone(),
-        None => fresh_key()?,
-    };
-    interrupt::leaves(
-        "what had reached the server by then may be sent",
-        format!(
-            "see what it has with {}\nthe same command with --idempotency-key {key} never sends it twice",
-            client.hint("batch list")
-        ),
-    );
+    let key = key_of(args.idempotency_key.as_deref())?;
+    interrupt::leaves(NOTHING, "the same command sends it");
     if args.direct {
         let body = whole_body(&mut source, &args.input, DIRECT_MOST)?;
+        leaves_it(&client, &key);
         let path = format!("/v1/send?timeout={DIRECT_TIMEOUT}");
         let answer = twice(&client, &path, &body, &key).await?;
         return report::direct(&answer, common.json);
     }
     let answer = match source.format {
-        Format::Json => twice(&client, "/v1/batches", &source.text()?, &key).await?,
+        Format::Json => {
+            let body = source.text()?;
+            leaves_it(&client, &key);
+            twice(&client, "/v1/batches", &body, &key).await?
+        }
         Format::Ndjson | Format::Csv => streamed(&client, &mut source, &args.input, &key).await?,
     };
     let taken: BatchAnswer = answer.read()?;
@@ -69,8 +67,29 @@ pub(crate) async fn run(args: &Send, common: &Common) -> Result<ExitCode, Failed
     report::settled(&client, &settled, common.json).await
 }
 
+/// What an interrupt leaves once all of a batch may be at the server.
+fn leaves_it(client: &Client, key: &str) {
+    interrupt::leaves(
+        "the batch may have been stored",
+        format!(
+            "see whether it is there with {}\nthe same command with --idempotency-key {key} never sends it twice",
+            client.hint("batch list")
+        ),
+    );
+}
+
+/// The idempotency key that was given, else a fresh one.
+pub(crate) fn key_of(given: Option<&str>) -> Result<String, Failed> {
+    let Some(key) = given else { return fresh_key() };
+    if HeaderValue::from_str(key).is_err() {
+        return Err(Failed::new(format!("cannot use {key:?} as the idempotency key"))
+            .next("write it with characters that can be seen, on one line; nothing was sent"));
+    }
+    Ok(key.to_owned())
+}
+
 /// A key that no other upload has.
-pub(crate) fn fresh_key() -> Result<String, Failed> {
+fn fresh_key() -> Result<String, Failed> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|error| Failed::new(format!("cannot make an idempotency key: {error}")))?;
@@ -192,7 +211,8 @@ async fn uploaded(
     input: &Input,
     key: &str,
 ) -> Result<Result<Answer, Silence>, Failed> {
-    let upload = upload::begin(source, input)?;
+    let (to, named) = (client.clone(), key.to_owned());
+    let upload = upload::begin(source, input, move || leaves_it(&to, &named))?;
     let mut progress = Progress::new("uploading", source.size());
     let headers = [(CONTENT_TYPE.as_str(), "application/x-ndjson"), ("idempotency-key", key)];
     let asked = client.ask(Method::POST, "/v1/batches", &headers, upload.body);
@@ -257,8 +277,8 @@ mod tests {
     #[tokio::test]
     async fn a_lost_answer_is_asked_for_again_under_the_same_key() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Some(format!("http://{}", listener.local_addr().unwrap()));
-        let client = Client::new(&crate::args::Target { server, key: None }).unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        let client = Client::at(&server, None).unwrap();
         let serving = tokio::spawn(async move {
             let (mut first, _) = listener.accept().await.unwrap();
             let lost = request(&mut first).await;

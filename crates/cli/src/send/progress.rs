@@ -21,7 +21,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Begins; without a `total` the bar only turns.
     pub(crate) fn new(label: &'static str, total: Option<u64>) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| bar(label, total));
+        let bar = can_draw().then(|| bar(label, total));
         interrupt::shows(bar.clone());
         Self { label, bar, written: Instant::now() }
     }
@@ -62,6 +62,11 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.done();
     }
+}
+
+/// Whether there is a terminal, and one that can go back in its line.
+fn can_draw() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|kind| kind != "dumb")
 }
 
 fn bar(label: &'static str, total: Option<u64>) -> ProgressBar {

@@ -4,7 +4,7 @@
 //! format can be told from its first bytes; it can be read once only.
 
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::args::{Format, Input};
@@ -12,6 +12,9 @@ use crate::output::Failed;
 
 /// How much is looked at to tell a format.
 const LOOK: usize = 64 * 1024;
+
+/// What to do about text in another encoding.
+pub(super) const UTF8: &str = "save it as UTF-8 and send it again; nothing was sent";
 
 /// A batch to be, unread.
 #[derive(Debug)]
@@ -34,13 +37,14 @@ impl Source {
     pub(crate) fn of(input: &Input) -> Result<Self, Failed> {
         if input.file.as_os_str() == "-" {
             let seen = look(std::io::stdin().lock()).map_err(|error| unreadable("standard input", &error))?;
-            let format = found(input.format, Path::new(""), &seen, "standard input")?;
-            return Ok(Self { name: "standard input".to_owned(), format, from: From::Stdin(Some(seen)) });
+            let name = "standard input".to_owned();
+            let format = found(input, Path::new(""), &seen, &name)?;
+            return Ok(Self { name, format, from: From::Stdin(Some(seen)) });
         }
         let name = input.file.display().to_string();
         let file = File::open(&input.file).map_err(|error| unreadable(&name, &error))?;
         let seen = look(file).map_err(|error| unreadable(&name, &error))?;
-        let format = found(input.format, &input.file, &seen, &name)?;
+        let format = found(input, &input.file, &seen, &name)?;
         Ok(Self { name, format, from: From::File(input.file.clone()) })
     }
 
@@ -82,7 +86,11 @@ impl Source {
 }
 
 pub(crate) fn unreadable(name: &str, error: &std::io::Error) -> Failed {
-    Failed::new(format!("cannot read {name}: {error}"))
+    let next = match error.kind() {
+        ErrorKind::InvalidData => UTF8,
+        _ => "name a file that can be read, or - for standard input; nothing was sent",
+    };
+    Failed::new(format!("cannot read {name}: {error}")).next(next)
 }
 
 fn look(mut reader: impl Read) -> std::io::Result<Vec<u8>> {
@@ -100,14 +108,27 @@ fn look(mut reader: impl Read) -> std::io::Result<Vec<u8>> {
     Ok(seen)
 }
 
-fn found(given: Option<Format>, path: &Path, seen: &[u8], name: &str) -> Result<Format, Failed> {
-    if let Some(format) = given.or_else(|| by_extension(path)) {
-        return Ok(format);
+fn found(input: &Input, path: &Path, seen: &[u8], name: &str) -> Result<Format, Failed> {
+    if seen.is_empty() {
+        return Err(Failed::new(format!("{name} is empty")).next("write the batch into it; nothing was sent"));
     }
-    by_content(seen).ok_or_else(|| {
-        Failed::new(format!("cannot tell what {name} holds: neither JSON nor a table with a `to` column"))
-            .next("say it with --format json, ndjson or csv")
-    })
+    let format =
+        input.format.or_else(|| by_extension(path)).or_else(|| by_content(seen)).ok_or_else(|| {
+            Failed::new(format!("cannot tell what {name} holds: neither JSON nor a table with a `to` column"))
+                .next("say it with --format json, ndjson or csv")
+        })?;
+    let for_tables = [
+        ("--text", input.text.is_some()),
+        ("--head", input.head.is_some()),
+        ("--from", input.from.is_some()),
+    ];
+    match for_tables.iter().find(|(_, given)| *given && format != Format::Csv) {
+        None => Ok(format),
+        Some((option, _)) => {
+            Err(Failed::new(format!("{option} is for CSV, and {name} is {}", format.word()))
+                .next("write it into the batch itself, or say --format csv; nothing was sent"))
+        }
+    }
 }
 
 fn by_extension(path: &Path) -> Option<Format> {
@@ -138,6 +159,11 @@ fn by_content(seen: &[u8]) -> Option<Format> {
 mod tests {
     use super::*;
 
+    fn input(format: Option<Format>, text: Option<&str>) -> Input {
+        let text = text.map(str::to_owned);
+        Input { file: "x".into(), format, text, head: None, from: None }
+    }
+
     #[test]
     fn the_name_decides_before_the_content() {
         let of = |name: &str| by_extension(Path::new(name));
@@ -145,7 +171,8 @@ mod tests {
         assert_eq!(of("a.jsonl"), Some(Format::Ndjson));
         assert_eq!(of("a.csv"), Some(Format::Csv));
         assert_eq!(of("a.txt"), None);
-        assert_eq!(found(Some(Format::Csv), Path::new("a.json"), b"{}", "a.json").unwrap(), Format::Csv);
+        let given = input(Some(Format::Csv), Some("hi"));
+        assert_eq!(found(&given, Path::new("a.json"), b"{}", "a.json").unwrap(), Format::Csv);
     }
 
     #[test]
@@ -160,7 +187,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_told_asks_for_the_format() {
-        let failed = found(None, Path::new("x"), b"hello", "x").unwrap_err();
+        let failed = found(&input(None, None), Path::new("x"), b"hello", "x").unwrap_err();
         assert!(failed.text().contains("--format"), "{}", failed.text());
+    }
+
+    #[test]
+    fn what_is_for_tables_is_refused_for_anything_else() {
+        for (name, bytes) in [("x.json", &b"{}"[..]), ("x.ndjson", b"{}\n{}\n")] {
+            let failed = found(&input(None, Some("hi")), Path::new(name), bytes, name).unwrap_err();
+            assert!(failed.text().starts_with("--text is for CSV"), "{}", failed.text());
+        }
     }
 }

@@ -54,13 +54,18 @@ pub(crate) struct Upload {
     pub(crate) reading: JoinHandle<Result<(), Failed>>,
 }
 
-/// Begins to read `source`.
-pub(crate) fn begin(source: &mut Source, input: &Input) -> Result<Upload, Failed> {
+/// Begins to read `source`; `at_end` is called before the last of it goes.
+pub(crate) fn begin(
+    source: &mut Source,
+    input: &Input,
+    at_end: impl FnOnce() + Send + 'static,
+) -> Result<Upload, Failed> {
     let reader = source.open()?;
     let name = source.name.clone();
     let sent = Sent::default();
     let (sender, receiver) = mpsc::channel(WAITING);
-    let out = Out { sender, sent: sent.clone(), piece: Vec::with_capacity(PIECE) };
+    let at_end = Box::new(at_end);
+    let out = Out { sender, sent: sent.clone(), piece: Vec::with_capacity(PIECE), at_end };
     let reading = if source.format == Format::Csv {
         let rows = Rows::of(&name, Counted { reader, bytes: Arc::clone(&sent.bytes) })?;
         let head = head_for(&rows, &name, input)?;
@@ -105,6 +110,7 @@ struct Out {
     sender: mpsc::Sender<Result<Bytes, BodyError>>,
     sent: Sent,
     piece: Vec<u8>,
+    at_end: Box<dyn FnOnce() + Send>,
 }
 
 impl Out {
@@ -118,7 +124,7 @@ impl Out {
                 Err(error) => return self.broken(unreadable(name, &error)),
             };
             if seen.is_empty() {
-                self.flush();
+                self.end();
                 return Ok(());
             }
             lines += seen.iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -140,7 +146,7 @@ impl Out {
             let line = match rows.next_line() {
                 Ok(Some(line)) => line,
                 Ok(None) => {
-                    self.flush();
+                    self.end();
                     return Ok(());
                 }
                 Err(failed) => return self.broken(failed),
@@ -161,6 +167,12 @@ impl Out {
         }
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
         self.sender.blocking_send(Ok(Bytes::from(piece))).is_ok()
+    }
+
+    /// The body ends with this, and not before.
+    fn end(mut self) {
+        std::mem::replace(&mut self.at_end, Box::new(|| ()))();
+        self.flush();
     }
 
     fn broken(self, failed: Failed) -> Result<(), Failed> {
