@@ -1,7 +1,7 @@
 // A browser for the console's tests: pages that remember every complaint of the browser, signing in,
 // axe, screenshots, and waiting for conditions. Nothing in here sleeps for a fixed time.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { chromium } from 'playwright-core';
@@ -76,6 +76,7 @@ export class Browser {
       if (message.type() !== 'error' && message.type() !== 'warning') return;
       complain(`${message.type()}: ${message.text()} at ${message.location().url}`);
     });
+    page.on('dialog', (dialog) => { complain(`a dialog of the browser: ${dialog.message()}`); dialog.dismiss().catch(() => {}); });
     page.on('pageerror', (error) => complain(`thrown: ${error.stack ?? error}`));
     page.on('request', (request) => {
       const url = new URL(request.url());
@@ -132,6 +133,15 @@ export async function fault(stage, vendor, body) {
     body: JSON.stringify(body),
   });
   check(answer.ok, `no fault: ${await answer.text()}`);
+}
+
+/** Changes the configuration and puts it in force; `change` gets its text. */
+export async function reconfigure(stage, change) {
+  const before = readFileSync(stage.config, 'utf8');
+  const after = change(before);
+  check(after !== before, 'the configuration stays as it was');
+  writeFileSync(stage.config, after);
+  await api(stage, 'ops', 'POST', '/v1/config/reload');
 }
 
 /** Lets a twin work again. */

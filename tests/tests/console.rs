@@ -139,34 +139,34 @@ fn scenario(name: &str) {
     play(name, &set().told);
 }
 
-/// Every page as somebody sees it who prefers these colours, on a screen of this size.
+/// A scenario for somebody who prefers these colours, on a screen of this size.
 #[track_caller]
-fn every_page(scheme: &str, size: &str) {
+fn seen_in(scheme: &str, size: &str, name: &str) {
     need_tools();
     let mut set = set();
     set.told["scheme"] = scheme.into();
     set.told["size"] = size.into();
-    play("pages", &set.told);
+    play(name, &set.told);
 }
 
 #[test]
 fn every_page_is_shown_and_accessible_in_light() {
-    every_page("light", "wide");
+    seen_in("light", "wide", "pages");
 }
 
 #[test]
 fn every_page_is_shown_and_accessible_in_dark() {
-    every_page("dark", "wide");
+    seen_in("dark", "wide", "pages");
 }
 
 #[test]
 fn every_page_is_shown_and_accessible_on_a_phone_in_light() {
-    every_page("light", "phone");
+    seen_in("light", "phone", "pages");
 }
 
 #[test]
 fn every_page_is_shown_and_accessible_on_a_phone_in_dark() {
-    every_page("dark", "phone");
+    seen_in("dark", "phone", "pages");
 }
 
 #[test]
@@ -212,6 +212,41 @@ fn a_request_forged_elsewhere_is_refused() {
 #[test]
 fn a_receiver_of_callbacks_that_is_gone_is_enabled_and_told_again() {
     scenario("callbacks");
+}
+
+#[test]
+fn what_is_wrong_stands_at_the_top_and_goes_with_its_reason() {
+    scenario("trouble");
+}
+
+#[test]
+fn a_server_that_goes_away_is_waited_for_and_a_session_that_ends_is_begun_anew() {
+    scenario("lost");
+}
+
+#[test]
+fn what_others_write_is_text_and_nothing_else() {
+    scenario("strange");
+}
+
+#[test]
+fn who_may_only_look_sees_no_orders_and_a_hidden_page_asks_nothing() {
+    scenario("reader");
+}
+
+#[test]
+fn long_lists_have_pages_forward_and_back() {
+    scenario("many");
+}
+
+#[test]
+fn the_page_of_the_api_is_accessible_in_dark() {
+    seen_in("dark", "wide", "apidocs");
+}
+
+#[test]
+fn the_page_of_the_api_is_accessible_on_a_phone() {
+    seen_in("light", "phone", "apidocs");
 }
 
 /// `INTERLINE_PICTURE=docs/images/console.png` lets traffic run for longer and puts the picture there.

@@ -11,6 +11,9 @@ export class ApiError extends Error {
   }
 }
 
+/** How long to wait before the first, second, … attempt to reach the server again. */
+const RETRY_MS = [500, 1_000, 2_000, 5_000, 10_000];
+
 /** Fired on `window` once the session has ended. */
 export const SIGNED_OUT = 'interline:signed-out';
 
@@ -68,8 +71,9 @@ export const post = (path, body, options) => request('POST', path, { body, ...op
 export const del = (path, options) => request('DELETE', path, options);
 
 /**
- * Reads `path` now, whenever it or the query changes, and every `every` milliseconds while the page is seen.
- * Null as path reads nothing. Answers `{ value, error, loading, reload }`; the last value stays on errors.
+ * Reads `path` now, whenever it or the query changes, and every `every` milliseconds while the page is seen; a
+ * server that cannot be reached is asked again in any case. Null as path reads nothing. Answers `{ value, error,
+ * loading, reload }`; the last value stays on errors.
  */
 export function useApi(path, { query, every } = {}) {
   const [state, setState] = useState({ value: null, error: null, loading: Boolean(path), of: null });
@@ -84,21 +88,24 @@ export function useApi(path, { query, every } = {}) {
       (value) => setState({ value, error: null, loading: false, of: full }),
       (error) => {
         if (error.name === 'AbortError') return;
+        error.again = error.status === 0;
         setState((before) => ({ value: before.of === full ? before.value : null, error, loading: false, of: full }));
       },
     );
     return () => aborter.abort();
   }, [full, turn]);
+  const pace = every ?? (state.error?.again ? RETRY_MS[2] : undefined);
   useEffect(() => {
-    if (!full || !every) return undefined;
-    const timer = setInterval(() => { if (!document.hidden) reload(); }, every);
-    return () => clearInterval(timer);
-  }, [full, every]);
+    if (!full || !pace) return undefined;
+    // Nobody looks at a hidden page; one that comes back is not to show what was.
+    const look = () => { if (!document.hidden) reload(); };
+    const timer = setInterval(look, pace);
+    document.addEventListener('visibilitychange', look);
+    return () => { clearInterval(timer); document.removeEventListener('visibilitychange', look); };
+  }, [full, pace]);
   const stale = state.of !== full;
   return { value: stale ? null : state.value, error: stale ? null : state.error, loading: stale || state.loading, reload };
 }
-
-const RETRY_MS = [500, 1_000, 2_000, 5_000, 10_000];
 
 /**
  * Follows a stream of Server-Sent Events: `handlers` by the events' names. Answers its state: `connecting`,

@@ -4,6 +4,7 @@
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from './lib.js';
 import { SIGNED_OUT, del, get } from './api.js';
 import { PAGES } from './pages.js';
+import { ZONE } from './format.js';
 import { Link, match, takeClicks, useLocation } from './router.js';
 import { Loading, Problem, Toasts, toast } from './parts.js';
 import { Login } from './login.js';
@@ -29,9 +30,9 @@ function Header({ path, session, onSignOut }) {
   return html`<header class="top">
     <${Link} to="/" class="brand"><img src="/console/icon.svg" alt="" width="24" height="24" />Interline<//>
     <button type="button" class="menu" aria-expanded=${open} aria-controls="nav" onClick=${() => setOpen(!open)}>Menu</button>
-    <nav id="nav" aria-label="Pages" class=${open ? 'open' : ''}><ul>${PAGES.filter((page) => page.nav).map((page) => html`<li key=${page.path}>
+    <nav id="nav" aria-label="Pages" class=${open ? 'open' : ''}><ul>${PAGES.filter((page) => page.nav && (!page.needs || session.may.includes(page.needs))).map((page) => html`<li key=${page.path}>
       <${Link} to=${page.path} aria-current=${current(page) ? 'page' : undefined}>${page.title}<//></li>`)}</ul>
-      <div class="who"><span title=${`may: ${session.may.join(', ')}`}>${session.auth === 'off' ? 'open on this machine' : session.app}</span>
+      <div class="who"><span>Times in ${ZONE}</span><span title=${`may: ${session.may.join(', ')}`}>${session.auth === 'off' ? 'open on this machine' : session.app}</span>
         <${Theme} />
         ${session.auth !== 'off' && html`<button type="button" class="quiet" onClick=${onSignOut}>Sign out</button>`}</div>
     </nav>
@@ -85,7 +86,10 @@ function App() {
   const place = useLocation();
   const [session, setSession] = useState(null);
   const [error, setError] = useState(null);
-  const ask = () => get('/v1/session').then((who) => { setSession(who); setError(null); }, setError);
+  const ask = () => get('/v1/session').then(
+    (who) => { setSession(who); setError(null); },
+    (problem) => { problem.again = true; setError(problem); },
+  );
   useEffect(() => {
     ask();
     const out = () => setSession((before) => (before?.auth === 'off' ? before : { auth: 'keys', app: null, may: [], ended: Boolean(before?.app) }));

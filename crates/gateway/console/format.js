@@ -3,7 +3,10 @@
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const tenth = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 const compact = new Intl.NumberFormat(undefined, { notation: 'compact', maximumFractionDigits: 1 });
-const clock = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+const clock = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
+
+/** The zone in which times are written. */
+export const ZONE = new Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'local time';
 
 /** 12,345; a dash where nothing is known. */
 export const number = (value) => (value === null || value === undefined ? '–' : whole.format(value));
@@ -49,7 +52,7 @@ export function ago(ms) {
   return `${Math.floor(seconds / 86_400)} d ago`;
 }
 
-/** The local time of an RFC 3339 text. */
+/** The local time of an RFC 3339 text, with its zone. */
 export const local = (text) => clock.format(new Date(text));
 
 /** Words of the API as people write them: `half_open` → `half open`. */

@@ -12,6 +12,7 @@ export function Login({ ended, onSession }) {
   const submit = async (event) => {
     event.preventDefault();
     const key = input.current.value.trim();
+    if (busy) return;
     if (!key) { input.current.focus(); return; }
     setBusy(true);
     setError(null);
@@ -32,7 +33,7 @@ export function Login({ ended, onSession }) {
     <form onSubmit=${submit}>
       <${Field} label="Key of an app" hint="It reads il_… and is exchanged for a session cookie; it is not stored in this browser."
         control=${(id, hint) => html`<input id=${id} ref=${input} type="password" name="key" autocomplete="current-password" spellcheck="false" aria-describedby=${hint} required />`} />
-      <button type="submit" class="primary" disabled=${busy}>${busy ? 'Signing in…' : 'Sign in'}</button>
+      <button type="submit" class="primary" aria-disabled=${busy}>${busy ? 'Signing in…' : 'Sign in'}</button>
     </form>
     <${Problem} title="Not signed in" error=${error && (error.code === 'unauthorized' ? { code: error.code, detail: 'This key is not known here.', errors: [] } : error)} />
     <p class="muted">No key yet? <code>interline keys new APP</code> prints one, and the lines for config.toml. <code>may = ["send", "read"]</code> sees its own batches, <code>admin</code> those of all.</p>

@@ -1,6 +1,6 @@
 // What pages are made of: badges, numbers, times, tables, dialogs, messages. None of them asks the API.
 
-import { html, useEffect, useId, useLayoutEffect, useRef, useState } from './lib.js';
+import { html, useCallback, useEffect, useId, useLayoutEffect, useRef, useState } from './lib.js';
 import { ago, local, number, words } from './format.js';
 
 /** Which tone a word of the API is shown in. */
@@ -40,7 +40,6 @@ export function Time({ at, full = false }) {
 
 /** What can be done about an error, by its code. */
 const ADVICE = {
-  unreachable: 'This page tries again by itself.',
   unauthorized: 'Sign in again with a key of an app.',
   forbidden: 'Sign in with a key whose app may do this (`may` in its [[apps]]).',
   not_found: 'It may have been deleted by retention, or belongs to another app.',
@@ -51,17 +50,18 @@ const ADVICE = {
   internal: 'The log of the server says what went wrong.',
 };
 
-/** An error of the API: code, detail, places, and what to do. */
-export function Problem({ error, retry, title = 'This did not work' }) {
+/** An error of the API: code, detail, places, and what to do: `advice`, where the code alone does not say it. */
+export function Problem({ error, retry, title = 'This did not work', advice }) {
   if (!error) return null;
   const errors = error.errors ?? [];
+  const next = error.again ? 'This page tries again by itself.' : advice ?? ADVICE[error.code];
   return html`<div class="problem" role="alert">
     <p><strong>${title}</strong> <code>${error.code ?? 'error'}</code></p>
     <p>${error.detail || error.message}</p>
     ${errors.length > 0 && html`<ul>${errors.slice(0, 20).map((one) => html`<li key=${one.path + one.detail}><code>${one.path || '/'}</code> ${one.detail}</li>`)}
       ${error.total > 20 && html`<li>and ${number(error.total - 20)} more</li>`}</ul>`}
     ${error.retryAfter && html`<p>Try again in ${error.retryAfter} s.</p>`}
-    ${ADVICE[error.code] && html`<p class="muted">${ADVICE[error.code]}</p>`}
+    ${next && html`<p class="muted">${next}</p>`}
     ${retry && html`<button type="button" onClick=${retry}>Try again</button>`}
   </div>`;
 }
@@ -89,6 +89,12 @@ export function Table({ caption, columns, rows, rowKey = (row) => row.id, empty,
   </table></div>`;
 }
 
+/** Gives the focus back to what had it; where that is gone, to the page, so that it is never nowhere. */
+function refocus(before) {
+  const lost = !document.activeElement || document.activeElement === document.body;
+  if (lost) (before?.isConnected ? before : document.getElementById('main'))?.focus({ preventScroll: true });
+}
+
 /**
  * A modal dialog. `onClose` is called by Escape, by the backdrop and by its own button; focus returns to where
  * it was. Render it only while it is open.
@@ -100,7 +106,7 @@ export function Dialog({ title, onClose, children, actions, wide = false }) {
     const before = document.activeElement;
     const element = dialog.current;
     element.showModal();
-    return () => { element.close(); if (before?.isConnected) before.focus(); };
+    return () => { element.close(); if (before?.isConnected) before.focus(); requestAnimationFrame(() => refocus(before)); };
   }, []);
   return html`<dialog ref=${dialog} class=${wide ? 'wide' : ''} aria-labelledby=${name}
       onCancel=${(event) => { event.preventDefault(); onClose(); }}
@@ -113,14 +119,20 @@ export function Dialog({ title, onClose, children, actions, wide = false }) {
   </dialog>`;
 }
 
+/** What is said of an order whose answer did not come. */
+const UNSURE = 'It may have been done all the same: look at what stands behind this before you try again.';
+
 /**
- * Asks before something is done. `run` does it (its promise is waited for, its error shown); `onDone(value)` is
+ * Asks before something is done. Buttons stay enabled meanwhile: one that is disabled loses the focus. `run` does it (its promise is waited for, its error shown); `onDone(value)` is
  * called afterwards. `tone` is `bad` for what cannot be taken back.
  */
 export function Confirm({ title, action, tone = 'primary', run, onDone, onClose, children, disabled = false }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
+  const working = useRef(false);
   const go = async () => {
+    if (working.current || disabled) return;
+    working.current = true;
     setBusy(true);
     setError(null);
     try {
@@ -129,10 +141,13 @@ export function Confirm({ title, action, tone = 'primary', run, onDone, onClose,
       setError(problem);
       setBusy(false);
     }
+    working.current = false;
   };
-  const actions = html`<button type="button" onClick=${onClose} disabled=${busy}>Keep as it is</button>
-    <button type="button" class=${tone} onClick=${go} disabled=${busy || disabled}>${busy ? 'Working…' : action}</button>`;
-  return html`<${Dialog} title=${title} onClose=${onClose} actions=${actions}>${children}<${Problem} error=${error} /></${Dialog}>`;
+  // What is under way cannot be called back: the dialog stays until it is known what became of it.
+  const close = () => { if (!working.current) onClose(); };
+  const actions = html`<button type="button" onClick=${close} aria-disabled=${busy}>Keep as it is</button>
+    <button type="button" class=${tone} onClick=${go} aria-disabled=${busy || disabled}>${busy ? 'Working…' : action}</button>`;
+  return html`<${Dialog} title=${title} onClose=${close} actions=${actions}>${children}<${Problem} error=${error} advice=${error?.status === 0 ? UNSURE : undefined} /></${Dialog}>`;
 }
 
 const toasts = { list: [], listeners: new Set(), next: 1 };
@@ -155,8 +170,8 @@ export function Toasts() {
     <div>${one.content}</div><button type="button" class="quiet" aria-label="Dismiss" onClick=${() => drop(one.id)}>✕</button></div>`)}</div>`;
 }
 
-/** Text to take along, with a button that copies it. */
-export function Code({ text, label = 'Copy', lines = true }) {
+/** A button that copies a text; `what` says to a screen reader which. */
+export function Copy({ text, label = 'Copy', what }) {
   const [copied, setCopied] = useState(false);
   const copy = async () => {
     try {
@@ -167,9 +182,20 @@ export function Code({ text, label = 'Copy', lines = true }) {
       toast('Copying is not allowed here: select the text instead.', 'warn');
     }
   };
-  return html`<div class="code"><pre tabindex="0" class=${lines ? '' : 'oneline'}><code>${text}</code></pre>
-    <button type="button" class="small" onClick=${copy}>${copied ? 'Copied' : label}</button></div>`;
+  return html`<button type="button" class="small" onClick=${copy}>${copied ? 'Copied' : label}${what && html`<span class="hidden"> ${what}</span>`}</button>`;
 }
+
+/** Text to take along, with a button that copies it. */
+export const Code = ({ text, label, lines = true }) => html`<div class="code"><pre tabindex="0" class=${lines ? '' : 'oneline'}><code>${text}</code></pre><${Copy} text=${text} label=${label} /></div>`;
+
+/** Characters that are not seen or turn others round, as in a name that is made to look like another one. */
+const UNSEEN = /([\u0000-\u001F\u007F-\u009F\u00AD\u061C\u200B\u200E\u200F\u202A-\u202E\u2060\u2066-\u2069\uFEFF])/;
+
+const point = (character) => `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
+
+/** A name of somebody's own making: a short one stays whole, a long one breaks anywhere, and nothing in it hides. */
+export const Id = ({ value }) => html`<code class=${value.length > 26 ? 'long' : 'nowrap'}>${value.split(UNSEEN).map((part, at) => (at % 2
+  ? html`<span key=${at} class="unseen">${point(part)}</span>` : part))}</code>`;
 
 /** A labelled input; `children` is the control, which gets the id by `control(id)`. */
 export function Field({ label, hint, control }) {
@@ -178,20 +204,36 @@ export function Field({ label, hint, control }) {
     ${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}</div>`;
 }
 
-/** Older and newer. */
-export function Pager({ first, next, onFirst, onNext, what = 'page' }) {
-  if (first && !next) return null;
-  return html`<nav class="pager" aria-label=${`${what} navigation`}>
-    <button type="button" disabled=${first} onClick=${onFirst}>Back to the start</button>
-    <button type="button" disabled=${!next} onClick=${onNext}>Next</button>
+/** The pages of a list that is read by cursors: where one is and the way back. Another `of` begins anew. */
+export function usePages(of, size) {
+  const [state, setState] = useState({ of, cursors: [null] });
+  const cursors = state.of === of ? state.cursors : [null];
+  const go = useCallback((change) => setState({ of, cursors: change(cursors) }), [of, cursors]);
+  return { size, cursor: cursors[cursors.length - 1], at: cursors.length - 1, go };
+}
+
+/** Which rows are shown of how many, and the pages beside. */
+export function Pager({ pages, shown, next, total, what }) {
+  const { at, size, go } = pages;
+  if (at === 0 && !next) return null;
+  const button = (label, allowed, change) => html`<button type="button" aria-disabled=${!allowed} onClick=${() => { if (allowed) go(change); }}>${label}</button>`;
+  const rows = shown ? `${number(at * size + 1)} to ${number(at * size + shown)}${total ? ` of ${number(total)}` : ''}` : '';
+  return html`<nav class="pager" aria-label=${`Pages of ${what}`}><span class="muted num" role="status">${rows}</span>
+    ${button('Back to the start', at > 0, () => [null])}
+    ${button('Previous', at > 0, (cursors) => cursors.slice(0, -1))}
+    ${button('Next', Boolean(next), (cursors) => [...cursors, next])}
   </nav>`;
 }
 
 /** Whether a stream is live, in a word. */
 export function Live({ state }) {
-  const said = { live: 'live', connecting: 'connecting', lost: 'connection lost, trying again', ended: 'ended' }[state] ?? state;
+  const said = { live: 'live', connecting: 'connecting', lost: 'reconnecting', ended: 'ended' }[state] ?? state;
   return html`<span class="live ${state}" role="status"><span class="dot" aria-hidden="true"></span>${said}</span>`;
 }
+
+/** Said while a stream is lost: what is shown is from before. `at` is when it was last heard of. */
+export const Lost = ({ state, at }) => state === 'lost' && html`<div class="notice warn" role="status"><p><strong>Reconnecting…</strong> The server does not answer.
+  What is shown here ${at ? html`is from <${Time} at=${at} full /> and may` : 'may'} have changed since. This page goes on by itself.</p></div>`;
 
 /** A number that is looked at: label above, value, and a note below. */
 export function Stat({ label, value, note, tone }) {

@@ -20,14 +20,14 @@ const clock = (seconds) => new Date(seconds * 1_000).toLocaleTimeString(undefine
 const power = (tick) => Number.isInteger(Math.log10(tick));
 const millis = (tick) => (tick >= 1_000 ? `${short(tick / 1_000)} s` : `${short(tick)} ms`);
 
-function options(host, { series, height, stack, unit, bare, least }, onIndex) {
+function options(host, { series, height, stack, unit, bare, least, span }, onIndex) {
   const line = (one) => ({
     stroke: colour(one.colour),
     width: stack ? 1 : one.dash ? 1.5 : 1.75,
     dash: one.dash ? [5, 4] : undefined,
     fill: stack ? colour(one.colour) : undefined,
     // Where calls are rare each stands alone: a line over the silence between them would be made up.
-    points: { show: Boolean(one.gaps), size: 4, fill: colour(one.colour) },
+    points: { show: Boolean(one.gaps), size: 5, fill: colour(one.colour) },
     spanGaps: false,
   });
   const drawn = series.map(line);
@@ -40,14 +40,15 @@ function options(host, { series, height, stack, unit, bare, least }, onIndex) {
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: !stack } },
     scales: {
-      x: { time: true },
+      // The whole span from the first sample on: a curve that has only begun is no mountain.
+      x: { time: true, range: (_, least, most) => (span && Number.isFinite(most) ? [Math.min(least, most - span), most] : [least, most]) },
       y: unit === 'ms'
         ? { distr: 3, range: (_, __, most) => [1, 10 ** Math.ceil(Math.log10(Math.max(least ?? 100, most ?? 1)))] }
         : { range: (_, __, most) => [0, Math.max(least ?? 1, most * 1.08)] },
     },
     axes: bare ? [{ show: false }, { show: false }] : [
       { ...axis, size: 26, space: 64, incrs: [60, 120, 300, 600], values: (_, ticks) => ticks.map((tick) => new Date(tick * 1_000).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' })) },
-      { ...axis, size: 46, space: 28, filter: whole, grid: { ...axis.grid, filter: whole }, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : unit === 'ms' ? millis(tick) : short(tick))) },
+      { ...axis, size: 46, space: 28, filter: whole, grid: { ...axis.grid, filter: whole }, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : unit === 'ms' ? millis(tick) : `${short(tick)}${unit}`)) },
     ],
     series: [{}, ...(stack ? drawn.reverse() : drawn)],
     hooks: { setCursor: [(plot) => onIndex(plot.cursor.idx ?? null)] },
@@ -56,14 +57,14 @@ function options(host, { series, height, stack, unit, bare, least }, onIndex) {
 
 /**
  * A plot. `times` are Unix milliseconds; `series` are `{ name, values, colour, swatch?, dash?, say(value) }` with
- * `colour` a CSS variable. `stack` fills and piles them up; `bare` leaves axes out.
+ * `colour` a CSS variable. `stack` fills and piles them up; `bare` leaves axes out; `span` seconds are shown at least.
  */
-export function Plot({ label, times, series, height = 180, stack = false, unit = '', bare = false, least, keys = true }) {
+export function Plot({ label, times, series, height = 180, stack = false, unit = '', bare = false, least, span, keys = true }) {
   const host = useRef(null);
   const plot = useRef(null);
   const [at, setAt] = useState(null);
   const [look, setLook] = useState(0);
-  const shape = `${series.map((one) => one.name + one.colour + (one.dash ? 1 : 0)).join()}|${height}|${stack}|${bare}|${unit}|${least}|${look}`;
+  const shape = `${series.map((one) => one.name + one.colour + (one.dash ? 1 : 0)).join()}|${height}|${stack}|${bare}|${unit}|${least}|${span}|${look}`;
   const sums = stack ? stacked(series) : series.map((one) => one.values);
   const drawn = [times.map((time) => time / 1_000), ...(stack ? [...sums].reverse() : sums)];
   useEffect(() => {
@@ -74,7 +75,7 @@ export function Plot({ label, times, series, height = 180, stack = false, unit =
     return () => { window.removeEventListener('interline:theme', again); media.removeEventListener('change', again); };
   }, []);
   useLayoutEffect(() => {
-    plot.current = new uPlot(options(host.current, { series, height, stack, unit, bare, least }, setAt), drawn, host.current);
+    plot.current = new uPlot(options(host.current, { series, height, stack, unit, bare, least, span }, setAt), drawn, host.current);
     const watcher = new ResizeObserver(() => {
       const width = Math.max(80, host.current.clientWidth);
       if (plot.current && width !== plot.current.width) plot.current.setSize({ width, height });

@@ -1,6 +1,8 @@
-// Everything by keyboard: sign in, go to the playground, plan a batch, send it, read what became of it.
+// Everything by keyboard: sign in, go to the playground, plan a batch, send it, read what became of it; send again what
+// failed and cancel what waits. The focus is seen all the way and never lost.
 
-import { check } from '../browser.mjs';
+import { api, check, fault, mend } from '../browser.mjs';
+import { settled } from '../seed.mjs';
 
 /** Presses Tab until what has the focus fits; focus must be seen on the way. */
 async function tabTo(page, what, fits) {
@@ -18,6 +20,56 @@ async function tabTo(page, what, fits) {
     if (fits(at)) return;
   }
   throw new Error(`Tab does not lead to ${what}`);
+}
+
+const focused = (page) => page.evaluate(() => document.activeElement.textContent.trim());
+
+/** Cancels and redrives. */
+async function steer(stage, page) {
+  await fault(stage, 'netease', { kind: 'code', value: 403 });
+  const failed = await settled(stage, { from: 'system', content: { type: 'text', text: 'hi' }, messages: [{ to: 'room:1' }] });
+  await mend(stage, 'netease');
+  await page.goto(`/console/batches/${failed}`);
+  await page.getByRole('button', { name: 'Redrive…' }).waitFor();
+  await tabTo(page, 'redrive', (at) => at.tag === 'BUTTON' && at.name === 'Redrive…');
+  await page.keyboard.press('Enter');
+  const dialog = page.getByRole('dialog');
+  await dialog.waitFor();
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+  check((await focused(page)) === 'Redrive…', `Escape leads to ${await focused(page)}`);
+  await page.keyboard.press('Enter');
+  await tabTo(page, 'the confirmation', (at) => at.tag === 'BUTTON' && at.name === 'Send 1 message again');
+
+  // While it is under way the button keeps the focus, and neither a second Enter nor Escape does anything.
+  let orders = 0;
+  let go = null;
+  const held = new Promise((release) => { go = release; });
+  await page.route('**/redrive', async (route) => { orders += 1; await held; await route.continue(); });
+  await page.keyboard.press('Enter');
+  await dialog.getByRole('button', { name: 'Working…' }).waitFor();
+  check((await focused(page)) === 'Working…', `the focus is at ${await focused(page)} meanwhile`);
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Escape');
+  check((await focused(page)) === 'Working…', `Escape leads to ${await focused(page)} meanwhile`);
+  go();
+  await dialog.waitFor({ state: 'detached' });
+  check(orders === 1, `ordered ${orders} times`);
+  await page.waitForFunction(() => document.activeElement.textContent.trim() === 'Redrive…');
+
+  await api(stage, 'ops', 'POST', '/v1/providers/wk/pause');
+  const { id } = await api(stage, 'ops', 'POST', '/v1/batches', { from: 'system', content: { type: 'text', text: 'hi' }, messages: [{ to: 'user:a' }] });
+  await page.goto(`/console/batches/${id}`);
+  await page.getByRole('button', { name: 'Cancel', exact: true }).waitFor();
+  await tabTo(page, 'cancelling', (at) => at.tag === 'BUTTON' && at.name === 'Cancel');
+  await page.keyboard.press('Enter');
+  await dialog.waitFor();
+  await tabTo(page, 'its confirmation', (at) => at.tag === 'BUTTON' && at.name === 'Cancel 1 message');
+  await page.keyboard.press('Enter');
+  await dialog.waitFor({ state: 'detached' });
+  await page.getByText('cancelled', { exact: true }).first().waitFor();
+  // The button that asked is gone with what could be cancelled: the focus is on the page, not nowhere.
+  await page.waitForFunction(() => document.activeElement !== document.body);
 }
 
 export default async function (stage, browser) {
@@ -59,4 +111,6 @@ export default async function (stage, browser) {
   await page.getByText('1 of 1 message').waitFor();
   await page.getByText('1 accepted').waitFor();
   await page.waitForFunction(() => document.activeElement.matches('section[aria-labelledby$="sent"]'));
+
+  await steer(stage, page);
 }

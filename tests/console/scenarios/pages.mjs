@@ -6,7 +6,16 @@ import { seed } from '../seed.mjs';
 
 /** Where each page is, and what is done on it until it shows what it is for. */
 const pages = (failed) => [
-  ['overview', '/', async () => {}],
+  // Nothing waits but what is for the provider that is paused, and that is nothing: what is for later is told apart.
+  ['overview', '/', async (page) => {
+    const stat = (label) => page.locator('.stats.card .stat', { hasText: label }).locator('dd');
+    await stat('Scheduled').getByText(/^8/).waitFor();
+    await stat('Waiting').getByText(/^0/).waitFor();
+    check(await page.locator('.live .dot').evaluate((dot) => getComputedStyle(dot).animationName === 'none'), 'something moves');
+    for (const plot of await page.getByRole('img', { name: /per second|vendor calls/ }).all()) {
+      check(/ \d|idle|–/.test(await plot.getAttribute('aria-label')), 'a curve without words');
+    }
+  }],
   ['batches', '/batches', async (page) => page.getByRole('link', { name: /bat_/ }).first().waitFor()],
   ['batch', `/batches/${failed}`, async (page) => page.getByText('m1', { exact: true }).first().waitFor()],
   ['find', '/find?to=user:alice', async (page) => page.getByText('accepted').first().waitFor()],

@@ -10,6 +10,34 @@ async function plan(page) {
   await page.getByRole('heading', { name: 'Calls to the vendors' }).waitFor();
 }
 
+/** Results that are asked for first and come last are not shown over newer ones. */
+async function overtaken(stage, browser) {
+  await api(stage, 'ops', 'POST', '/v1/providers/wk/pause');
+  const page = await browser.page({ as: 'ops' });
+  let held = null;
+  await page.route('**/v1/batches/*/messages?*', async (route) => {
+    if (held !== null) { await route.continue(); return; }
+    const answer = await route.fetch();
+    held = { body: await answer.text(), route };
+  });
+  await page.goto('/console/playground');
+  await page.getByLabel('Example').selectOption('text');
+  await page.getByRole('button', { name: 'Send…' }).click();
+  await page.getByRole('button', { name: 'Send now' }).click();
+  await eventually('the results are asked for while it waits', async () => held);
+  check(held.body.includes('"queued"'), `the first answer is ${held.body}`);
+  await api(stage, 'ops', 'POST', '/v1/providers/wk/resume');
+  const row = page.getByRole('region', { name: 'Results' }).getByRole('table', { name: 'Results' }).getByRole('row').nth(1);
+  await row.getByText('accepted').waitFor();
+  const late = page.waitForEvent('requestfinished', (request) => request.url().includes('/messages?'));
+  await held.route.fulfill({ body: held.body, contentType: 'application/json' });
+  await late;
+  // Once what came late has been read and drawn, if it is.
+  await page.evaluate(() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 0)));
+  check((await row.getByText('accepted').count()) === 1, 'an older answer is shown over a newer one');
+  await page.close();
+}
+
 export default async function (stage, browser) {
   // A batch that cannot be read is answered with 400, and the browser notes that.
   browser.expect(/status of 400 .*\/v1\/plan/);
@@ -31,6 +59,14 @@ export default async function (stage, browser) {
   check(selected === '"to": "nobody"', `selected is ${selected}`);
   await page.getByText('is not a recipient').waitFor();
   await picture(stage, page, 'playground-errors');
+
+  // Lines of NDJSON become one batch, with every number as it was written.
+  await editor(page).fill('{"from": "system", "content": {"type": "custom", "data": {"n": 12345678901234567890}}}\n{"to": "user:a"}\n\n{"to": "room:1", "id": "last"}\n');
+  await page.getByText('Lines of NDJSON: 2 messages put together as one batch.').waitFor();
+  const put = await editor(page).inputValue();
+  check(put.includes('12345678901234567890') && JSON.parse(put).messages[1].id === 'last', `put together is ${put}`);
+  await plan(page);
+  await page.getByRole('table', { name: 'Where each message goes' }).getByText('room:1', { exact: true }).waitFor();
 
   // Every example of the picker can be planned.
   const examples = await page.getByLabel('Example').locator('option').evaluateAll((options) => options.map((one) => one.value));
@@ -77,11 +113,15 @@ export default async function (stage, browser) {
   const results = page.getByRole('region', { name: 'Results' });
   await page.getByText('4 of 4 messages').waitFor();
   await page.getByText('4 accepted').waitFor();
+  const table = results.getByRole('table', { name: 'Results' });
+  await table.getByText('accepted').nth(3).waitFor();
   await results.getByText('room:765788').waitFor();
   await picture(stage, page, 'playground-sent');
   const stored = await api(stage, 'ops', 'GET', '/v1/batches');
   check(stored.batches.length === 1, 'one send, one batch');
   await eventually('all has arrived', async () => (await arrived(stage, 'netease')) === 1 && (await arrived(stage, 'wukongim')) === 3);
+
+  await overtaken(stage, browser);
 
   await page.getByLabel('Direct').check();
   await page.getByLabel('Example').selectOption('text');

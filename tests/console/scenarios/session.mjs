@@ -1,7 +1,6 @@
 // A session begins with a key and nothing else, ends by hand, and dies with its key.
 
-import { readFileSync, writeFileSync } from 'node:fs';
-import { accessible, api, check, picture } from '../browser.mjs';
+import { accessible, check, picture, reconfigure } from '../browser.mjs';
 
 const field = (page) => page.getByLabel('Key of an app');
 
@@ -47,9 +46,7 @@ export default async function (stage, browser) {
     await one.goto('/console/providers');
     await one.getByRole('article', { name: 'wk', exact: true }).waitFor();
   }
-  const config = readFileSync(stage.config, 'utf8');
-  writeFileSync(stage.config, config.replace(/\[\[apps\]\]\nname = "shop"\nkey_sha256 = "[0-9a-f]+"\nmay = \[[^\]]*\]\n/, ''));
-  await api(stage, 'ops', 'POST', '/v1/config/reload');
+  await reconfigure(stage, (config) => config.replace(/\[\[apps\]\]\nname = "shop"\nkey_sha256 = "[0-9a-f]+"\nmay = \[[^\]]*\]\n/, ''));
   await doomed.getByText('Your session has ended').waitFor();
   await field(doomed).waitFor();
   await picture(stage, doomed, 'login-ended');

@@ -2,9 +2,9 @@
 
 import { html, useEffect, useRef, useState } from '../lib.js';
 import { useApi, useStream, withQuery } from '../api.js';
-import { Link } from '../router.js';
+import { Link, navigate } from '../router.js';
 import { count, duration, number, percent, rate, words } from '../format.js';
-import { Badge, Code, Empty, Live, Loading, Pager, Problem, Stat, Table, Time, useNow } from '../parts.js';
+import { Badge, Code, Copy, Empty, Id, Live, Loading, Lost, Pager, Problem, Stat, Table, Time, useNow, usePages } from '../parts.js';
 import { Progress, STATUSES, settled } from '../progress.js';
 import { Orders } from './batch/orders.js';
 import { Details, Why } from './batch/result.js';
@@ -67,11 +67,11 @@ function Causes({ id, lost, onShow }) {
   const columns = [
     { key: 'count', label: 'Messages', number: true, cell: (cause) => html`<strong>${number(cause.count)}</strong>` },
     { key: 'status', label: 'Status', cell: (cause) => html`<button type="button" class="link" onClick=${() => onShow(cause.status)} title="Show these results"><${Badge} word=${cause.status} /></button>` },
-    { key: 'code', label: 'Why', head: true, cell: (cause) => html`<div class="why"><code>${cause.code}</code> <span class="plain">${cause.message}</span></div>` },
+    { key: 'code', label: 'Why', head: true, cell: (cause) => html`<div class="why"><code>${cause.code}</code> <span class="plain">${cause.message}</span>${cause.hint && html`<div class="hint">What to do: ${cause.hint}.</div>`}</div>` },
     { key: 'vendor', label: 'In the vendor’s words', wide: true, cell: (cause) => (cause.vendor_code || cause.vendor_message ? html`<span class="vendor-words">${cause.vendor_code && html`<code>${cause.vendor_code}</code>`} ${cause.vendor_message}</span>` : html`<span class="muted none">–</span>`) },
     { key: 'provider', label: 'Provider', cell: (cause) => cause.provider ?? html`<span class="muted none">none</span>` },
     { key: 'fate', label: 'Fate', cell: (cause) => html`<span class="nowrap">${words(cause.fate)}</span>` },
-    { key: 'messages', label: 'Such as', cell: (cause) => html`<span class="ids">${cause.messages.slice(0, 3).map((one) => html`<code key=${one}>${one}</code> `)}${cause.count > 3 ? '…' : ''}</span>` },
+    { key: 'messages', label: 'Such as', cell: (cause) => html`<span class="ids">${cause.messages.slice(0, 3).map((one) => html`<${Id} key=${one} value=${one} /> `)}${cause.count > 3 ? '…' : ''}</span>` },
   ];
   return html`<section aria-labelledby="causes"><div class="head"><h2 id="causes">Why messages were not accepted</h2></div>
     ${error && html`<${Problem} title="The causes cannot be read" error=${error} retry=${reload} />`}
@@ -81,10 +81,10 @@ function Causes({ id, lost, onShow }) {
 }
 
 function Results({ batch, status, onStatus }) {
-  const [cursor, setCursor] = useState(null);
+  const pages = usePages(`${batch.id} ${status}`, PAGE);
+  const { cursor } = pages;
   const [shown, setShown] = useState(null);
   const path = `/v1/batches/${encodeURIComponent(batch.id)}/messages`;
-  useEffect(() => setCursor(null), [status]);
   const { value, error, loading, reload } = useApi(path, { query: { status, cursor, limit: PAGE } });
   const done = settled(batch.counts) + batch.counts.sending;
   const told = useRef({ at: 0, done });
@@ -95,11 +95,11 @@ function Results({ batch, status, onStatus }) {
     return () => clearTimeout(timer);
   }, [done]);
   const columns = [
-    { key: 'id', label: 'Message', head: true, cell: (result) => html`<button type="button" class="link" onClick=${() => setShown(result)}><code>${result.id}</code></button>` },
-    { key: 'to', label: 'To', cell: (result) => html`<${Link} to="/find" query=${{ to: result.to }} title="Everything this recipient was sent"><code>${result.to}</code><//>` },
+    { key: 'id', label: 'Message', head: true, cell: (result) => html`<button type="button" class="link" onClick=${() => setShown(result)}><${Id} value=${result.id} /></button>` },
+    { key: 'to', label: 'To', cell: (result) => html`<${Link} to="/find" query=${{ to: result.to }} title="Everything this recipient was sent"><${Id} value=${result.to} /><//>` },
     { key: 'status', label: 'Status', cell: (result) => html`<span class="badges"><${Badge} word=${result.status} />${result.may_be_duplicate && html`<${Badge} tone="warn">may be twice<//>`}</span>` },
     { key: 'provider', label: 'Provider', cell: (result) => result.provider ?? html`<span class="muted none">–</span>` },
-    { key: 'vendor', label: 'Id at the vendor', cell: (result) => (result.vendor_message_id ? html`<code>${result.vendor_message_id}</code>` : html`<span class="muted none">–</span>`) },
+    { key: 'vendor', label: 'Id at the vendor', cell: (result) => (result.vendor_message_id ? html`<${Id} value=${result.vendor_message_id} />` : html`<span class="muted none">–</span>`) },
     { key: 'why', label: 'Why', wide: true, cell: (result) => html`<${Why} result=${result} />` },
     { key: 'attempts', label: 'Attempts', number: true, cell: (result) => number(result.attempts.length) },
   ];
@@ -113,21 +113,27 @@ function Results({ batch, status, onStatus }) {
     ${error && html`<${Problem} title="The results cannot be read" error=${error} retry=${reload} />`}
     ${!value && !error && html`<${Loading} />`}
     ${value && html`<${Table} caption="Results" hideCaption columns=${columns} rows=${value.messages} empty=${empty} busy=${loading} />
-      <${Pager} what="Results" first=${!cursor} next=${value.next_cursor} onFirst=${() => setCursor(null)} onNext=${() => setCursor(value.next_cursor)} />`}
+      <${Pager} what="results" pages=${pages} shown=${value.messages.length} next=${value.next_cursor} total=${status ? batch.counts[status] : batch.counts.total} />`}
     ${shown && html`<${Details} result=${shown} onClose=${() => setShown(null)} />`}</section>`;
 }
 
-export default function Batch({ params, session }) {
+/** What is worth looking at in a shell: the failures, if there are any. */
+const worst = (counts) => ['rejected', 'unknown', 'expired', 'cancelled'].find((status) => counts[status] > 0) ?? 'accepted';
+
+export default function Batch({ params, query, session }) {
   const path = `/v1/batches/${encodeURIComponent(params.id)}`;
   const first = useApi(path);
   const [live, setLive] = useState(null);
-  const [status, setStatus] = useState(undefined);
+  const [heardAt, setHeardAt] = useState(null);
+  // In the address, so that a link to what failed can be handed on.
+  const status = STATUSES.includes(query.status) ? query.status : undefined;
+  const setStatus = (wanted) => navigate(`/batches/${encodeURIComponent(params.id)}`, { status: wanted }, { replace: true });
   const [redriven, setRedriven] = useState(null);
   const results = useRef(null);
   const over = first.value && (first.value.settled_at !== null);
   // What was heard live may be older than what was read once it was over.
   const batch = over ? first.value : live ?? first.value;
-  const state = useStream(first.value && !over ? `${path}/events` : null, 'batch', setLive, (value) => value.settled_at !== null);
+  const state = useStream(first.value && !over ? `${path}/events` : null, 'batch', (value) => { setLive(value); setHeardAt(new Date().toISOString()); }, (value) => value.settled_at !== null);
   const show = (wanted) => { setStatus(wanted); results.current?.scrollIntoView({ block: 'start' }); };
   const crumbs = html`<nav class="crumbs" aria-label="Breadcrumb"><${Link} to="/batches">Batches<//></nav>`;
   if (first.error && !batch) return html`${crumbs}<h1>${params.id}</h1><${Problem} title="This batch cannot be shown" error=${first.error} retry=${first.reload} />`;
@@ -135,9 +141,10 @@ export default function Batch({ params, session }) {
   const lost = batch.counts.rejected + batch.counts.unknown + batch.counts.expired + batch.counts.cancelled;
   const onDone = (after, made) => { if (after) setLive(after); if (made) setRedriven(made); first.reload(); };
   return html`${crumbs}
-    <div class="head"><div class="title"><h1 class="mono">${batch.id}</h1><${Badge} word=${batch.state} />${!over && state !== 'ended' && html`<${Live} state=${state} />`}</div>
+    <div class="head"><div class="title"><h1 class="mono">${batch.id}</h1><${Copy} text=${batch.id} what="the batch’s id" /><${Badge} word=${batch.state} />${!over && state !== 'ended' && html`<${Live} state=${state} />`}</div>
       <${Orders} batch=${batch} session=${session} onDone=${onDone} /></div>
     <div class="stack">
+      ${!over && html`<${Lost} state=${state} at=${heardAt} />`}
       ${redriven && html`<div class="notice good" role="status"><p>${count(redriven.counts.total, 'message')} of this batch ${redriven.counts.total === 1 ? 'is' : 'are'} sent again: <${Link} to=${`/batches/${redriven.id}`}>open the new batch<//>.</p></div>`}
       ${batch.state === 'paused' && html`<div class="notice warn"><p><strong>Paused.</strong> ${count(batch.counts.queued, 'message')} ${batch.counts.queued === 1 ? 'waits' : 'wait'} until somebody resumes it.</p></div>`}
       ${batch.state === 'scheduled' && html`<div class="notice"><p><strong>Scheduled</strong> for <${Time} at=${batch.send_at} full />.</p></div>`}
@@ -145,6 +152,6 @@ export default function Batch({ params, session }) {
       <${Causes} id=${batch.id} lost=${lost} onShow=${show} />
       <div ref=${results}><${Results} batch=${batch} status=${status} onStatus=${setStatus} /></div>
       <div class="two"><${Facts} batch=${batch} />
-        <section class="card" aria-labelledby="cli"><header><h2 id="cli">The same by command</h2></header><${Code} text=${`interline batch show ${batch.id}\ninterline batch messages ${batch.id} --status rejected`} /></section></div>
+        <section class="card" aria-labelledby="cli"><header><h2 id="cli">The same by command</h2></header><${Code} text=${`interline batch show ${batch.id}\ninterline batch messages ${batch.id} --status ${worst(batch.counts)}`} /></section></div>
     </div>`;
 }

@@ -1,10 +1,10 @@
 // The batches that the caller may see, newest first, by state, app and label.
 
-import { html, useEffect, useRef, useState } from '../lib.js';
+import { html, useEffect, useRef } from '../lib.js';
 import { useApi } from '../api.js';
 import { Link, navigate } from '../router.js';
 import { number } from '../format.js';
-import { Badge, Empty, Field, Loading, Pager, Problem, Table, Time } from '../parts.js';
+import { Badge, Empty, Field, Loading, Pager, Problem, Table, Time, usePages } from '../parts.js';
 import { Progress } from '../progress.js';
 
 const STATES = ['receiving', 'scheduled', 'queued', 'sending', 'paused', 'settled', 'cancelled'];
@@ -47,18 +47,18 @@ function Labels({ batch }) {
 }
 
 export default function Batches({ query, session }) {
-  const [cursor, setCursor] = useState(null);
   const asked = { state: query.state, app: query.app, label: query.label };
-  useEffect(() => setCursor(null), [asked.state, asked.app, asked.label]);
+  const pages = usePages(JSON.stringify(asked), PAGE);
+  const { cursor } = pages;
   const { value, error, loading, reload } = useApi('/v1/batches', { query: { ...asked, cursor, limit: PAGE }, every: cursor ? undefined : 3_000 });
   const filtered = Object.values(asked).some(Boolean);
   const empty = filtered
     ? html`<${Empty} title="No batch fits these filters"><p><${Link} to="/batches">Show all batches<//></p><//>`
-    : html`<${Empty} title="No batches yet"><p>Write one in the <${Link} to="/playground">playground<//>, or send a file: <code>interline send FILE</code>.</p><p>Settled batches are kept for <code>ledger.retention</code>.</p><//>`;
-  return html`<div class="head"><h1>Batches</h1><${Link} class="button" to="/playground">New batch<//></div>
+    : html`<${Empty} title="No batches yet"><p>${session.may.includes('send') ? html`Write one in the <${Link} to="/playground">playground<//>, or send` : 'Send'} a file: <code>interline send FILE</code>.</p><p>Settled batches are kept for <code>ledger.retention</code>.</p><//>`;
+  return html`<div class="head"><h1>Batches</h1>${session.may.includes('send') && html`<${Link} class="button" to="/playground">New batch<//>`}</div>
     <${Filters} query=${query} session=${session} />
     ${error && html`<${Problem} title="The batches cannot be read" error=${error} retry=${reload} />`}
     ${!value && !error && html`<${Loading} />`}
     ${value && html`<${Table} caption="Batches" hideCaption columns=${COLUMNS} rows=${value.batches} empty=${empty} busy=${loading} />
-      <${Pager} what="Batches" first=${!cursor} next=${value.next_cursor} onFirst=${() => setCursor(null)} onNext=${() => setCursor(value.next_cursor)} />`}`;
+      <${Pager} what="batches" pages=${pages} shown=${value.batches.length} next=${value.next_cursor} />`}`;
 }

@@ -2,9 +2,10 @@
 
 import { html, useId, useState } from '../lib.js';
 import { post, useApi } from '../api.js';
-import { Badge, Confirm, Empty, Field, Loading, Pager, Problem, Stat, Time, toast } from '../parts.js';
-import { count, number } from '../format.js';
+import { Badge, Confirm, Empty, Field, Loading, Pager, Problem, Stat, Time, toast, usePages } from '../parts.js';
+import { ZONE, count, number } from '../format.js';
 
+const PAGE = 50;
 const TONES = { active: 'good', failing: 'warn', disabled: 'bad' };
 
 /** A moment as a field for date and time holds it: local, without seconds. */
@@ -26,7 +27,7 @@ function Replay({ endpoint, onDone, onClose }) {
     <p>What <code>${endpoint.url}</code> was told in this span of time, or was to be told, is sent again under the same ids.
       A receiver that keeps ids recognises what it has.</p>
     <div class="two">
-      <${Field} label="Since" control=${(id) => html`<input id=${id} type="datetime-local" required value=${since} onInput=${(event) => setSince(event.target.value)} />`} />
+      <${Field} label="Since" hint=${`In ${ZONE}.`} control=${(id, hint) => html`<input id=${id} type="datetime-local" required aria-describedby=${hint} value=${since} onInput=${(event) => setSince(event.target.value)} />`} />
       <${Field} label="Until" hint="Empty means now." control=${(id, hint) => html`<input id=${id} type="datetime-local" aria-describedby=${hint} value=${until} onInput=${(event) => setUntil(event.target.value)} />`} />
     </div>
     ${!fits && html`<p class="notice warn">The span ends before it begins.</p>`}
@@ -64,8 +65,8 @@ function Endpoint({ endpoint, steers, onEnable, onReplay }) {
 
 export default function Callbacks({ session }) {
   const steers = session.may.includes('send') || session.may.includes('admin');
-  const [cursor, setCursor] = useState(null);
-  const listed = useApi('/v1/callbacks', { every: 2_000, query: { cursor, limit: 50 } });
+  const pages = usePages('', PAGE);
+  const listed = useApi('/v1/callbacks', { every: 2_000, query: { cursor: pages.cursor, limit: PAGE } });
   const [asking, setAsking] = useState(null);
   const all = listed.value?.callbacks ?? [];
   const done = (said) => {
@@ -81,7 +82,7 @@ export default function Callbacks({ session }) {
     ${listed.value !== null && all.length === 0 && html`<${Empty} title="Nobody is told of batches yet">
       A batch with <code>"callback": {"url": "https://…"}</code> is reported there when it settles, signed with a secret of its app.</${Empty}>`}
     ${all.map((one) => html`<${Endpoint} key=${one.id} endpoint=${one} steers=${steers} onEnable=${() => setAsking({ verb: 'enable', endpoint: one })} onReplay=${() => setAsking({ verb: 'replay', endpoint: one })} />`)}
-    <${Pager} first=${cursor === null} next=${listed.value?.next_cursor} onFirst=${() => setCursor(null)} onNext=${() => setCursor(listed.value.next_cursor)} what="callbacks" />
+    <${Pager} what="receivers" pages=${pages} shown=${all.length} next=${listed.value?.next_cursor} />
     ${verb === 'enable' && html`<${Confirm} title="Enable it again?" action="Enable"
       run=${() => post(`/v1/callbacks/${encodeURIComponent(endpoint.id)}/enable`)} onDone=${() => done('The receiver is enabled.')} onClose=${() => setAsking(null)}>
       <p>${endpoint.waiting > 0 ? `${count(endpoint.waiting, 'event')} that ${endpoint.waiting === 1 ? 'waits goes' : 'wait go'} to ` : 'New events go to '}<code>${endpoint.url}</code> at once.

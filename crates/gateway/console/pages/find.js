@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from '../lib.js';
 import { useApi } from '../api.js';
 import { Link, navigate } from '../router.js';
 import { count } from '../format.js';
-import { Badge, Empty, Field, Loading, Problem, Table, Time } from '../parts.js';
+import { Badge, Empty, Field, Id, Loading, Problem, Table, Time } from '../parts.js';
 import { Details, Why } from './batch/result.js';
 
 const KINDS = ['user', 'group', 'room'];
@@ -43,8 +43,8 @@ export default function Find({ query }) {
     { key: 'status', label: 'Status', cell: (result) => html`<span class="badges"><${Badge} word=${result.status} />${result.may_be_duplicate && html`<${Badge} tone="warn">may be twice<//>`}</span>` },
     { key: 'provider', label: 'Provider', cell: (result) => result.provider ?? html`<span class="muted none">–</span>` },
     { key: 'why', label: 'Why', wide: true, cell: (result) => html`<${Why} result=${result} />` },
-    { key: 'batch', label: 'Batch', cell: (result) => html`<${Link} to=${`/batches/${result.batch_id}`}><code>${result.batch_id.slice(0, 14)}…</code><//>` },
-    { key: 'id', label: 'Message', cell: (result) => html`<button type="button" class="link" onClick=${() => setShown(result)}><code>${result.id}</code></button>` },
+    { key: 'batch', label: 'Batch', cell: (result) => html`<${Link} to=${`/batches/${result.batch_id}`}><code class="nowrap">${result.batch_id}</code><//>` },
+    { key: 'id', label: 'Message', cell: (result) => html`<button type="button" class="link" onClick=${() => setShown(result)}><${Id} value=${result.id} /></button>` },
   ];
   const found = value?.messages ?? [];
   const empty = html`<${Empty} title=${`Nothing to ${query.to} in that time`}><p>Ids are matched as they are written, capitals included. Messages are found as long as <code>ledger.retention</code> keeps their batch.</p><//>`;

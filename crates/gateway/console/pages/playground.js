@@ -3,11 +3,12 @@
 
 import { html, useEffect, useId, useMemo, useRef, useState } from '../lib.js';
 import { post } from '../api.js';
-import { Confirm, Problem, toast } from '../parts.js';
+import { Confirm, Empty, Problem, toast } from '../parts.js';
 import { count, number } from '../format.js';
 import { Editor } from './playground/editor.js';
 import { groups, text as exampleText } from './playground/examples.js';
 import { Plan, providersOf } from './playground/plan.js';
+import { joined } from './playground/lines.js';
 import { lineOf, nearest, places, tidy } from './playground/pointer.js';
 import { SentDirect, SentDurable } from './playground/sent.js';
 
@@ -77,7 +78,6 @@ export default function Playground({ session }) {
   const total = failure !== null && failure.of === text ? failure.error.total : errors.length;
   const marks = new Set(errors.map((one) => one.line).filter((line) => line !== null));
   const stale = planned !== null && planned.text !== text;
-  const maySend = session.may.includes('send');
 
   // Buttons stay enabled meanwhile: one that is disabled loses the focus.
   const plan = async () => {
@@ -118,10 +118,16 @@ export default function Playground({ session }) {
     if (id !== '') setText(exampleText(id));
   };
   const write = (value) => {
-    setText(value);
+    const lines = joined(value);
+    if (lines) toast(`Lines of NDJSON: ${count(lines.messages, 'message')} put together as one batch.`);
+    setText(lines ? lines.batch : value);
     setExample('');
   };
 
+  if (!session.may.includes('send')) {
+    return html`<div class="head"><h1>Playground</h1></div>
+      <${Empty} title="Your key may look, and not send">Planning and sending need <code>send</code> in the <code>may</code> of the key’s app.<//>`;
+  }
   return html`
     <div class="head"><h1>Playground</h1></div>
     <div class="playground">
@@ -141,7 +147,7 @@ export default function Playground({ session }) {
           <label for=${`${ids}-batch`}>Batch as JSON</label>
           <${Editor} id=${`${ids}-batch`} describedBy=${`${ids}-hint`} value=${text} marks=${marks} invalid=${errors.length > 0}
             onInput=${write} onSubmit=${plan} handle=${jump} />
-          <p class="hint" id=${`${ids}-hint`}>Ctrl + Enter plans it. A plan sends and stores nothing.</p>
+          <p class="hint" id=${`${ids}-hint`}>Ctrl + Enter plans it. A plan sends and stores nothing. Pasted NDJSON becomes one batch.</p>
         </div>
         <${Errors} errors=${errors} total=${total} found=${read.places} onJump=${(place) => jump.current(place)} />
         ${failure !== null && failure.of === text && failure.error.errors.length === 0 && html`<${Problem} error=${failure.error} title="It cannot be planned" />`}
@@ -153,8 +159,7 @@ export default function Playground({ session }) {
         </fieldset>
         <div class="actions">
           <button type="submit" class="primary" aria-disabled=${busy}>${busy ? 'Planning…' : 'Plan'}</button>
-          <button type="button" onClick=${ask} disabled=${!maySend} aria-disabled=${busy}>Send…</button>
-          ${!maySend && html`<span class="muted">Your key may not send.</span>`}
+          <button type="button" onClick=${ask} aria-disabled=${busy}>Send…</button>
         </div>
       </form>
 

@@ -3,7 +3,7 @@
 
 import { html, useState } from '../lib.js';
 import { post, useApi, useStream } from '../api.js';
-import { Badge, Confirm, Empty, Live, Loading, Problem, Stat, Table, Time, toast } from '../parts.js';
+import { Badge, Confirm, Empty, Live, Loading, Lost, Problem, Stat, Table, Time, toast } from '../parts.js';
 import { count, duration, number, words } from '../format.js';
 
 /** `100 a second`, `600 a minute`. */
@@ -26,7 +26,7 @@ const limits = [
   {
     key: 'frozen',
     label: 'Frozen',
-    cell: (row) => row.frozen_until === null ? html`<span class="muted">no</span>` : html`<${Badge} tone="warn">until <${Time} at=${row.frozen_until} full /></${Badge}>`,
+    cell: (row) => row.frozen_until === null ? html`<span class="muted">no</span>` : html`<${Badge} tone="warn">frozen</${Badge}> <span class="nowrap">ends <${Time} at=${row.frozen_until} /></span>`,
   },
 ];
 
@@ -34,10 +34,10 @@ const limits = [
 const waiting = (provider) => provider.queued ?? provider.waiting;
 
 const SAID = {
-  ready: 'takes messages',
-  paused: 'makes no calls; what is for it waits',
-  waiting: 'its dialect is not known yet; what is for it waits',
-  draining: 'goes away; what waits is still sent',
+  ready: 'It takes messages.',
+  paused: 'No calls are made; what is for it waits.',
+  waiting: 'Its dialect is not known yet; what is for it waits.',
+  draining: 'Nothing new goes there; what waits moves to another provider.',
 };
 
 /** What a probe found. */
@@ -58,16 +58,17 @@ function Provider({ provider, admin, onAsk, onProbe, probing, probed }) {
       <span class="badges"><${Badge} word=${provider.state} title=${SAID[provider.state]} />
         <${Badge} word=${provider.breaker}>breaker ${words(provider.breaker)}</${Badge}></span>
     </header>
-    ${provider.trouble !== null && html`<p class="notice warn"><strong>Last trouble:</strong> ${provider.trouble}</p>`}
+    ${provider.state !== 'ready' && html`<p class="notice warn">${SAID[provider.state]}</p>`}
+    ${provider.trouble !== null && html`<p class=${`notice ${provider.breaker === 'closed' ? '' : 'warn'}`}><strong>Last trouble:</strong> ${provider.trouble}</p>`}
     ${provider.breaker_until !== null && html`<p class="notice warn">Asked again <${Time} at=${provider.breaker_until} />.</p>`}
     <dl class="stats tight">
-      <${Stat} label="Waiting" value=${number(waiting(provider))} note=${provider.oldest_at ? html`since <${Time} at=${provider.oldest_at} />` : null} tone=${paused && waiting(provider) > 0 ? 'warn' : ''} />
+      <${Stat} label="Waiting" value=${number(waiting(provider))} note=${provider.oldest_at ? html`oldest <${Time} at=${provider.oldest_at} />` : provider.scheduled > 0 ? `+ ${number(provider.scheduled)} scheduled` : null} tone=${paused && waiting(provider) > 0 ? 'warn' : ''} />
       <${Stat} label="In flight" value=${number(provider.in_flight)} note=${`of ${number(room)}`} />
       <${Stat} label="Dialect" value=${provider.dialect ?? 'not known'} note=${provider.dialect_setting === provider.dialect ? 'as configured' : `configured: ${provider.dialect_setting}`} />
     </dl>
     <dl class="facts">
       <dt>Server</dt><dd><code>${provider.base_url}</code></dd>
-      <dt>Accepted means</dt><dd>${provider.accepted_means}</dd>
+      ${provider.accepted_means && html`<dt>Accepted means</dt><dd>${provider.accepted_means}</dd>`}
       <dt>Timeout</dt><dd>${duration(provider.timeout_ms)}</dd>
     </dl>
     <${Table} caption=${`Limits of ${provider.name}`} hideCaption columns=${limits} rows=${provider.classes} rowKey=${(row) => row.name} />
@@ -151,6 +152,7 @@ export default function Providers({ session }) {
   const providers = lanes ?? listed.value?.providers ?? [];
   return html`<div class="stack">
     <div class="head"><div class="title"><h1>Providers</h1><${Live} state=${stream} /></div>${!admin && html`<span class="muted">Your key may look, and not steer.</span>`}</div>
+    <${Lost} state=${stream} />
     <${Problem} error=${listed.error} title="The providers cannot be read" retry=${listed.reload} />
     ${providers.length === 0 && listed.value === null && listed.error === null && html`<${Loading} />`}
     ${listed.value !== null && providers.length === 0 && html`<${Empty} title="No provider is configured">Add a <code>[providers.NAME]</code> table to config.toml.</${Empty}>`}

@@ -2,7 +2,7 @@
 
 import { html } from '../../lib.js';
 import { duration, words } from '../../format.js';
-import { Badge, Dialog, Table, Time } from '../../parts.js';
+import { Badge, Copy, Dialog, Id, Table, Time } from '../../parts.js';
 
 /** What a fate means for whoever must decide. */
 const FATES = {
@@ -35,10 +35,10 @@ const FACTS = [
 export function Details({ result, onClose }) {
   return html`<${Dialog} title=${`Message ${result.id}`} onClose=${onClose} wide>
     <dl class="facts">
-      <dt>To</dt><dd><code>${result.to}</code></dd>
+      <dt>To</dt><dd><${Id} value=${result.to} /> <${Copy} text=${result.to} what="the recipient" /></dd>
       <dt>Status</dt><dd class="badges"><${Badge} word=${result.status} />${result.may_be_duplicate && html` <${Badge} tone="warn">may be there twice<//>`}</dd>
       <dt>Provider</dt><dd>${result.provider ? `${result.provider} (${result.vendor})` : '–'}</dd>
-      ${FACTS.filter(([key]) => result[key]).map(([key, label]) => html`<dt key=${`${key}-t`}>${label}</dt><dd key=${key}><code>${result[key]}</code></dd>`)}
+      ${FACTS.filter(([key]) => result[key]).map(([key, label]) => html`<dt key=${`${key}-t`}>${label}</dt><dd key=${key}><${Id} value=${result[key]} /> <${Copy} text=${result[key]} what=${label} /></dd>`)}
       ${result.losses.length > 0 && html`<dt>Sent without</dt><dd>${result.losses.join(', ')}</dd>`}
       ${result.error && html`<dt>Why</dt><dd><${Why} result=${result} /></dd><dt>Fate</dt><dd>${words(result.error.fate)}: ${FATES[result.error.fate]}${result.error.retryable ? '; sending it again later may work' : ''}</dd>`}
       ${Object.keys(result.vendor_data ?? {}).length > 0 && html`<dt>Vendor’s data</dt><dd><code>${JSON.stringify(result.vendor_data)}</code></dd>`}

@@ -29,7 +29,7 @@ const sides = [
   { key: 'messages', label: 'Messages', number: true, cell: (row) => html`<${Num} value=${row.messages} />` },
   ...['accepted', 'rejected', 'unknown'].map((outcome) => ({
     key: outcome,
-    label: words(outcome),
+    label: outcome.charAt(0).toUpperCase() + outcome.slice(1),
     number: true,
     cell: (row) => html`<${Num} value=${row[outcome]} />${outcome === 'accepted' || row[outcome] === 0 ? '' : html` <span class="muted">${percent(row[outcome], row.accepted + row.rejected + row.unknown)}</span>`}`,
   })),

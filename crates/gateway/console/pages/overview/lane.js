@@ -21,7 +21,7 @@ function binding(one, samples, provider, seconds) {
   return limits[0] ?? { unit: 'messages', values: used('messages'), contract: null, text: 'no rate in the contract' };
 }
 
-function QuotaClass({ one, provider, samples, seconds }) {
+function QuotaClass({ one, provider, samples, seconds, span }) {
   const limit = binding(one, samples, provider, seconds);
   const recent = limit.values.slice(-5);
   const now = recent.length ? recent.reduce((sum, value) => sum + value, 0) / recent.length : 0;
@@ -30,12 +30,12 @@ function QuotaClass({ one, provider, samples, seconds }) {
   if (limit.contract !== null) series.push({ name: 'contract', colour: '--plot-contract', swatch: 'contract', dash: true, values: times.map(() => limit.contract), say: short });
   const share = limit.contract ? now / limit.contract : null;
   return html`<div class="quota"><div class="quota-head"><h3>${one.name}</h3>
-      <span class="num"><strong>${rate(now)}</strong> ${limit.unit}/s ${share !== null && html`<span class="muted">· ${Math.round(share * 100)} % of ${limit.text}</span>`}${share === null && html`<span class="muted">· ${limit.text}</span>`}</span>
+      <span class="num"><span class="swatch line" aria-hidden="true"></span> <strong>${rate(now)}</strong> ${limit.unit}/s <span class="muted">·${share !== null && html` ${Math.round(share * 100)} % of <span class="swatch contract" aria-hidden="true"></span>`} ${limit.text}</span></span>
       ${one.frozen_until && html`<${Badge} tone="warn">frozen<//>`}</div>
-    <${Plot} label=${`${provider}, ${one.name}: ${limit.unit} per second against the contract`} times=${times} series=${series} height=${64} bare keys=${false} least=${(limit.contract ?? 1) * 1.05} /></div>`;
+    <${Plot} label=${`${provider}, ${one.name}: ${limit.unit} per second against the contract`} times=${times} series=${series} height=${64} bare keys=${false} span=${span} least=${(limit.contract ?? 1) * 1.05} /></div>`;
 }
 
-export function Lane({ lane, samples, seconds }) {
+export function Lane({ lane, samples, seconds, span }) {
   const busy = (one) => one.frozen_until || samples.some((sample) => sample.lanes[lane.provider]?.classes?.[one.name]);
   const [used, idle] = [lane.classes.filter(busy), lane.classes.filter((one) => !busy(one))];
   const last = [...samples].reverse().map((sample) => sample.lanes[lane.provider]?.p95_ms).find((value) => value !== undefined);
@@ -44,13 +44,13 @@ export function Lane({ lane, samples, seconds }) {
     <header><h3 id=${heading}>${lane.provider}</h3><span class="badges"><span class="muted">${lane.vendor}${lane.dialect && lane.dialect !== 'v1' ? ` ${lane.dialect}` : ''}</span>
       <${Badge} word=${lane.state} />${lane.breaker !== 'closed' && html`<${Badge} word=${lane.breaker} title="circuit breaker">breaker ${lane.breaker.replace('_', ' ')}<//>`}</span></header>
     <dl class="stats tight">
-      <${Stat} label="Waiting" value=${number(lane.queued)} />
+      <${Stat} label="Waiting" value=${number(lane.queued)} note=${lane.scheduled > 0 ? `+ ${number(lane.scheduled)} scheduled` : undefined} />
       <${Stat} label="Oldest" value=${lane.oldest_at ? html`<${Time} at=${lane.oldest_at} />` : '–'} />
       <${Stat} label="In flight" value=${`${number(lane.in_flight)} / ${number(lane.in_flight_limit)}`} />
       <${Stat} label="p95" value=${last === undefined ? '–' : duration(last)} />
     </dl>
     ${lane.trouble && html`<p class="trouble ${lane.breaker === 'closed' ? 'muted' : ''}">Last trouble: ${lane.trouble}</p>`}
-    ${used.map((one) => html`<${QuotaClass} key=${one.name} one=${one} provider=${lane.provider} samples=${samples} seconds=${seconds} />`)}
+    ${used.map((one) => html`<${QuotaClass} key=${one.name} one=${one} provider=${lane.provider} samples=${samples} seconds=${seconds} span=${span} />`)}
     ${idle.length > 0 && html`<p class="muted idle">Idle: ${idle.map((one) => `${one.name}${one.calls ? ` (${stated(one.calls, 'calls')})` : one.messages ? ` (${stated(one.messages, 'messages')})` : ''}`).join(', ')}</p>`}
   </article>`;
 }

@@ -3,6 +3,12 @@
 import { html, useEffect, useRef } from '../../lib.js';
 import { lineOf } from './pointer.js';
 
+/** So many lines are marked at most. */
+const MOST = 1_000;
+
+/** `1`, `2`, … below each other, as one text: a pasted file may have very many lines. */
+const numbers = (lines) => Array.from({ length: lines }, (_, at) => at + 1).join('\n');
+
 /** A field for JSON. `marks` are line numbers with an error; `jump` in `handle` selects a place. */
 export function Editor({ id, describedBy, value, marks, invalid, onInput, onSubmit, handle }) {
   const area = useRef(null);
@@ -25,7 +31,7 @@ export function Editor({ id, describedBy, value, marks, invalid, onInput, onSubm
   };
   return html`<div class="editor">
     <div class="gutter" aria-hidden="true" ref=${gutter}>
-      ${Array.from({ length: lines }, (_, at) => html`<div key=${at} class=${marks.has(at + 1) ? 'marked' : ''}>${at + 1}</div>`)}
+      <pre>${numbers(lines)}</pre>${[...marks].slice(0, MOST).map((line) => html`<div key=${line} class="marked" style=${{ top: `calc(8px + ${line - 1} * 1lh)` }}>${line}</div>`)}
     </div>
     <textarea id=${id} ref=${area} rows=${Math.min(28, Math.max(14, lines + 1))} spellcheck=${false} autocomplete="off" autocapitalize="off"
       wrap="off" aria-describedby=${describedBy} aria-invalid=${invalid} value=${value}

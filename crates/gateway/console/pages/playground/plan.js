@@ -1,7 +1,7 @@
 // A plan as people read it: totals, who goes where and why, each call as it would be written, and curl.
 
 import { html, useState } from '../../lib.js';
-import { Badge, Code, Stat, Table } from '../../parts.js';
+import { Badge, Code, Id, Stat, Table } from '../../parts.js';
 import { count, number, rate, words } from '../../format.js';
 
 /** How many rows are drawn at first; a plan may hold thousands. */
@@ -41,7 +41,7 @@ function NotTaken({ list }) {
 function Messages({ messages }) {
   const [all, setAll] = useState(false);
   const columns = [
-    { key: 'id', label: 'Message', head: true, cell: (row) => html`<div><code>${row.id}</code><div class="muted to"><code>${row.to}</code></div></div>` },
+    { key: 'id', label: 'Message', head: true, cell: (row) => html`<div><code>${row.id}</code><div class="muted to"><${Id} value=${row.to} /></div></div>` },
     {
       key: 'provider',
       label: 'Goes to',

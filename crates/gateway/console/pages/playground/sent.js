@@ -1,9 +1,9 @@
 // What became of a batch that was sent from here: live while it is under way, then its results.
 
-import { html, useState } from '../../lib.js';
+import { html, useRef, useState } from '../../lib.js';
 import { Link } from '../../router.js';
 import { get, useStream } from '../../api.js';
-import { Badge, Live, Num, Problem, Table } from '../../parts.js';
+import { Badge, Id, Live, Num, Problem, Table } from '../../parts.js';
 import { count, duration, number } from '../../format.js';
 
 const STATUSES = ['accepted', 'rejected', 'unknown', 'cancelled', 'expired', 'sending', 'queued'];
@@ -29,7 +29,7 @@ function error(row) {
 }
 
 const columns = [
-  { key: 'id', label: 'Message', head: true, cell: (row) => html`<div><code>${row.id}</code><div class="muted to"><code>${row.to}</code></div></div>` },
+  { key: 'id', label: 'Message', head: true, cell: (row) => html`<div><code>${row.id}</code><div class="muted to"><${Id} value=${row.to} /></div></div>` },
   { key: 'status', label: 'Status', cell: (row) => html`<${Badge} word=${row.status} />` },
   { key: 'provider', label: 'Provider', cell: (row) => row.provider ?? '–' },
   { key: 'took', label: 'Took', number: true, cell: (row) => duration(row.attempts.at(-1)?.duration_ms) },
@@ -54,11 +54,17 @@ export function SentDurable({ answer }) {
   const [batch, setBatch] = useState({ ...answer, settled_at: null });
   const [page, setPage] = useState(null);
   const [error, setError] = useState(null);
+  const asked = useRef(0);
+  const heard = useRef(0);
   const changed = (value) => {
     setBatch(value);
+    asked.current += 1;
+    const turn = asked.current;
+    // Answers may overtake each other: what is older than what is shown is not shown.
+    const newest = (show) => (found) => { if (turn > heard.current) { heard.current = turn; show(found); } };
     get(`/v1/batches/${answer.id}/messages`, { limit: SHOWN }).then(
-      (found) => { setPage(found.messages); setError(null); },
-      setError,
+      newest((found) => { setPage(found.messages); setError(null); }),
+      newest(setError),
     );
   };
   const stream = useStream(`/v1/batches/${answer.id}/events`, 'batch', changed, over);
