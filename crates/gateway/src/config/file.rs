@@ -355,10 +355,10 @@ impl<'s> Table<'s> {
 }
 
 /// Whether a name can stand in metrics, headers and variables.
-pub(super) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     !name.is_empty() && name.len() <= 64 && name.chars().all(allowed)
 }
 
 /// What [`is_name`] allows, in words.
-pub(super) const NAMES: &str = "allowed are 1 to 64 of the characters a-z, A-Z, 0-9, -, _ and .";
+pub const NAMES: &str = "allowed are 1 to 64 of the characters a-z, A-Z, 0-9, -, _ and .";

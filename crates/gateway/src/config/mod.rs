@@ -46,7 +46,7 @@ pub use cases::{Case, Named};
 pub use console::Console;
 pub use expect::{Expect, Spread};
 pub use facades::{Facade, Mode};
-pub use file::{ConfigError, ConfigErrors};
+pub use file::{ConfigError, ConfigErrors, NAMES, is_name};
 pub use providers::Provider;
 pub use telemetry::{Log, LogFormat, Telemetry};
 
@@ -164,10 +164,22 @@ pub(crate) fn look(path: &Path) -> Option<(u64, SystemTime)> {
 /// # Errors
 /// Everything that is wrong with it, or where it was looked for.
 pub fn load(path: Option<&Path>) -> Result<Config, ConfigErrors> {
-    let environment = std::env::vars_os()
+    read(path, variables(), crate::vendors::all())
+}
+
+/// Reads only where the ledger is, for whoever looks after it: whatever else is wrong, or not written yet,
+/// keeps nobody from a backup.
+///
+/// # Errors
+/// What is wrong with `[ledger]`, or where the file was looked for.
+pub fn load_ledger(path: Option<&Path>) -> Result<LedgerSettings, ConfigErrors> {
+    rooted(path, variables(), |root, _, _| ledger(&root), |_| Vec::new())
+}
+
+fn variables() -> BTreeMap<String, String> {
+    std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    read(path, environment, crate::vendors::all())
+        .collect()
 }
 
 fn find(path: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<PathBuf, ConfigErrors> {
@@ -200,6 +212,21 @@ pub(crate) fn read(
     environment: BTreeMap<String, String>,
     vendors: Vec<&'static Vendor>,
 ) -> Result<Config, ConfigErrors> {
+    let whole = |root: Table<'_>, path, files| {
+        let config = sections(&root, (path, vendors), files);
+        root.done();
+        config
+    };
+    rooted(path, environment, whole, Environment::odd_ones)
+}
+
+/// Merges file and environment and reads from that; `odd` tells what is wrong with the environment.
+fn rooted<T>(
+    path: Option<&Path>,
+    environment: BTreeMap<String, String>,
+    read: impl FnOnce(Table<'_>, PathBuf, Looks) -> Option<T>,
+    odd: impl FnOnce(&Environment) -> Vec<ConfigError>,
+) -> Result<T, ConfigErrors> {
     let path = find(path, &environment)?;
     let file = path.display().to_string();
     let files = Looks::from([(path.clone(), look(&path))]);
@@ -209,12 +236,11 @@ pub(crate) fn read(
     let dict = contents(&figment, &file)?;
     let source = Source::new(figment, file, &environment);
     let root = Table::new(&source, "", (Tag::Default, &dict));
-    let config = sections(&root, (path, vendors), files);
-    root.done();
-    let mut errors = environment.odd_ones();
+    let found = read(root, path, files);
+    let mut errors = odd(&environment);
     errors.extend(source.into_errors());
-    match config {
-        Some(config) if errors.is_empty() => Ok(config),
+    match found {
+        Some(found) if errors.is_empty() => Ok(found),
         Some(_) | None => Err(ConfigErrors(errors)),
     }
 }
