@@ -328,6 +328,9 @@ fn the_page_shows_every_operation_and_loads_nothing_from_elsewhere() {
         assert!(html.contains(&format!("id=\"{id}\"")), "{id} is not shown");
         assert!(html.contains(&format!("href=\"#{id}\"")), "{id} is not listed");
     }
+    for event in ["batchSettled", "messagesSettled", "messagesRevised"] {
+        assert!(html.contains(&format!("id=\"{event}\"")), "{event} is not shown");
+    }
     assert!(!html.contains("<script") && !html.contains("style=") && !html.contains("src="));
     assert_eq!(server.get("/docs/docs.css").header("content-type"), Some("text/css; charset=utf-8"));
 }

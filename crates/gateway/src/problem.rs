@@ -116,7 +116,8 @@ impl Problem {
     }
 
     pub(crate) fn no_path(method: &Method, path: &str) -> Self {
-        Self::new(Code::NotFound, format!("there is nothing at {method} {path}"))
+        let more = if path == "/" { "; the console is at /console, the API's own page at /docs" } else { "" };
+        Self::new(Code::NotFound, format!("there is nothing at {method} {path}{more}"))
     }
 
     pub(crate) fn not_served(method: &Method, path: &str, facade: &str) -> Self {

@@ -13,7 +13,7 @@ mod turns;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use interline_tests::{Place, eventually};
+use interline_tests::{Contract, Place, eventually};
 use interline_twins::{Fault, FaultKind};
 use serde_json::json;
 
@@ -90,6 +90,12 @@ fn each_message_is_told_in_pages_and_what_was_unknown_is_told_when_it_is_known()
     assert_eq!(kinds.last().map(String::as_str), Some("messages.revised"), "{kinds:?}");
     let revised = all.last().expect("a callback").json();
     assert_eq!(revised["data"]["messages"][0]["status"], "accepted", "{revised}");
+
+    let contract = Contract::of(&client);
+    for hook in all {
+        let schema = if hook.kind() == "batch.settled" { "BatchEvent" } else { "MessagesEvent" };
+        assert_eq!(contract.wrong(schema, &hook.json()), Vec::<String>::new(), "{}", hook.kind());
+    }
 }
 
 #[test]

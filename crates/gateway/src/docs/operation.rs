@@ -43,7 +43,7 @@ impl Shown<'_> {
             paragraphs(text(self.what, "description")),
             self.parameters(),
             self.body(),
-            format!("<h4>In a shell</h4>{}", code(&format!("{} in a shell", self.id()), &self.curl())),
+            self.shell(),
             self.answers(),
         ];
         format!(
@@ -56,6 +56,14 @@ impl Shown<'_> {
             line(text(self.what, "summary")),
             parts.concat()
         )
+    }
+
+    /// A line for a shell; none of what the server sends by itself.
+    fn shell(&self) -> String {
+        if !self.path.starts_with('/') {
+            return String::new();
+        }
+        format!("<h4>In a shell</h4>{}", code(&format!("{} in a shell", self.id()), &self.curl()))
     }
 
     fn parameters(&self) -> String {

@@ -38,7 +38,8 @@ pub(super) fn written(document: &Value) -> String {
 
 fn operations(document: &Value) -> Vec<Shown<'_>> {
     let paths = document["paths"].as_object().into_iter().flatten();
-    let all = paths.flat_map(|(path, methods)| {
+    let sent = document["webhooks"].as_object().into_iter().flatten();
+    let all = paths.chain(sent).flat_map(|(path, methods)| {
         methods.as_object().into_iter().flatten().map(move |(method, what)| Shown {
             method: method.to_uppercase(),
             path,

@@ -4,6 +4,7 @@
 pub(crate) mod about;
 mod operation;
 mod schema;
+mod webhooks;
 
 use std::sync::LazyLock;
 
@@ -60,6 +61,7 @@ pub(crate) fn document() -> Value {
         "servers": [{ "url": "/", "description": "The server that this document came from." }],
         "tags": tags(),
         "paths": paths(),
+        "webhooks": webhooks::all(),
         "components": {
             "schemas": schema::all(&crate::vendors::all()),
             "securitySchemes": {

@@ -89,7 +89,7 @@ fn batch_id() -> Value {
     json!({ "type": "string", "pattern": "^bat_", "description": "The batch's id." })
 }
 
-fn batch_view() -> Value {
+pub(super) fn batch_view() -> Value {
     open(
         "A batch.",
         &[],

@@ -3,7 +3,8 @@
 use interline_core::schema::{closed, nullable, switch, text, word};
 use serde_json::{Value, json};
 
-use super::{Schemas, count, list, named, open, time};
+use super::answers::batch_view;
+use super::{Schemas, count, list, named, open, time, with};
 
 pub(super) fn schemas() -> Schemas {
     let mut schemas = Schemas::new();
@@ -17,6 +18,9 @@ pub(super) fn schemas() -> Schemas {
     add("Callbacks", open("Receivers of callbacks.", &[], all));
     add("ReplayRequest", replay());
     let replayed = json!({ "id": text("The receiver."), "events": count("How many events go again.") });
+    add("BatchEvent", event(&["batch.settled"], "A batch is settled.", told_batch()));
+    let kinds = ["messages.settled", "messages.revised"];
+    add("MessagesEvent", event(&kinds, "Messages became final, or were revised.", told_messages()));
     add("Replayed", open("What goes again.", &[], replayed));
     schemas
 }
@@ -34,6 +38,32 @@ fn callback() -> Value {
             "each": switch("Also as messages become final or are revised; by default only when the batch settles."),
         }),
     )
+}
+
+fn event(kinds: &[&str], about: &str, told: Value) -> Value {
+    let members = json!({ "type": word(kinds, "What happened."), "timestamp": time("When."), "data": told });
+    open(about, &[], members)
+}
+
+/// What every event tells.
+fn told() -> Value {
+    let links = json!({ "self": text("The batch."), "messages": text("Its results.") });
+    json!({
+        "sequence": count("Its place among the events of the batch, from 1."),
+        "links": open("Where to read on.", &[], links),
+    })
+}
+
+fn told_batch() -> Value {
+    with(&batch_view(), "The batch.", &told())
+}
+
+fn told_messages() -> Value {
+    let members = json!({
+        "batch_id": text("The batch."), "app": text("Whose it is."), "counts": named("Counts"),
+        "messages": list(named("Result"), "At most 100."),
+    });
+    with(&open("Messages of a batch.", &[], members), "Messages of a batch.", &told())
 }
 
 fn receiver() -> Value {
