@@ -1,5 +1,5 @@
 // The picture of the README: the overview with traffic at all vendors, some of which goes wrong. How long the traffic
-// goes on before is said by the stage: a curve wants a minute, a test does with less.
+// goes on before is said by the stage: a curve wants all of its five minutes, a test does with less.
 
 import { api, eventually, fault, picture } from '../browser.mjs';
 import { batch, settled } from '../seed.mjs';

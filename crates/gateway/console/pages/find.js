@@ -53,7 +53,7 @@ export default function Find({ query }) {
     ${error && html`<${Problem} title="The search did not work" error=${error} retry=${reload} />`}
     ${!query.to && html`<${Empty} title="Did somebody get it?"><p>Give the id of a user, group or room: every message to them is listed over all batches, with what the vendor answered.</p><//>`}
     ${query.to && loading && !value && html`<${Loading} what="Searching" />`}
-    ${value && html`<p class=${found.length ? 'muted' : 'hidden'} role="status">${count(found.length, 'message')} to <code>${query.to}</code>${found.length >= MOST ? ' and perhaps more: narrow the time' : ''}</p>
+    ${value && html`<p class=${found.length ? 'muted' : 'hidden'} role="status">${count(found.length, 'message')} to <${Id} value=${query.to} />${found.length >= MOST ? ' and perhaps more: narrow the time' : ''}</p>
       <${Table} caption=${`Messages to ${query.to}`} hideCaption columns=${columns} rows=${found} rowKey=${(result) => `${result.batch_id}/${result.id}`} empty=${empty} />`}
     ${shown && html`<${Details} result=${shown} onClose=${() => setShown(null)} />`}`;
 }

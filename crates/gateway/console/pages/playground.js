@@ -22,12 +22,12 @@ function fresh() {
 }
 
 /** The errors of an answer, by place; a broken text has one. */
-function Errors({ errors, total, onJump, found }) {
+function Errors({ errors, total, onJump, read }) {
   if (errors.length === 0) return null;
   return html`<div class="problem" role="alert">
     <p><strong>${count(total, 'error')}</strong> ${total === 1 ? 'has' : 'have'} to be mended first</p>
     <ul class="errors">${errors.slice(0, 100).map((one, at) => {
-      const place = one.place ?? nearest(found, one.path);
+      const place = one.place ?? nearest(read.places, one.path);
       return html`<li key=${at}>
         ${place === null
           ? html`<code>${one.path || 'batch'}</code>`
@@ -149,7 +149,7 @@ export default function Playground({ session }) {
             onInput=${write} onSubmit=${plan} handle=${jump} />
           <p class="hint" id=${`${ids}-hint`}>Ctrl + Enter plans it. A plan sends and stores nothing. Pasted NDJSON becomes one batch.</p>
         </div>
-        <${Errors} errors=${errors} total=${total} found=${read.places} onJump=${(place) => jump.current(place)} />
+        <${Errors} errors=${errors} total=${total} read=${read} onJump=${(place) => jump.current(place)} />
         ${failure !== null && failure.of === text && failure.error.errors.length === 0 && html`<${Problem} error=${failure.error} title="It cannot be planned" />`}
         <fieldset class="choice"><legend>How it is sent</legend>
           <label><input type="radio" name=${`${ids}-way`} checked=${!direct} onChange=${() => setDirect(false)} />
