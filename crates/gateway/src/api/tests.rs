@@ -161,6 +161,9 @@ async fn a_batch_is_stored_then_settled_and_can_be_read() {
     let cursor = page["next_cursor"].as_str().unwrap();
     let page = house.get(&format!("/v1/batches/{id}/messages?limit=2&cursor={cursor}")).await.json();
     assert_eq!((page["messages"].as_array().unwrap().len(), &page["next_cursor"]), (1, &Value::Null));
+    for path in [&format!("/v1/batches/{id}/messages") as &str, "/v1/batches", "/v1/callbacks"] {
+        house.get(&format!("{path}?cursor=elsewhere")).await.problem(400, "invalid_parameter");
+    }
     let found = house.get("/v1/messages?to=room:2&since=1h").await.json();
     assert_eq!(found["messages"][0]["batch_id"], id);
     let events = house.get(&format!("/v1/batches/{id}/events")).await;

@@ -32,7 +32,7 @@ pub(crate) fn callbacks() -> Operation {
         .tag(TAG)
         .scopes(&[Scope::Read])
         .paged()
-        .refuses(&[Code::InvalidBody, Code::Unavailable])
+        .refuses(&[Code::Unavailable])
         .answers(
             200,
             "The receivers of the app's callbacks; for an `admin` of everybody's.",
