@@ -34,7 +34,7 @@ pub use collector::{Collector, Relay, attribute, hex};
 pub use contract::{Contract, Operation};
 pub use dice::Dice;
 pub use held::HeldLedger;
-pub use load::{Caller, Handed, Heard, Load, Request, Way};
+pub use load::{Caller, Handed, Heard, Load, Request, Way, users};
 pub use place::{Place, Ran};
 pub use scripted::Scripted;
 pub use server::Server;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::{Answer, Client};
 use crate::wait::holds_within;
@@ -89,10 +89,26 @@ pub struct Caller {
     pub compose: fn(u64) -> Value,
 }
 
+impl Caller {
+    /// One that pauses so many milliseconds between two requests.
+    pub const fn new(way: Way, keyed: bool, pace_ms: u64, compose: fn(u64) -> Value) -> Self {
+        Self { way, keyed, pace: Duration::from_millis(pace_ms), compose }
+    }
+}
+
 impl std::fmt::Debug for Caller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Caller").field("way", &self.way).field("keyed", &self.keyed).finish_non_exhaustive()
     }
+}
+
+/// The body of a request to users: recipients and texts that no request of another number has.
+pub fn users(number: u64, count: u64) -> Value {
+    let message = |at| {
+        json!({"id": format!("m{at}"), "to": format!("user:u{number}.{at}"),
+            "content": {"type": "text", "text": format!("text {number}.{at}")}})
+    };
+    json!({"from": "shop", "messages": (0..count).map(message).collect::<Vec<_>>()})
 }
 
 #[derive(Default)]

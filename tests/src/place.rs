@@ -91,6 +91,20 @@ impl Place {
         path
     }
 
+    /// Writes other providers, routes and what comes after them; `[server]` and `[ledger]` stay.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn reconfigure(&self, config: &str) {
+        let path = self.path("config.toml");
+        let text = std::fs::read_to_string(&path).expect("the configuration of this place");
+        let kept = text.split_inclusive('\n').take_while(|line| !line.starts_with("[providers."));
+        let text = format!("{}{config}", kept.collect::<String>());
+        let next = self.write("config.next", text.as_bytes());
+        // As editors do it: the file is never half there.
+        std::fs::rename(next, path).expect("the configuration is put in place");
+    }
+
     /// The program, to be run in this folder, deaf to the settings of whoever runs the tests.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(self.program.clone().unwrap_or_else(binary));

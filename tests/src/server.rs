@@ -191,6 +191,13 @@ impl Server {
         results.map(|line| serde_json::from_slice(line).expect("each line is a result")).collect()
     }
 
+    /// A whole number among the metrics, by its name with its labels; 0 where it is not shown.
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = self.get("/metrics").text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|rest| rest.trim().parse().ok()).unwrap_or_default()
+    }
+
     /// How many batches there are.
     ///
     /// # Panics

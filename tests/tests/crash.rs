@@ -124,21 +124,19 @@ fn repeating(number: u64) -> Value {
 }
 
 fn callers() -> Vec<Caller> {
-    let caller =
-        |way, keyed, pace, compose| Caller { way, keyed, pace: Duration::from_millis(pace), compose };
     vec![
-        caller(Way::Batch, false, 150, |number| mixed(number, 10)),
-        caller(Way::Batch, true, 150, |number| mixed(number, 10)),
-        caller(Way::Lines, false, 200, |number| mixed(number, 10)),
-        caller(Way::Lines, true, 200, |number| mixed(number, 10)),
-        caller(Way::Lines, true, 200, repeating),
-        caller(Way::Direct, false, 50, |number| mixed(number, 5)),
-        caller(Way::Direct, true, 50, |number| mixed(number, 10)),
-        caller(Way::Direct, true, 50, |number| mixed(number, 2)),
-        caller(Way::Direct, true, 50, |number| mixed(number, 1)),
-        caller(Way::Broken, false, 200, |number| mixed(number, 40)),
-        caller(Way::Paused, false, 150, |number| mixed(number, 10)),
-        caller(Way::Cancelled, true, 150, |number| mixed(number, 20)),
+        Caller::new(Way::Batch, false, 150, |number| mixed(number, 10)),
+        Caller::new(Way::Batch, true, 150, |number| mixed(number, 10)),
+        Caller::new(Way::Lines, false, 200, |number| mixed(number, 10)),
+        Caller::new(Way::Lines, true, 200, |number| mixed(number, 10)),
+        Caller::new(Way::Lines, true, 200, repeating),
+        Caller::new(Way::Direct, false, 50, |number| mixed(number, 5)),
+        Caller::new(Way::Direct, true, 50, |number| mixed(number, 10)),
+        Caller::new(Way::Direct, true, 50, |number| mixed(number, 2)),
+        Caller::new(Way::Direct, true, 50, |number| mixed(number, 1)),
+        Caller::new(Way::Broken, false, 200, |number| mixed(number, 40)),
+        Caller::new(Way::Paused, false, 150, |number| mixed(number, 10)),
+        Caller::new(Way::Cancelled, true, 150, |number| mixed(number, 20)),
     ]
 }
 

@@ -5,10 +5,9 @@
 use std::time::{Duration, Instant};
 
 use interline_tests::{
-    Audit, Caller, Heard, Load, Place, Request, Server, Troupe, Way, config, eventually, holds_within,
+    Audit, Caller, Heard, Load, Place, Request, Server, Troupe, Way, config, eventually, holds_within, users,
 };
 use interline_twins::{Fault, FaultKind, Vendor};
-use serde_json::{Value, json};
 
 /// Calls under way at once at home.
 const UNDER_WAY: usize = 16;
@@ -32,24 +31,12 @@ struct Moment {
     breaker: String,
 }
 
-fn messages(number: u64, count: u64) -> Value {
-    let messages: Vec<Value> = (0..count)
-        .map(|at| {
-            json!({"id": format!("m{at}"), "to": format!("user:u{number}.{at}"),
-                "content": {"type": "text", "text": format!("text {number}.{at}")}})
-        })
-        .collect();
-    json!({"from": "shop", "messages": messages})
-}
-
 fn callers() -> Vec<Caller> {
-    let caller =
-        |way, keyed, pace, compose| Caller { way, keyed, pace: Duration::from_millis(pace), compose };
     vec![
-        caller(Way::Batch, false, 200, |number| messages(number, 15)),
-        caller(Way::Lines, true, 300, |number| messages(number, 15)),
-        caller(Way::Direct, false, 100, |number| messages(number, 2)),
-        caller(Way::Direct, true, 100, |number| messages(number, 2)),
+        Caller::new(Way::Batch, false, 200, |number| users(number, 15)),
+        Caller::new(Way::Lines, true, 300, |number| users(number, 15)),
+        Caller::new(Way::Direct, false, 100, |number| users(number, 2)),
+        Caller::new(Way::Direct, true, 100, |number| users(number, 2)),
     ]
 }
 

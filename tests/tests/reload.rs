@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use interline_tests::{
     Audit, Caller, Heard, Load, Place, Request, Server, Stage, Way, config, eventually, holds_within, refuse,
+    users,
 };
 use interline_twins::{Fault, FaultKind, TwinsConfig, Vendor};
 use serde_json::{Value, json};
@@ -19,39 +20,14 @@ fn url(stage: &Stage, vendor: Vendor) -> String {
     stage.of(vendor).url()
 }
 
-/// `[server]` and `[ledger]` as the place wrote them, over other providers and routes.
-fn rewrite(place: &Place, config: &str) {
-    let path = place.path("config.toml");
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
-    let kept = text.split_inclusive('\n').take_while(|line| !line.starts_with("[providers."));
-    let text = format!("{}{config}", kept.collect::<String>());
-    place.write("config.next", text.as_bytes());
-    // As editors do it: the file is never half there.
-    assert!(std::fs::rename(place.path("config.next"), path).is_ok(), "the configuration is put in place");
-}
-
 fn reload(server: &Server) -> Value {
     server.post("/v1/config/reload", &json!({})).of(200)
-}
-
-fn metric(server: &Server, name: &str) -> u64 {
-    let text = server.get("/metrics").text();
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|rest| rest.trim().parse().ok()).unwrap_or_default()
 }
 
 /// Whether every provider's breaker is closed.
 fn all_closed(server: &Server) -> bool {
     let view = server.get("/v1/providers").of(200);
     view["providers"].as_array().is_some_and(|all| all.iter().all(|one| one["breaker"] == "closed"))
-}
-
-fn users(number: u64, count: u64) -> Value {
-    let message = |at| {
-        json!({"id": format!("m{at}"), "to": format!("user:u{number}.{at}"),
-            "content": {"type": "text", "text": format!("text {number}.{at}")}})
-    };
-    json!({"from": "shop", "messages": (0..count).map(message).collect::<Vec<_>>()})
 }
 
 fn rooms(number: u64, count: u64) -> Value {
@@ -63,15 +39,13 @@ fn rooms(number: u64, count: u64) -> Value {
 }
 
 fn callers() -> Vec<Caller> {
-    let caller =
-        |way, keyed, pace, compose| Caller { way, keyed, pace: Duration::from_millis(pace), compose };
     vec![
         // More than a hundred calls a second, and never more than they hold: what waits at the end is soon gone.
-        caller(Way::Batch, false, 100, |number| rooms(number, 40)),
-        caller(Way::Direct, false, 60, |number| rooms(number, 10)),
-        caller(Way::Batch, false, 150, |number| users(number, 20)),
-        caller(Way::Lines, true, 300, |number| users(number, 20)),
-        caller(Way::Direct, false, 100, |number| users(number, 3)),
+        Caller::new(Way::Batch, false, 100, |number| rooms(number, 40)),
+        Caller::new(Way::Direct, false, 60, |number| rooms(number, 10)),
+        Caller::new(Way::Batch, false, 150, |number| users(number, 20)),
+        Caller::new(Way::Lines, true, 300, |number| users(number, 20)),
+        Caller::new(Way::Direct, false, 100, |number| users(number, 3)),
     ]
 }
 
@@ -119,7 +93,7 @@ fn two_hundred_reloads_under_load_and_an_outage_cost_nobody_anything() {
     holds_within(Duration::from_secs(1), || false);
     let (mut early, began) = (0, Instant::now());
     for number in 1..=RELOADS {
-        rewrite(&place, &round(&stage, number));
+        place.reconfigure(&round(&stage, number));
         if number % 10 == 0 {
             hang_up(&server);
         }
@@ -144,7 +118,7 @@ fn two_hundred_reloads_under_load_and_an_outage_cost_nobody_anything() {
     let requests = load.finish();
     let audit = settle(&server, &requests, &stage);
     let lanes = eventually("lanes of providers that are gone end", SOON, || {
-        let lanes = metric(&server, "interline_lanes");
+        let lanes = server.metric("interline_lanes");
         (lanes == 3 + (RELOADS + 1) % 2).then_some(lanes)
     });
     let log = server.log();
@@ -158,8 +132,8 @@ fn two_hundred_reloads_under_load_and_an_outage_cost_nobody_anything() {
     let fine = ["accepted", "unknown"];
     assert!(audit.outcomes.keys().all(|one| fine.contains(&one.as_str())), "a message failed: {audit}");
     assert!(!log.contains("asks for a pause"), "a limit was forgotten: {log}");
-    assert!(metric(&server, "interline_config_reloads_total{result=\"done\"}") >= RELOADS);
-    assert_eq!(metric(&server, "interline_config_reloads_total{result=\"refused\"}"), 0, "{log}");
+    assert!(server.metric("interline_config_reloads_total{result=\"done\"}") >= RELOADS);
+    assert_eq!(server.metric("interline_config_reloads_total{result=\"refused\"}"), 0, "{log}");
     assert!(late <= early * GROWTH / 100, "{early} KiB after three quarters, {late} KiB at the end");
 }
 
@@ -194,14 +168,14 @@ fn a_provider_for_which_messages_wait_goes_only_when_it_is_said_where_they_go() 
     let id = accepted["id"].as_str().unwrap_or_default();
 
     let only = config::openim("oim", &url(&stage, Vendor::OpenIm), "v3.8.3", "");
-    rewrite(&place, &format!("{only}{}", config::route("all", "", "oim")));
+    place.reconfigure(&format!("{only}{}", config::route("all", "", "oim")));
     let refused = server.post("/v1/config/reload", &json!({})).of(422);
     assert_eq!(refused["code"], "invalid_config", "{refused}");
     let detail = refused["errors"][0]["detail"].as_str().unwrap_or_default().to_owned();
     assert!(detail.contains("300 messages") && detail.contains("drain_to"), "{detail}");
     assert!(server.get("/v1/config").text().contains("\"wk\""), "everything is as it was");
 
-    rewrite(&place, &two(&stage, "drain_to = \"oim\"", "wk"));
+    place.reconfigure(&two(&stage, "drain_to = \"oim\"", "wk"));
     let reloaded = reload(&server);
     assert_eq!(reloaded["changed"], json!([]), "{reloaded}");
     let settled = server.settled(id, SOON);
@@ -212,9 +186,9 @@ fn a_provider_for_which_messages_wait_goes_only_when_it_is_said_where_they_go() 
     let direct = server.post("/v1/send", &users(2, 5)).of(200);
     assert_eq!(direct["counts"]["accepted"], 5, "{direct}");
 
-    rewrite(&place, &format!("{only}{}", config::route("all", "", "oim")));
+    place.reconfigure(&format!("{only}{}", config::route("all", "", "oim")));
     assert_eq!(reload(&server)["removed"], json!(["wk"]));
-    eventually("its lane ends", SOON, || (metric(&server, "interline_lanes") == 1).then_some(()));
+    eventually("its lane ends", SOON, || (server.metric("interline_lanes") == 1).then_some(()));
 }
 
 #[test]
@@ -227,10 +201,10 @@ fn what_waits_for_a_provider_that_is_long_gone_goes_where_drain_to_says() {
     let id = accepted["id"].as_str().unwrap_or_default().to_owned();
     server.kill();
     let only = config::openim("oim", &url(&stage, Vendor::OpenIm), "v3.8.3", "");
-    rewrite(
-        &place,
-        &format!("{only}[providers.wk]\ndrain_to = \"oim\"\n{}", config::route("all", "", "oim")),
-    );
+    place.reconfigure(&format!(
+        "{only}[providers.wk]\ndrain_to = \"oim\"\n{}",
+        config::route("all", "", "oim")
+    ));
     let server = place.serve();
     let settled = server.settled(&id, SOON);
     assert_eq!(settled["counts"]["accepted"], 50, "{settled}");
@@ -259,7 +233,7 @@ fn what_is_wrong_with_a_configuration_is_told_and_changes_nothing() {
     server.post("/v1/config/reload", &json!({})).of(422);
     assert_eq!(server.get("/v1/routes").text(), before);
     assert_eq!(server.post("/v1/send", &users(1, 1)).of(200)["counts"]["accepted"], 1);
-    assert_eq!(metric(&server, "interline_config_reloads_total{result=\"refused\"}"), 5);
+    assert_eq!(server.metric("interline_config_reloads_total{result=\"refused\"}"), 5);
 }
 
 #[test]
@@ -272,11 +246,11 @@ fn a_changed_file_and_a_signal_are_heard() {
             server.get("/v1/routes").text().contains(&format!("\"provider\":\"{provider}\"")).then_some(())
         });
     };
-    rewrite(&place, &two(&stage, "", "oim"));
+    place.reconfigure(&two(&stage, "", "oim"));
     goes_to("oim");
     assert_eq!(server.post("/v1/send", &users(1, 2)).of(200)["counts"]["accepted"], 2);
     assert_eq!((stage.openim().total(), stage.wukongim().total()), (2, 0));
-    rewrite(&place, &two(&stage, "", "wk"));
+    place.reconfigure(&two(&stage, "", "wk"));
     hang_up(&server);
     goes_to("wk");
 }
@@ -304,7 +278,7 @@ fn keys_and_rates_of_apps_change_and_what_was_handed_over_counts_on() {
     let (old, new) = (server.key(&old_key), server.key(&new_key));
     old.post("/v1/send", &users(1, 1_000)).of(200);
     old.post("/v1/send", &users(2, 1)).of(429);
-    rewrite(&place, &text(&new_hash, 20));
+    place.reconfigure(&text(&new_hash, 20));
     old.post("/v1/config/reload", &json!({})).of(200);
     old.post("/v1/send", &users(3, 1)).of(401);
     new.post("/v1/send", &users(3, 1)).of(429);

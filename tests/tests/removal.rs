@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use interline_tests::{
-    Audit, Caller, Heard, Load, Place, Server, Stage, Way, config, eventually, holds_within,
+    Audit, Caller, Heard, Load, Place, Server, Stage, Way, config, eventually, holds_within, users,
 };
 use interline_twins::{Fault, FaultKind, TwinsConfig, Vendor};
 use serde_json::{Value, json};
@@ -29,41 +29,19 @@ fn only(stage: &Stage, name: &str, other: &str) -> String {
     format!("{}{gone}{}", provider(stage, name, ""), config::route("all", "", name))
 }
 
-fn write(place: &Place, config: &str) {
-    let text = std::fs::read_to_string(place.path("config.toml")).unwrap_or_default();
-    let kept = text.split_inclusive('\n').take_while(|line| !line.starts_with("[providers."));
-    place.write("config.toml", format!("{}{config}", kept.collect::<String>()).as_bytes());
-}
-
 #[track_caller]
 fn reload(place: &Place, server: &Server, config: &str) -> Value {
-    write(place, config);
+    place.reconfigure(config);
     server.post("/v1/config/reload", &json!({})).of(200)
 }
 
-fn lanes(server: &Server) -> u64 {
-    let text = server.get("/metrics").text();
-    let line = text.lines().find_map(|line| line.strip_prefix("interline_lanes "));
-    line.and_then(|rest| rest.trim().parse().ok()).unwrap_or_default()
-}
-
-fn users(number: u64, count: u64) -> Value {
-    let message = |at| {
-        json!({"id": format!("m{at}"), "to": format!("user:u{number}.{at}"),
-            "content": {"type": "text", "text": format!("text {number}.{at}")}})
-    };
-    json!({"from": "shop", "messages": (0..count).map(message).collect::<Vec<_>>()})
-}
-
 fn callers() -> Vec<Caller> {
-    let caller =
-        |way, keyed, pace, compose| Caller { way, keyed, pace: Duration::from_millis(pace), compose };
     vec![
-        caller(Way::Batch, false, 80, |number| users(number, 30)),
-        caller(Way::Lines, true, 150, |number| users(number, 30)),
-        caller(Way::Direct, false, 40, |number| users(number, 3)),
-        caller(Way::Direct, true, 60, |number| users(number, 3)),
-        caller(Way::Paused, false, 200, |number| users(number, 20)),
+        Caller::new(Way::Batch, false, 80, |number| users(number, 30)),
+        Caller::new(Way::Lines, true, 150, |number| users(number, 30)),
+        Caller::new(Way::Direct, false, 40, |number| users(number, 3)),
+        Caller::new(Way::Direct, true, 60, |number| users(number, 3)),
+        Caller::new(Way::Paused, false, 200, |number| users(number, 20)),
     ]
 }
 
@@ -97,7 +75,7 @@ fn providers_that_come_and_go_under_load_lose_nothing_and_double_nothing() {
     assert_eq!(failed.count(), 0, "a request failed");
     assert!(audit.is_clean(), "{audit}");
     assert!(audit.outcomes.keys().all(|one| one == "accepted"), "{audit}");
-    eventually("no lane stays behind", SOON, || (lanes(&server) == 1).then_some(()));
+    eventually("no lane stays behind", SOON, || (server.metric("interline_lanes") == 1).then_some(()));
 }
 
 #[test]
@@ -113,8 +91,7 @@ fn what_is_paused_or_still_being_uploaded_is_not_left_behind() {
     let paused =
         server.post("/v1/batches", &users(1, 40)).of(202)["id"].as_str().unwrap_or_default().to_owned();
     server.post(&format!("/v1/batches/{paused}/pause"), &json!({})).of(200);
-    let upload = server.upload("/v1/batches");
-    let Ok(mut upload) = upload else { unreachable!("the server takes uploads") };
+    let mut upload = server.upload("/v1/batches").expect("the server takes uploads");
     let head = "{\"from\":\"shop\",\"content\":{\"type\":\"text\",\"text\":\"hi\"}}\n";
     let line = |number: u32| format!("{{\"to\":\"user:n{number}\"}}\n");
     let first: String = (0..5_000).map(line).collect();
@@ -126,7 +103,9 @@ fn what_is_paused_or_still_being_uploaded_is_not_left_behind() {
     let answer = upload.finish().map(|answer| answer.of(202)).unwrap_or_default();
     let uploaded = answer["id"].as_str().unwrap_or_default();
     assert_eq!(server.settled(uploaded, SOON)["counts"]["accepted"], 6_000);
-    eventually("the lane of the other one ends", SOON, || (lanes(&server) == 1).then_some(()));
+    eventually("the lane of the other one ends", SOON, || {
+        (server.metric("interline_lanes") == 1).then_some(())
+    });
     assert_eq!(server.batch(&paused)["state"], "paused");
     server.post(&format!("/v1/batches/{paused}/resume"), &json!({})).of(200);
     assert_eq!(server.settled(&paused, SOON)["counts"]["accepted"], 40);

@@ -35,14 +35,8 @@ fn users(count: usize) -> Value {
 /// Everything but `[server]` and `[ledger]` anew, and in force.
 #[track_caller]
 fn reload(place: &Place, server: &Server, config: &str) {
-    write(place, config);
+    place.reconfigure(config);
     server.post("/v1/config/reload", &json!({})).of(200);
-}
-
-fn write(place: &Place, config: &str) {
-    let text = std::fs::read_to_string(place.path("config.toml")).unwrap_or_default();
-    let kept = text.split_inclusive('\n').take_while(|line| !line.starts_with("[providers."));
-    place.write("config.toml", format!("{}{config}", kept.collect::<String>()).as_bytes());
 }
 
 fn planned(server: &Server, batch: &Value) -> BTreeMap<String, String> {
@@ -95,7 +89,7 @@ fn a_route_takes_messages_only_in_its_time() {
     assert_eq!(plan["messages"][0]["provider"], "wk");
     let why = server.post("/v1/plan", &users(1)).of(200)["messages"][0]["not_taken"][0]["why"].to_string();
     assert!(why.contains(&off), "{why}");
-    write(&place, &routes("\"9 to 5\""));
+    place.reconfigure(&routes("\"9 to 5\""));
     let refused = server.post("/v1/config/reload", &json!({})).of(422).to_string();
     assert!(refused.contains("routes[0].when.between") && refused.contains("22:00-06:00"), "{refused}");
     // What is sent later is routed for the time when it leaves.
@@ -158,7 +152,7 @@ fn ids_of_apps_become_ids_of_the_provider_and_answers_keep_those_of_apps() {
     let all = |ids: &str| {
         format!("{}{}fallback = [\"oim\"]\n", two(&stage, ids, open), config::route("all", "", "wk"))
     };
-    write(&place, &all(ids));
+    place.reconfigure(&all(ids));
     let server = place.serve();
     let recipients = ["user:u0", "user:stranger", "group:1"].map(str::to_owned);
     let mut some = batch(recipients);

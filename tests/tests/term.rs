@@ -39,14 +39,12 @@ fn mixed(number: u64, count: u64) -> Value {
 }
 
 fn callers() -> Vec<Caller> {
-    let caller =
-        |way, keyed, pace, compose| Caller { way, keyed, pace: Duration::from_millis(pace), compose };
     vec![
-        caller(Way::Batch, false, 40, |number| mixed(number, 60)),
-        caller(Way::Lines, true, 60, |number| mixed(number, 100)),
-        caller(Way::Direct, false, 10, |number| mixed(number, 2)),
-        caller(Way::Direct, false, 10, |number| mixed(number, 4)),
-        caller(Way::Direct, true, 10, |number| mixed(number, 2)),
+        Caller::new(Way::Batch, false, 40, |number| mixed(number, 60)),
+        Caller::new(Way::Lines, true, 60, |number| mixed(number, 100)),
+        Caller::new(Way::Direct, false, 10, |number| mixed(number, 2)),
+        Caller::new(Way::Direct, false, 10, |number| mixed(number, 4)),
+        Caller::new(Way::Direct, true, 10, |number| mixed(number, 2)),
     ]
 }
 
