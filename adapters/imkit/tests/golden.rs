@@ -3,14 +3,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
-use std::path::Path;
 use std::time::Duration;
 
 use interline_core::adapter::{Signal, Verdict};
 use interline_core::options::Results;
 use interline_core::outcome::Outcome;
 use interline_imkit::VENDOR;
-use interline_testkit::build;
+use interline_testkit::{build, cases};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -40,15 +39,9 @@ struct Answer {
 
 #[test]
 fn every_case_is_encoded_and_decoded_as_written() {
-    let mut cases = 0;
-    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")).unwrap() {
-        let path = entry.unwrap().path();
-        let case: Case = serde_json::from_str(&std::fs::read_to_string(&path).unwrap())
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        run(&case);
-        cases += 1;
+    for (name, case) in cases::in_folder(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases"), 13) {
+        run(&serde_json::from_value(case).unwrap_or_else(|error| panic!("{name}: {error}")));
     }
-    assert!(cases >= 13, "only {cases} cases were found");
 }
 
 fn run(case: &Case) {

@@ -41,33 +41,20 @@ pub(crate) fn write_over(content: &Content, over: &Object, payload: &mut Vec<u8>
 
 /// Writes a payload. The same content always gives the same bytes: v3 recognises repeats by them.
 pub(crate) fn write(content: &Content, payload: &mut Vec<u8>) -> Result<(), Error> {
-    let written = match &content.body {
-        Body::Raw { payload: Raw::Bytes(bytes), .. } => {
-            payload.extend_from_slice(bytes);
-            Ok(())
-        }
-        Body::Raw { payload: Raw::Json(value), .. } => serde_json::to_writer(payload, value),
-        Body::Text(_)
-        | Body::Markdown(_)
-        | Body::Image(_)
-        | Body::Audio(_)
-        | Body::Video(_)
-        | Body::File(_)
-        | Body::Location(_)
-        | Body::Notice(_)
-        | Body::Quote { .. }
-        | Body::Command { .. }
-        | Body::Custom { .. } => serde_json::to_writer(payload, &Payload(content)),
-    };
-    written.map_err(|error| Error::new(ErrorKind::Encode, "cannot write the payload").because(error))
+    render(content, payload)
+        .map_err(|error| Error::new(ErrorKind::Encode, "cannot write the payload").because(error))
 }
 
 /// The payload's exact length in bytes.
 pub(crate) fn length(content: &Content) -> usize {
     let mut counted = Counted(0);
+    render(content, &mut counted).map_or(usize::MAX, |()| counted.0)
+}
+
+fn render(content: &Content, mut into: impl io::Write) -> serde_json::Result<()> {
     match &content.body {
-        Body::Raw { payload: Raw::Bytes(bytes), .. } => return bytes.len(),
-        Body::Raw { payload: Raw::Json(value), .. } => serde_json::to_writer(&mut counted, value),
+        Body::Raw { payload: Raw::Bytes(bytes), .. } => into.write_all(bytes).map_err(serde_json::Error::io),
+        Body::Raw { payload: Raw::Json(value), .. } => serde_json::to_writer(into, value),
         Body::Text(_)
         | Body::Markdown(_)
         | Body::Image(_)
@@ -78,9 +65,8 @@ pub(crate) fn length(content: &Content) -> usize {
         | Body::Notice(_)
         | Body::Quote { .. }
         | Body::Command { .. }
-        | Body::Custom { .. } => serde_json::to_writer(&mut counted, &Payload(content)),
+        | Body::Custom { .. } => serde_json::to_writer(into, &Payload(content)),
     }
-    .map_or(usize::MAX, |()| counted.0)
 }
 
 /// Whether the payload surely has at most so many bytes, told without writing it.

@@ -7,23 +7,17 @@ use interline_core::adapter::Settings;
 use interline_core::error::Failure;
 use interline_core::facade::{Answer, Asking, Incoming, Report, Served, Told};
 use interline_core::record::MessageResult;
-use interline_testkit::build;
+use interline_testkit::{build, cases};
 use interline_wukongim::FACADE;
 use serde_json::{Value, json};
 
-/// As many files as there are; a runner that finds fewer has lost some.
+/// As many files as there are.
 const CASES: usize = 19;
 
 #[test]
 fn every_case_comes_out_as_it_is_written() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/facade");
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert_eq!(paths.len(), CASES, "{paths:?}");
-    for path in paths {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let case: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-        run(&case, &path.file_name().unwrap().to_string_lossy());
+    for (name, case) in cases::in_folder(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/facade"), CASES) {
+        run(&case, &name);
     }
 }
 

@@ -8,25 +8,18 @@ use base64::engine::general_purpose::STANDARD;
 use interline_core::adapter::{Reply, Signal};
 use interline_core::options::Results;
 use interline_core::outcome::Outcome;
-use interline_testkit::build;
+use interline_testkit::{build, cases};
 use interline_wukongim::VENDOR;
 use serde_json::{Value, json};
 
-/// As many files as there are; a runner that finds fewer has lost some.
+/// As many files as there are.
 const CASES: usize = 14;
 
 #[test]
 fn every_case_comes_out_as_it_is_written() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases");
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     // The façade's cases have a folder and a runner of their own.
-    paths.retain(|path| path.is_file());
-    paths.sort();
-    assert_eq!(paths.len(), CASES, "{paths:?}");
-    for path in paths {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let case: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-        run(&case, &path.file_name().unwrap().to_string_lossy());
+    for (name, case) in cases::in_folder(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases"), CASES) {
+        run(&case, &name);
     }
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::panic, clippy::expect_used, reason = "a test that is wrong should stop")]
 
 pub mod build;
+pub mod cases;
 pub mod conformance;
 pub mod facade;
 pub mod held;

@@ -130,7 +130,7 @@ fn a_lookup_tells_found_from_absent_from_unable() {
         (exchange.read)(&Reply { status, retry_after: None, body: body.as_bytes().to_vec() }).unwrap()
     };
     let found = r#"{"header":{"no_persist":0,"red_dot":0,"sync_once":0},"setting":0,"message_id":2123967344811184128,"message_idstr":"2123967344811184128","client_msg_no":"t1","message_seq":1,"from_uid":"alice","channel_id":"u1","channel_type":1,"expire":0,"timestamp":1795228251,"payload":"eyJ0eXBlIjoxLCJjb250ZW50IjoiaGkifQ=="}"#;
-    let Finding::Arrived(receipt) = read(200, found) else { unreachable!("it was found") };
+    let Finding::Arrived(receipt) = read(200, found) else { panic!("it was found") };
     assert_eq!(receipt.message_id.as_deref(), Some("2123967344811184128"));
     assert_eq!(
         (&receipt.client_id, receipt.seq.as_deref()),
