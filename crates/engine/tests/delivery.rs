@@ -155,7 +155,7 @@ async fn an_id_that_stands_twice_in_an_upload_refuses_it() {
     for n in 0..1_000 {
         upload.line(&format!(r#"{{"id":"m{}","to":"user:u{n}"}}"#, n % 999)).await.unwrap();
     }
-    let Err(Denied::Invalid(errors)) = upload.finish().await else { unreachable!("the upload was taken") };
+    let Err(Denied::Invalid(errors)) = upload.finish().await else { panic!("the upload was taken") };
     assert_eq!(errors.listed[0].path, "line 1001 /id");
     engine.shutdown(Duration::from_secs(5)).await;
     assert_eq!(twin.total(), 0);
@@ -171,7 +171,7 @@ async fn all_errors_of_a_body_come_at_once_and_nothing_is_sent() {
         {"to": "user:c", "colour": 1},
     ]});
     let Err(Denied::Invalid(errors)) = engine.accept(&caller(), &body.to_string(), None).await else {
-        unreachable!("the batch was taken")
+        panic!("the batch was taken")
     };
     let paths: Vec<_> = errors.listed.iter().map(|error| error.path.as_str()).collect();
     assert_eq!(

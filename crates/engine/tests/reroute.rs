@@ -338,10 +338,16 @@ async fn what_is_claimed_while_the_routes_change_goes_where_they_lead_then() {
     close(&house.a).await;
     let providers = || vec![provider("a", &house.a), provider("b", &house.b)];
     let mut batches = Vec::new();
-    for round in 0..30 {
+    // How much of each batch is claimed when the routes change: nothing yet, some of it, all.
+    for claimed in [0, 0, 1, 100, 257, 300].repeat(5) {
         house.reload(providers(), vec![route(&[], "a", None)]).await;
         batches.push(house.accept(&users(300)).await);
-        tokio::time::sleep(Duration::from_millis(round % 6)).await;
+        let claims = async {
+            while house.waiting("a") < claimed {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(SOON, claims).await.unwrap();
         house.reload(providers(), vec![route(&[], "b", None)]).await;
     }
     for id in &batches {
