@@ -57,6 +57,9 @@ fn worked(stage: &Stage) -> Server {
     server.post("/v1/send", &message("user:dead-bob")).of(200);
     stage.netease().set_fault(Fault::new(FaultKind::Code).value(987).times(1));
     server.post("/v1/send", &message("room:1")).of(200);
+    let mut busy = Fault::new(FaultKind::Status).value(429).times(1);
+    busy.retry_after = Some(1);
+    stage.wukongim().set_fault(busy);
     let id =
         server.post("/v1/batches", &message("user:carol")).of(202)["id"].as_str().expect("an id").to_owned();
     server.settled(&id, SECONDS);
@@ -169,6 +172,50 @@ fn every_alert_says_what_happened_and_what_to_do() {
     }
     let names: BTreeSet<&str> = alerts.iter().filter_map(|alert| alert.lines().next()).collect();
     assert_eq!(names.len(), alerts.len(), "each has a name of its own");
+}
+
+/// The runbook's line of each alert: what it means at three in the morning, and the first thing to do.
+#[test]
+fn every_alert_stands_in_the_runbook_and_the_other_way_round() {
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/OPERATIONS.md");
+    let manual = std::fs::read_to_string(manual).expect("the manual");
+    let lines = manual.lines().filter_map(|line| line.strip_prefix("| `Interline")?.split_once("` | "));
+    let runbook: BTreeMap<String, &str> =
+        lines.map(|(name, line)| (format!("Interline{name}"), line)).collect();
+    let rules = file("alerts.yaml");
+    let alerts: BTreeSet<String> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).map(str::to_owned).collect();
+    assert_eq!(runbook.keys().cloned().collect::<BTreeSet<_>>(), alerts);
+    for (name, line) in runbook {
+        let cells: Vec<&str> = line.split(" | ").map(str::trim).collect();
+        assert!(cells.len() == 2 && cells.iter().all(|cell| cell.len() > 20), "{name}: {line}");
+    }
+}
+
+/// An opening that is over before anybody looks shows in no gauge, and is counted all the same.
+#[test]
+fn openings_between_two_looks_are_counted() {
+    let stage = Stage::start(TwinsConfig::ephemeral().dialect(Vendor::WuKongIm, "published").unlimited());
+    let more =
+        config::wukongim("wk", &stage.wukongim().url(), "published", "") + &config::route("all", "", "wk");
+    let server = Place::new(&more).serve();
+    let send = |to: &str| {
+        let body = json!({"messages": [{"to": to, "content": {"type": "text", "text": "hi"}}]});
+        server.post("/v1/send", &body).of(200)
+    };
+    // Five calls without an answer open it; while it restarts one is enough.
+    for (number, silent) in [5, 1].into_iter().enumerate() {
+        stage.wukongim().set_fault(Fault::new(FaultKind::Status).value(503).times(silent));
+        (0..silent).for_each(|at| drop(send(&format!("user:silent-{number}-{at}"))));
+        let sent = send(&format!("user:well-{number}"));
+        assert_eq!(sent["counts"]["accepted"], 1, "{sent}");
+    }
+    let text = server.get("/metrics").text();
+    assert!(text.contains("interline_breaker_openings_total{provider=\"wk\"} 2\n"), "{text}");
+    for state in ["open", "half_open"] {
+        let gauge = format!("interline_breaker_state{{provider=\"wk\",state=\"{state}\"}} 0\n");
+        assert!(text.contains(&gauge), "{state}: {text}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "a broken expectation ends the test")]
 
 use std::fmt::Write as _;
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use interline_tests::{Collector, Place, Relay, Server, Stage, attribute, config, eventually, hex};
@@ -93,6 +94,58 @@ fn a_message_through_a_facade_is_one_trace_from_its_caller_to_the_vendor() {
     assert_eq!(heard, [format!("00-{TRACE}-{}-01", hex(&call.span_id))], "the twin heard of the call's span");
     assert_eq!(relay.header("tracestate").into_iter().flatten().collect::<Vec<_>>(), ["shop=1"]);
     assert!(server.log().contains(TRACE), "log lines name the trace");
+}
+
+#[test]
+fn a_login_and_the_question_after_a_message_stand_in_the_messages_trace() {
+    let (stage, collector) = (stage(), Collector::start());
+    let relay = Relay::to(&stage.openim().url());
+    let more = config::openim("oim", &relay.url(), "v3.8.3", "") + &config::route("all", "", "oim");
+    let server = Place::new(&(more + &collector.config())).serve();
+    // It arrives, and its answer does not.
+    stage.openim().set_fault(Fault::new(FaultKind::CloseAfterRead).times(1));
+    let traced = server.with("traceparent", &parent(TRACE, "01"));
+    let sent = traced.post("/v1/send", &batch("alice")).of(200);
+    assert_eq!(sent["counts"]["accepted"], 1, "{sent}");
+    let spans = collector.trace(TRACE, 5);
+    let mut text = String::new();
+    tree(&spans, &u64::from_str_radix(CALLER, 16).expect("hex").to_be_bytes(), 0, &mut text);
+    println!("{text}");
+    let (request, lane) = (named(&spans, "POST /v1/send"), named(&spans, "lane oim"));
+    let (login, call, lookup) =
+        (named(&spans, "login oim"), named(&spans, "call oim"), named(&spans, "lookup oim"));
+    assert_eq!(login.parent_span_id, lane.span_id, "{text}");
+    assert_eq!(call.parent_span_id, lane.span_id, "{text}");
+    assert_eq!(lookup.parent_span_id, request.span_id, "{text}");
+    for span in [login, lookup] {
+        assert_eq!(attribute(span, "http.response.status_code").as_deref(), Some("200"), "{text}");
+        assert_eq!(attribute(span, "interline.vendor").as_deref(), Some("openim"), "{text}");
+    }
+    assert_eq!(attribute(call, "error.type").as_deref(), Some("connection_lost"), "{text}");
+    let heard = relay.header("traceparent").into_iter().flatten().collect::<Vec<_>>();
+    let told = |span: &Span| format!("00-{TRACE}-{}-01", hex(&span.span_id));
+    assert_eq!(heard, [told(login), told(call), told(lookup)], "the server goes on with each");
+    assert!(!text.contains("alice") && !text.contains(config::SECRETS[0]), "{text}");
+}
+
+#[test]
+fn what_is_passed_on_is_a_child_of_its_request_and_names_no_path() {
+    let (stage, collector) = (stage(), Collector::start());
+    let relay = Relay::to(&stage.imkit().url());
+    let facade =
+        "[[facades]]\nname = \"legacy\"\nvendor = \"imkit\"\napi_key = \"app-key\"\npassthrough = \"kit\"\n";
+    let more = config::imkit("kit", &relay.url(), "") + &config::route("all", "", "kit") + facade;
+    let server = Place::new(&(more + &collector.config())).serve();
+    let app = server.with("im-api-key", "app-key").with("traceparent", &parent(TRACE, "01"));
+    let status = app.get("/rooms/canary-room?member=canary").status;
+    let spans = collector.trace(TRACE, 2);
+    let pass = named(&spans, "pass kit");
+    let request = spans.iter().find(|span| hex(&span.parent_span_id) == CALLER).expect("the request");
+    assert_eq!(pass.parent_span_id, request.span_id, "{spans:?}");
+    assert_eq!(attribute(pass, "http.response.status_code"), Some(status.to_string()), "{pass:?}");
+    assert!(!format!("{spans:?}").contains("canary"), "{spans:?}");
+    let heard = relay.header("traceparent").into_iter().flatten().collect::<Vec<_>>();
+    assert_eq!(heard, [format!("00-{TRACE}-{}-01", hex(&pass.span_id))]);
 }
 
 #[test]
@@ -237,8 +290,41 @@ fn a_collector_that_is_down_slows_nothing_and_is_told_of_once() {
     let told = || server.log().matches("the collector does not take spans").count();
     eventually("it is told of", SECONDS, || (told() > 0).then_some(()));
     more(&server);
+    assert!(lost(&server, "not_taken") > 0, "what nobody takes is counted");
     assert_eq!(told(), 1, "{}", server.log());
     assert!(server.log().lines().count() < 10, "{}", server.log());
+}
+
+/// How many spans were lost for this reason.
+fn lost(server: &Server, reason: &str) -> u64 {
+    let name = format!("interline_trace_spans_lost_total{{reason=\"{reason}\"}} ");
+    let text = server.get("/metrics").text();
+    let value = text.lines().find_map(|line| line.strip_prefix(&name)).expect("the counter");
+    value.parse().expect("a number")
+}
+
+#[test]
+fn a_collector_that_never_answers_slows_nothing_and_what_is_lost_is_counted() {
+    let stage = stage();
+    let relay = Relay::to(&stage.wukongim().url());
+    // Connections are made and never answered.
+    let mute = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = mute.local_addr().expect("its address");
+    let hangs = format!("[telemetry]\notlp_endpoint = \"http://{address}\"\nqueue = 64\ntimeout = \"30s\"\n");
+    let mut server = Place::new(&through(&relay, &hangs)).serve();
+    let mut slowest = Duration::ZERO;
+    for number in 0..200 {
+        let began = Instant::now();
+        server.post("/v1/send", &batch(&format!("u{number}"))).of(200);
+        slowest = slowest.max(began.elapsed());
+    }
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    // Three spans a message; at most the queue and one export of it are kept.
+    assert!(lost(&server, "queue_full") >= 600 - 2 * 64, "{}", lost(&server, "queue_full"));
+    let began = Instant::now();
+    server.terminate();
+    eventually("it ends", SECONDS, || server.ended());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
 /// Two more exports' time of work.

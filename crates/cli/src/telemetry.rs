@@ -1,6 +1,8 @@
 //! Traces over OTLP: what collects spans, hands them to a collector in the background, and forgets what the
 //! collector does not take. Nothing that sends ever waits for it.
 
+mod queue;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,15 +15,11 @@ use opentelemetry_http::{HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use tokio::runtime::Handle;
 
 use crate::output::Failed;
 
-/// Spans of one export.
-const AT_ONCE: usize = 512;
-/// How often what was collected is handed over.
-const EVERY: Duration = Duration::from_secs(1);
 /// How long the last spans may take at the end.
 const END: Duration = Duration::from_secs(3);
 /// Where a collector takes spans, below its base URL.
@@ -44,13 +42,8 @@ pub(crate) fn start(config: &Telemetry) -> Result<Traces, Failed> {
         .with_headers(config.headers.clone().into_iter().collect())
         .build()
         .map_err(|error| broken(&error))?;
-    let queue = BatchConfigBuilder::default()
-        .with_max_queue_size(config.queue)
-        .with_max_export_batch_size(AT_ONCE.min(config.queue))
-        .with_scheduled_delay(EVERY)
-        .build();
     let provider = SdkTracerProvider::builder()
-        .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(queue).build())
+        .with_span_processor(queue::Queue::before(exporter, config.queue))
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(config.sample))))
         .with_resource(resource())
         .build();

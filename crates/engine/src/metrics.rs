@@ -25,6 +25,7 @@ use requests::Overheads;
 use crate::callback::CallbackMetrics;
 use crate::provider::Provider;
 use crate::tally::Tallies;
+use crate::trace;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct MessageLabels {
@@ -166,6 +167,7 @@ impl Metrics {
         let shadowed = migration_shadowed.clone();
         registry.register("migration_shadowed_messages", "Messages that were only shown", shadowed);
         let callbacks = CallbackMetrics::register(&mut registry);
+        trace::register(&mut registry);
         Self {
             callbacks,
             registry,

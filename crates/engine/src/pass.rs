@@ -11,6 +11,7 @@ use interline_core::error::{ErrorCode, Failure};
 use crate::clock;
 use crate::engine::Engine;
 use crate::provider::Provider;
+use crate::trace::ExchangeSpan;
 
 /// A request to be passed on.
 #[derive(Debug, Clone)]
@@ -47,7 +48,7 @@ impl Engine {
             return Err(Failure::not_sent(ErrorCode::VendorUnavailable, detail));
         };
         let adapter = provider.assumed();
-        let token = provider.token.get(&*adapter, &provider.transport).await?;
+        let token = provider.token.get(&*adapter, &provider).await?;
         let passed = once(&provider, &*adapter, passing.clone(), token.as_deref()).await?;
         let Some(used) = token else { return Ok(passed) };
         let reply = Reply { status: passed.status, retry_after: None, body: passed.body };
@@ -55,7 +56,7 @@ impl Engine {
             return Ok(Passed { body: reply.body, ..passed });
         }
         provider.token.drop_token(&used).await;
-        let token = provider.token.get(&*adapter, &provider.transport).await?;
+        let token = provider.token.get(&*adapter, &provider).await?;
         once(&provider, &*adapter, passing, token.as_deref()).await
     }
 
@@ -74,8 +75,13 @@ async fn once(
     token: Option<&str>,
 ) -> Result<Passed, Failure> {
     let nonce = clock::nonce();
-    let credentials = adapter.credentials(&Seal { now_ms: clock::now_ms(), nonce: &nonce, token });
-    let own = |name: &str| credentials.iter().any(|header| header.name.eq_ignore_ascii_case(name));
+    let mut headers = adapter.credentials(&Seal { now_ms: clock::now_ms(), nonce: &nonce, token });
+    let settings = &provider.settings;
+    // A trace goes on below the span of this request, and not beside it.
+    let span = ExchangeSpan::begin("pass", (&settings.name, settings.vendor.name), &mut headers);
+    let own = |name: &str| headers.iter().any(|header| header.name.eq_ignore_ascii_case(name));
     passing.headers.retain(|(name, _)| !own(name));
-    provider.transport.pass(passing, credentials, provider.timeout()).await
+    let passed = provider.transport.pass(passing, headers, provider.timeout()).await;
+    span.into_iter().for_each(|span| span.end(passed.as_ref().map(|passed| passed.status)));
+    passed
 }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use interline_core::adapter::{Adapter, Loss, Reply};
-use interline_core::error::{Error, ErrorKind, Refusal};
+use interline_core::adapter::{Adapter, Loss, Reply, Request};
+use interline_core::error::{Error, ErrorKind, Failure, Refusal};
 use interline_core::message::Message;
 use interline_core::options::Results;
 use interline_core::profile::Profile;
@@ -17,6 +17,7 @@ use crate::migration::Migrations;
 use crate::pace::Pace;
 use crate::settings::{Delivery, EngineSettings, ProviderSettings};
 use crate::token::TokenCache;
+use crate::trace::ExchangeSpan;
 use crate::transport::Transport;
 
 /// A message by its provider's ids, where they are others, and what would be lost.
@@ -66,6 +67,23 @@ impl Provider {
     /// Whether what is remembered of this name is of another server.
     pub(crate) fn is_moved(&self) -> bool {
         self.moved && self.adapter().is_none()
+    }
+
+    /// Sends a request that carries no message, within a span of its own.
+    ///
+    /// # Errors
+    /// As [`Transport::send`].
+    pub(crate) async fn exchange(
+        &self,
+        what: &'static str,
+        mut request: Request,
+        timeout: Duration,
+    ) -> Result<Reply, Failure> {
+        let (name, vendor) = (&self.settings.name, self.settings.vendor.name);
+        let span = ExchangeSpan::begin(what, (name, vendor), &mut request.headers);
+        let answered = self.transport.send(request, timeout).await;
+        span.into_iter().for_each(|span| span.end(answered.as_ref().map(|reply| reply.status)));
+        answered
     }
 
     /// The adapter for the dialect that the server speaks; none while that is not known.

@@ -9,7 +9,7 @@ use interline_core::error::{ErrorCode, Failure};
 use tokio::sync::Mutex;
 
 use crate::clock;
-use crate::transport::Transport;
+use crate::provider::Provider;
 
 /// A token is renewed so long before its end, or at the half of a short life.
 const MARGIN_MS: i64 = 5 * 60 * 1000;
@@ -49,7 +49,7 @@ impl TokenCache {
     pub(crate) async fn get(
         &self,
         adapter: &dyn Adapter,
-        transport: &Transport,
+        provider: &Provider,
     ) -> Result<Option<Arc<str>>, Failure> {
         let nonce = clock::nonce();
         let seal = Seal { now_ms: clock::now_ms(), nonce: &nonce, token: None };
@@ -61,7 +61,7 @@ impl TokenCache {
         if let Some((_, failure)) = state.failed.as_ref().filter(|(until_ms, _)| *until_ms > seal.now_ms) {
             return Err(failure.clone());
         }
-        let fetched = fetch(exchange, transport).await;
+        let fetched = fetch(exchange, provider).await;
         let now_ms = clock::now_ms();
         match fetched {
             Ok(token) => {
@@ -88,8 +88,8 @@ impl TokenCache {
     }
 }
 
-async fn fetch(exchange: Exchange<Token>, transport: &Transport) -> Result<Token, Failure> {
-    let reply = transport.send(exchange.request, TIMEOUT).await.map_err(|failure| {
+async fn fetch(exchange: Exchange<Token>, provider: &Provider) -> Result<Token, Failure> {
+    let reply = provider.exchange("login", exchange.request, TIMEOUT).await.map_err(|failure| {
         Failure::not_sent(ErrorCode::VendorUnavailable, format!("cannot fetch a token: {}", failure.message))
     })?;
     (exchange.read)(&reply).map_err(|error| {

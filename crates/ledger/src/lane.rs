@@ -13,11 +13,16 @@ impl Ledger {
     pub async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedParcel>> {
         match &self.store {
             Store::Sqlite(store) => {
+                // When the commit itself fails after all was written, nobody can know what was claimed: that
+                // stays leased until its lease runs out, a minute late and never twice.
                 let claims = store.write(sqlite::ClaimParcels(request)).await?;
                 if claims.is_empty() {
                     return Ok(Vec::new());
                 }
-                store.read(sqlite::LoadClaims(claims)).await
+                match store.read(sqlite::LoadClaims(claims.clone())).await {
+                    Ok(parcels) => Ok(parcels),
+                    Err(error) => load_singly(store, claims, error).await,
+                }
             }
         }
     }
@@ -80,4 +85,24 @@ impl Ledger {
     pub async fn has_work(&self, provider: &str, now_ms: i64) -> Result<bool> {
         Ok(self.next_due_ms(provider).await?.is_some_and(|due_ms| due_ms <= now_ms))
     }
+}
+
+/// Reads what was claimed and could not be read together: one damaged parcel keeps no other one back. When none can
+/// be read all are given back at once, as the trouble is not theirs.
+async fn load_singly(
+    store: &sqlite::Store,
+    claims: Vec<Claim>,
+    error: crate::error::Error,
+) -> Result<Vec<ClaimedParcel>> {
+    let mut parcels = Vec::with_capacity(claims.len());
+    for claim in &claims {
+        parcels.extend(store.read(sqlite::LoadClaims(vec![*claim])).await.into_iter().flatten());
+    }
+    if !parcels.is_empty() {
+        return Ok(parcels);
+    }
+    for claim in claims {
+        store.write(sqlite::Release { claim, not_before_ms: 0 }).await?;
+    }
+    Err(error)
 }

@@ -346,6 +346,7 @@ impl Lane {
             Signal::Bisect => true,
             Signal::Freeze(frozen, pause) => {
                 let now_ms = clock::now_ms();
+                self.meter.paused(frozen);
                 tracing::warn!(provider = %self.provider.settings.name, class = frozen, pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "the vendor asks for a pause");
                 for pace in self.paces.iter_mut().filter(|pace| pace.class == *frozen) {
                     pace.freeze(now_ms, (*pause).min(LONGEST_FREEZE));

@@ -16,7 +16,7 @@ use super::Ticket;
 use crate::clock;
 use crate::pace::{Ending, NotYet, Permit};
 use crate::provider::Provider;
-use crate::trace::Journey;
+use crate::trace::{self, Journey};
 
 /// A call that is ready to go.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ pub(crate) async fn make(
     let class = call.class;
     let mut arrival = Arrival::begun(&provider, class, (waiting, drawn, known));
     let asking = Instant::now();
-    let token = provider.token.get(&*adapter, &provider.transport).await;
+    let token = trace::waiting(journey.as_deref(), provider.token.get(&*adapter, &provider)).await;
     arrival.elsewhere += asking.elapsed();
     let token = match token {
         Ok(token) => token,

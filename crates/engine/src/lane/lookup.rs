@@ -15,6 +15,7 @@ use super::parcel::{After, Judgement};
 use super::{Event, Lane, Ticket};
 use crate::clock;
 use crate::provider::Provider;
+use crate::trace;
 
 /// The pause before the first question; it doubles with each.
 const FIRST_MS: i64 = 200;
@@ -123,14 +124,16 @@ impl Lane {
                 continue;
             }
             let events = self.events.clone();
-            tokio::spawn(async move {
+            let origin = self.parcels.get(&asking.waiting.ticket.0);
+            let origin = origin.and_then(|parcel| parcel.batch.origin.as_deref()).cloned();
+            tokio::spawn(trace::on_behalf(origin.as_ref(), async move {
                 let finding = match message {
                     Some(message) => ask(&asking.provider, &message, asking.class).await,
                     None => Finding::CannotTell,
                 };
                 // The lane may be gone by now.
                 drop(events.send(Event::Answered(Box::new(Answer { asking, finding }))));
-            });
+            }));
         }
         None
     }
@@ -206,14 +209,14 @@ impl Lane {
 
 async fn ask(provider: &Provider, message: &Message, class: &'static str) -> Finding {
     let Some(adapter) = provider.adapter() else { return Finding::CannotTell };
-    let Ok(token) = provider.token.get(&*adapter, &provider.transport).await else {
+    let Ok(token) = provider.token.get(&*adapter, provider).await else {
         return Finding::CannotTell;
     };
     let nonce = clock::nonce();
     let seal = Seal { now_ms: clock::now_ms(), nonce: &nonce, token: token.as_deref() };
     let sent = interline_core::adapter::Sent { message, recipient_id: message.to.id(), class };
     let Some(exchange) = adapter.lookup(&sent, &seal) else { return Finding::CannotTell };
-    match provider.transport.send(exchange.request, TIMEOUT).await {
+    match provider.exchange("lookup", exchange.request, TIMEOUT).await {
         Ok(reply) => (exchange.read)(&reply).unwrap_or(Finding::CannotTell),
         Err(_) => Finding::CannotTell,
     }

@@ -69,7 +69,9 @@ pub(crate) async fn run(
     }
 }
 
-/// Gives a parcel to another provider, and wakes its lane.
+/// Gives a parcel to another provider, and wakes its lane. It is tried once: the results behind it must not wait
+/// for it, and the lease brings the parcel back within a minute. An error after the commit changes nothing: then it
+/// is the other's already.
 async fn reassign(ledger: &Ledger, claim: Claim, to: &str, peers: &Shelf<Lanes>) {
     if let Err(error) = ledger.reassign(claim, to, 0).await {
         tracing::warn!(provider = to, error = %error, "a parcel could not be handed over; its lease will run out");

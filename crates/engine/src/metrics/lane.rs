@@ -43,6 +43,7 @@ pub(crate) struct LaneMetrics {
     messages: Family<ClassLabels, Counter>,
     openings: Family<ProviderLabels, Counter>,
     expiries: Family<ProviderLabels, Counter>,
+    pauses: Family<ClassLabels, Counter>,
     codes: Family<CodeLabels, Counter>,
     known: Arc<Mutex<KnownCodes>>,
 }
@@ -68,7 +69,7 @@ impl LaneMetrics {
         let overhead = Family::new_with_constructor(fine as fn() -> Histogram);
         let wait = Family::new_with_constructor(coarse as fn() -> Histogram);
         let (messages, openings) = (Family::default(), Family::default());
-        let (expiries, codes) = (Family::default(), Family::default());
+        let (expiries, pauses, codes) = (Family::default(), Family::default(), Family::default());
         registry.register(
             "call_overhead_seconds",
             "What Interline adds to a vendor call, its waits and the vendor's time apart",
@@ -83,11 +84,16 @@ impl LaneMetrics {
         registry.register("breaker_openings", "How often the breaker opened", openings.clone());
         registry.register("lease_expiries", "Leases on parcels that ran out", expiries.clone());
         registry.register(
+            "vendor_pauses",
+            "How often the vendor asked for a pause of a quota class",
+            pauses.clone(),
+        );
+        registry.register(
             "unknown_vendor_codes",
             "Answers with a code of the vendor's that has no meaning of its own here",
             codes.clone(),
         );
-        Self { overhead, wait, messages, openings, expiries, codes, known: Arc::default() }
+        Self { overhead, wait, messages, openings, expiries, pauses, codes, known: Arc::default() }
     }
 
     /// The handles of one lane.
@@ -166,6 +172,12 @@ impl LaneMeter {
             }
         };
         counter.inc_by(messages as u64);
+    }
+
+    /// Counts a pause that the vendor asked for.
+    pub(crate) fn paused(&self, class: &'static str) {
+        let provider = Arc::clone(&self.provider);
+        self.all.pauses.get_or_create(&ClassLabels { provider, class }).inc();
     }
 
     /// Counts codes of the vendor's that mean nothing more exact than that it failed.

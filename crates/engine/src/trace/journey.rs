@@ -92,6 +92,11 @@ impl Journey {
         self.waits.first().map(|wait| wait.span().span_context().trace_id().to_string())
     }
 
+    /// The wait that the call belongs to.
+    pub(super) fn first(&self) -> Option<Context> {
+        self.waits.first().cloned()
+    }
+
     /// Ends the waits of a call that did not leave.
     pub(crate) fn stay(self, why: &'static str) {
         for wait in &self.waits {

@@ -4,7 +4,9 @@
 //! A span holds names, numbers and codes. Recipients, content and credentials never come near one.
 
 mod carrier;
+mod exchange;
 mod journey;
+mod lost;
 mod request;
 
 use std::sync::OnceLock;
@@ -16,7 +18,10 @@ use opentelemetry::{Context, InstrumentationScope};
 use tracing::Instrument as _;
 
 pub(crate) use carrier::{Origin, trace_id, without_origin};
+pub(crate) use exchange::ExchangeSpan;
 pub(crate) use journey::{Journey, Leg};
+pub use lost::Lost;
+pub(crate) use lost::register;
 pub use request::RequestSpan;
 
 /// Set once, when the process begins: `OpenTelemetry`'s own provider is as global.
@@ -54,6 +59,30 @@ pub(crate) fn origin() -> Option<Box<Origin>> {
 pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
     match tracer() {
         Some(_) => Either::Left(future.in_current_span().with_current_context()),
+        None => Either::Right(future),
+    }
+}
+
+/// A future that works for what a call waits for in its lane.
+pub(crate) fn waiting<F: Future>(
+    journey: Option<&Journey>,
+    future: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    within(journey.and_then(Journey::first), future)
+}
+
+/// A future that works for the request that messages came with.
+pub(crate) fn on_behalf<F: Future>(
+    origin: Option<&Origin>,
+    future: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    let context = origin.map(|origin| Context::new().with_remote_span_context(origin.0.clone()));
+    within(context, future)
+}
+
+fn within<F: Future>(context: Option<Context>, future: F) -> impl Future<Output = F::Output> + use<F> {
+    match context {
+        Some(context) => Either::Left(future.with_context(context)),
         None => Either::Right(future),
     }
 }

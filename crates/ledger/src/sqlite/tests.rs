@@ -1,6 +1,7 @@
 //! Tests that need to reach below the handle: bad commands and full disks inside the writer.
 
 mod full;
+mod loading;
 mod replay;
 mod steps;
 mod upgrade;

@@ -7,7 +7,7 @@ use interline_core::outcome::Status;
 const SHUT: &str = "PRAGMA max_page_count = 1";
 const OPEN: &str = "PRAGMA max_page_count = 1000000";
 
-fn accept(id: &str, bytes: usize) -> Accept {
+pub(super) fn accept(id: &str, bytes: usize) -> Accept {
     let parcel = NewParcel {
         provider: "p".to_owned(),
         states: vec![Status::Queued],
@@ -39,7 +39,7 @@ fn begin(claim: Claim, bytes: usize) -> Begin {
     }])
 }
 
-async fn sql(store: &Store, text: &str) {
+pub(super) async fn sql(store: &Store, text: &str) {
     store.write(Sql(text.to_owned())).await.unwrap();
 }
 
