@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use interline_tests::eventually;
@@ -34,7 +34,7 @@ impl Hook {
     }
 }
 
-/// What a receiver answers: a status with headers, or nothing for as long as it is waited for.
+/// What a receiver answers: a status with headers, or nothing until it hangs up.
 pub(crate) enum Reply {
     Status(String),
     Silence,
@@ -45,8 +45,18 @@ type Answering = Box<dyn FnMut(&Hook) -> Reply + Send>;
 /// A receiver that keeps what it gets.
 pub(crate) struct Receiver {
     pub(crate) addr: SocketAddr,
-    hooks: Arc<Mutex<Vec<Hook>>>,
-    answering: Arc<Mutex<Answering>>,
+    kept: Arc<Kept>,
+}
+
+struct Kept {
+    hooks: Mutex<Vec<Hook>>,
+    answering: Mutex<Answering>,
+    /// Connections that are not answered.
+    silent: Mutex<Vec<TcpStream>>,
+}
+
+fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(crate) fn ok() -> Reply {
@@ -64,16 +74,16 @@ impl Receiver {
 
     pub(crate) fn on(listener: TcpListener, answering: impl FnMut(&Hook) -> Reply + Send + 'static) -> Self {
         let addr = listener.local_addr().expect("an address");
-        let hooks = Arc::new(Mutex::new(Vec::new()));
-        let answering: Arc<Mutex<Answering>> = Arc::new(Mutex::new(Box::new(answering)));
-        let (kept, asked) = (Arc::clone(&hooks), Arc::clone(&answering));
+        let answering = Mutex::new(Box::new(answering) as Answering);
+        let kept = Arc::new(Kept { hooks: Mutex::default(), answering, silent: Mutex::default() });
+        let keeping = Arc::clone(&kept);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (kept, asked) = (Arc::clone(&kept), Arc::clone(&asked));
-                std::thread::spawn(move || answer(stream, &kept, &asked));
+                let kept = Arc::clone(&keeping);
+                std::thread::spawn(move || answer(stream, &kept));
             }
         });
-        Self { addr, hooks, answering }
+        Self { addr, kept }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -81,11 +91,18 @@ impl Receiver {
     }
 
     pub(crate) fn hooks(&self) -> Vec<Hook> {
-        self.hooks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.kept.hooks).clone()
     }
 
     pub(crate) fn now_answers(&self, answering: impl FnMut(&Hook) -> Reply + Send + 'static) {
-        *self.answering.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(answering);
+        *locked(&self.kept.answering) = Box::new(answering);
+    }
+
+    /// Ends the connections that are not answered.
+    pub(crate) fn hangs_up(&self) {
+        locked(&self.kept.silent)
+            .drain(..)
+            .for_each(|stream| stream.shutdown(Shutdown::Both).expect("it is open"));
     }
 
     #[track_caller]
@@ -97,8 +114,8 @@ impl Receiver {
     }
 }
 
-/// Reads one request, answers it and closes.
-fn answer(stream: TcpStream, hooks: &Mutex<Vec<Hook>>, answering: &Mutex<Answering>) -> Option<()> {
+/// Reads one request and answers it, or keeps its connection.
+fn answer(stream: TcpStream, kept: &Kept) -> Option<()> {
     stream.set_read_timeout(Some(SOON)).ok()?;
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut headers = BTreeMap::new();
@@ -114,13 +131,13 @@ fn answer(stream: TcpStream, hooks: &Mutex<Vec<Hook>>, answering: &Mutex<Answeri
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let hook = Hook { headers, body, at: Instant::now() };
-    let reply = answering.lock().unwrap_or_else(PoisonError::into_inner)(&hook);
-    hooks.lock().unwrap_or_else(PoisonError::into_inner).push(hook);
+    let reply = locked(&kept.answering)(&hook);
     let Reply::Status(status) = reply else {
-        stream.set_read_timeout(None).ok()?;
-        // Ends when whoever asked does.
-        return reader.read(&mut [0]).ok().map(drop);
+        locked(&kept.silent).push(stream);
+        locked(&kept.hooks).push(hook);
+        return None;
     };
+    locked(&kept.hooks).push(hook);
     let text = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     (&stream).write_all(text.as_bytes()).ok()
 }

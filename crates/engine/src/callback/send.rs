@@ -17,8 +17,8 @@ use crate::transport;
 
 /// How much of an answer is read so that its connection can be used again.
 const READ: usize = 4 * 1024;
-/// How long a connection may be idle.
-const IDLE: Duration = Duration::from_secs(30);
+/// How long a connection may be idle. Each receiver has its own, and there may be very many receivers.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// What came of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -113,7 +113,7 @@ impl Engine {
         self.inner.ledger.endpoint(number).await?.map(view).ok_or_else(none)
     }
 
-    /// Tells a receiver again that was disabled; what waits goes at once.
+    /// Tells a receiver again that was disabled, or is left alone because it fails; what waits goes at once.
     ///
     /// # Errors
     /// `NoCallback`, or the ledger's.

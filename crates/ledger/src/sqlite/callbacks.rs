@@ -21,8 +21,8 @@ pub(super) fn mode(batch: &NewBatch) -> i64 {
 pub(super) async fn begin(conn: &mut SqliteConnection, batch_no: i64, batch: &NewBatch) -> Result<()> {
     let Some(callback) = &batch.callback else { return Ok(()) };
     sqlx::query(
-        "INSERT INTO callback_endpoint (app, url, created_ms, due_ms) VALUES ($1, $2, $3, $5)
-            ON CONFLICT (app, url) DO NOTHING;
+        "INSERT INTO callback_endpoint (app, url, created_ms, due_ms) SELECT $1, $2, $3, $5
+            WHERE NOT EXISTS (SELECT 1 FROM callback_endpoint WHERE app = $1 AND url = $2);
          INSERT INTO callback (batch_no, endpoint, open)
             SELECT $4, id, (SELECT state <> 0 AND (settled_ms IS NOT NULL OR callback = 2) FROM batch WHERE no = $4)
             FROM callback_endpoint WHERE app = $1 AND url = $2;

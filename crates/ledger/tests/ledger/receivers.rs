@@ -80,6 +80,33 @@ async fn what_comes_up_for_a_receiver_that_is_left_alone_waits() {
 }
 
 #[tokio::test]
+async fn a_person_ends_the_pause_of_a_receiver() {
+    let bench = Bench::new().await;
+    for id in ["a", "b", "c"] {
+        bench.accept(told(id, false), 1, 1).await;
+        bench.settle(10, &[Status::Accepted]).await;
+    }
+    for event in bench.take(10).await {
+        bench.end(&event, 10, held(DAY, (DAY, DAY))).await;
+    }
+    assert_eq!((bench.due(20).await, bench.take(20).await), (vec![], vec![]));
+    assert!(bench.ledger.enable_endpoint(1, 20).await.unwrap());
+    assert_eq!((bench.due(20).await, bench.take(20).await.len()), (vec![1], 3));
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_known_uses_up_no_number() {
+    let bench = Bench::new().await;
+    for id in ["a", "b", "c"] {
+        bench.accept(told(id, false), 1, 1).await;
+    }
+    settled(&bench, "shop", "other").await;
+    let ids: Vec<i64> =
+        bench.ledger.endpoints(None, 0, 9).await.unwrap().iter().map(|endpoint| endpoint.id).collect();
+    assert_eq!(ids, [1, 2]);
+}
+
+#[tokio::test]
 async fn whoever_fails_is_left_alone_for_as_long_as_it_fails_already() {
     let bench = Bench::new().await;
     for id in ["a", "b", "c", "d", "e", "f", "g", "h"] {
