@@ -16,6 +16,9 @@ function stacked(series) {
 
 const clock = (seconds) => new Date(seconds * 1_000).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 
+/** Places of values without a neighbour: no line leads to them. */
+const alone = (values) => [...values.keys()].filter((at) => values[at] !== null && (values[at - 1] ?? values[at + 1] ?? null) === null);
+
 /** Whole powers of ten alone are written at a logarithmic axis. */
 const power = (tick) => Number.isInteger(Math.log10(tick));
 const millis = (tick) => (tick >= 1_000 ? `${short(tick / 1_000)} s` : `${short(tick)} ms`);
@@ -23,11 +26,11 @@ const millis = (tick) => (tick >= 1_000 ? `${short(tick / 1_000)} s` : `${short(
 function options(host, { series, height, stack, unit, bare, least, span }, onIndex) {
   const line = (one) => ({
     stroke: colour(one.colour),
-    width: stack ? 1 : one.dash ? 1.5 : 1.75,
+    width: stack ? 1 : one.gaps ? 1.25 : one.dash ? 1.5 : 1.75,
     dash: one.dash ? [5, 4] : undefined,
     fill: stack ? colour(one.colour) : undefined,
     // Where calls are rare each stands alone: a line over the silence between them would be made up.
-    points: { show: Boolean(one.gaps), size: 5, fill: colour(one.colour) },
+    points: { show: Boolean(one.gaps), size: 5, fill: colour(one.colour), filter: (plot, place) => alone(plot.data[place]) },
     spanGaps: false,
   });
   const drawn = series.map(line);
