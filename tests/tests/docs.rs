@@ -100,9 +100,7 @@ fn quoted<'t>(text: &'t str, before: &'t str) -> impl Iterator<Item = &'t str> {
 
 /// The metrics that the code registers.
 fn metrics() -> Vec<String> {
-    let files =
-        ["metrics.rs", "metrics/gauges.rs", "metrics/lane.rs", "metrics/requests.rs", "callback/metrics.rs"];
-    let engine: String = files.map(|file| text(&root().join("crates/engine/src").join(file))).concat();
+    let engine = text(&root().join("crates/engine/src"));
     let engine = engine.replace(char::is_whitespace, "");
     let gateway = text(&root().join("crates/gateway/src/metrics.rs")).replace(char::is_whitespace, "");
     let own = quoted(&engine, "registry.register(\"").map(|name| format!("interline_{name}"));
