@@ -97,13 +97,14 @@ impl EndAttempt {
 
     async fn delivered(&self, conn: &mut SqliteConnection) -> Result<()> {
         let Attempt { endpoint, now_ms, answer, .. } = &self.0;
-        // Once one gets through, what waits for its time after an outage goes at once.
+        // Once one gets through, what waits for its time after an outage goes at once. A pause that was asked for
+        // while this one was under way stays.
         sqlx::query(
             "UPDATE callback_event SET due_ms = $2, step = max(step - 1, 0)
                 WHERE endpoint = $1 AND state = 0 AND due_ms > $2
                     AND (SELECT failures FROM callback_endpoint WHERE id = $1) >= $4;
              UPDATE callback_endpoint SET delivered = delivered + 1, failures = 0, failing_since_ms = NULL,
-                not_before_ms = 0, last_ms = $2, last_answer = $3 WHERE id = $1",
+                last_ms = $2, last_answer = $3 WHERE id = $1",
         )
         .bind(endpoint)
         .bind(now_ms)

@@ -61,11 +61,13 @@ async fn who_is_being_told_all_that_there_is_is_not_due() {
 }
 
 #[tokio::test]
-async fn what_comes_up_for_a_receiver_that_is_left_alone_waits() {
+async fn what_comes_up_for_a_receiver_that_asked_for_time_waits() {
     let bench = Bench::new().await;
-    bench.accept(told("a", false), 1, 1).await;
-    bench.settle(10, &[Status::Accepted]).await;
-    let event = bench.take(10).await.remove(0);
+    for id in ["a", "c"] {
+        bench.accept(told(id, false), 1, 1).await;
+        bench.settle(10, &[Status::Accepted]).await;
+    }
+    let events = bench.take(10).await;
     let asked = Attempted::Failed {
         retry_ms: Some(20),
         hold_ms: (0, 0),
@@ -73,7 +75,9 @@ async fn what_comes_up_for_a_receiver_that_is_left_alone_waits() {
         disable: None,
         disable_after_ms: DAY,
     };
-    bench.end(&event, 10, asked).await;
+    bench.end(&events[0], 10, asked).await;
+    // What it takes meanwhile was on its way already.
+    bench.end(&events[1], 20, Attempted::Delivered).await;
     bench.accept(told("b", false), 1, 1).await;
     bench.settle(30, &[Status::Accepted]).await;
     assert_eq!((bench.due(499).await, bench.due(500).await), (vec![], vec![1]));
