@@ -17,6 +17,18 @@ fn the_demo_ends_well_and_shows_its_scenario() {
 }
 
 #[test]
+fn the_demo_leaves_alone_what_is_meant_for_a_server() {
+    let place = Place::empty();
+    let ledger = place.path("mine.db");
+    let place = place
+        .variable("INTERLINE_LEDGER__URL", &format!("sqlite:{}", ledger.display()))
+        .variable("INTERLINE_SERVER__AUTH", "keys");
+    let ran = place.run(&["demo", "--once"]);
+    assert_eq!(ran.code, 0, "{}", ran.said());
+    assert!(!ledger.exists(), "the demo wrote into a ledger that is not its own");
+}
+
+#[test]
 fn the_demo_speaks_json() {
     let ran = Place::empty().run(&["demo", "--once", "--json"]);
     assert_eq!(ran.code, 0, "{}", ran.said());

@@ -53,8 +53,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    #[test]
-    fn our_code_stands_beside_the_vendors_own() {
+    fn three() -> Rows {
         let mut rows = results_table();
         for value in [
             json!({"id": "m1", "to": "user:alice", "status": "accepted", "vendor": "wukongim",
@@ -70,6 +69,20 @@ mod tests {
         ] {
             rows.add(result_row(&serde_json::from_value(value).unwrap()));
         }
-        insta::assert_snapshot!(rows.plain(100));
+        rows
+    }
+
+    #[test]
+    fn our_code_stands_beside_the_vendors_own() {
+        insta::assert_snapshot!(three().plain(100));
+    }
+
+    #[test]
+    fn a_long_code_stays_whole_on_60_columns() {
+        let text = three().plain(60);
+        assert!(text.contains("  recipient_not_found  "), "{text}");
+        for line in text.lines() {
+            assert!(crate::output::columns(line) <= 60, "{text}");
+        }
     }
 }

@@ -9,7 +9,7 @@ mod table;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use interline_gateway::Server;
+use interline_gateway::{Server, config};
 use interline_twins::{Twins, TwinsConfig, Vendor};
 use serde_json::json;
 use tempfile::TempDir;
@@ -92,7 +92,7 @@ async fn raised() -> Result<Stage, Failed> {
     let text = scenario::config(GATEWAY, &ledger.display().to_string(), |vendor| twins.of(vendor).url());
     let file = directory.path().join("config.toml");
     std::fs::write(&file, text).map_err(|error| trouble("write the demo's configuration", &error))?;
-    let mut config = serve::loaded(&Common { config: Some(file), json: false })?;
+    let mut config = config::load_alone(&file).map_err(|errors| serve::wrong(&errors))?;
     let server = match serve::bound(config.clone()).await {
         Ok(server) => server,
         Err(_) => {

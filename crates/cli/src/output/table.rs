@@ -9,8 +9,10 @@ use super::{BAD, DIM, GOOD, ODD, line, paint, terminal_width};
 
 /// Columns between two cells.
 const GAP: usize = 2;
-/// A text is not cut below this.
+/// A text is not cut below this while a column that may go is still there.
 const NARROWEST: usize = 14;
+/// Nor ever below this.
+const LEAST: usize = 6;
 /// Width of what is made to be shown to others, in columns.
 const WIDTH: usize = 100;
 
@@ -187,10 +189,10 @@ impl Rows {
             }
             shown.retain(|(at, _)| at != place);
         }
-        // The widest gives first, and none below what it is worth.
+        // The widest gives first.
         let mut over = all(&shown, &|(_, width)| *width).saturating_sub(room);
         while over > 0 {
-            let giving = shown.iter_mut().filter(|one| one.1 > least(one).min(NARROWEST));
+            let giving = shown.iter_mut().filter(|one| one.1 > LEAST);
             let giving = giving
                 .filter(|one| self.columns.get(one.0).is_some_and(|column| column.give != Give::Nothing));
             let Some(widest) = giving.max_by_key(|(_, width)| *width) else { break };

@@ -167,6 +167,14 @@ pub fn load(path: Option<&Path>) -> Result<Config, ConfigErrors> {
     read(path, variables(), crate::vendors::all())
 }
 
+/// Reads one file and nothing else: what the environment says is meant for another configuration.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_alone(path: &Path) -> Result<Config, ConfigErrors> {
+    read(Some(path), BTreeMap::new(), crate::vendors::all())
+}
+
 /// Reads only where the ledger is, for whoever looks after it: whatever else is wrong, or not written yet,
 /// keeps nobody from a backup.
 ///
