@@ -8,6 +8,8 @@ pub mod config;
 mod console;
 mod docs;
 mod facades;
+#[cfg(test)]
+mod house;
 pub mod keys;
 mod metrics;
 mod ndjson;

@@ -4,45 +4,16 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use interline_twins::{Fault, FaultKind, Twins, TwinsConfig, Vendor};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 
-use crate::Server;
 use crate::config;
-
-struct House {
-    address: SocketAddr,
-    twins: Twins,
-    stop: Option<oneshot::Sender<()>>,
-    run: tokio::task::JoinHandle<()>,
-    folder: tempfile::TempDir,
-}
-
-struct Said {
-    status: u16,
-    headers: http::HeaderMap,
-    text: String,
-}
-
-impl Said {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-}
+use crate::house::{Answer, House};
 
 impl House {
     /// A server in front of a WuKongIM and an IMKit twin, with these façades and apps.
-    async fn open(facades: &str) -> Self {
+    async fn with_facades(facades: &str) -> Self {
         let twins =
             Twins::start(TwinsConfig::ephemeral().dialect(Vendor::WuKongIm, "v2").unlimited()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -61,39 +32,10 @@ impl House {
         );
         std::fs::write(&path, text).unwrap();
         let config = config::read(Some(&path), BTreeMap::new(), crate::vendors::all()).unwrap();
-        let server = Server::bind(config).await.unwrap();
-        let address = server.local_addr();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let run = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { address, twins, stop: Some(stop), run, folder }
+        Self::serve(config, twins, folder).await
     }
 
-    async fn ask_at(
-        &self,
-        address: SocketAddr,
-        (method, path): (&str, &str),
-        headers: &[(&str, &str)],
-        body: &str,
-    ) -> Said {
-        let stream = TcpStream::connect(address).await.unwrap();
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(async { drop(connection.await) });
-        let mut request = http::Request::builder().method(method).uri(path).header("host", "localhost");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let body = Full::new(Bytes::copy_from_slice(body.as_bytes()));
-        let response = sender.send_request(request.body(body).unwrap()).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
-        Said { status: parts.status.as_u16(), headers: parts.headers, text }
-    }
-
-    async fn ask(&self, line: (&str, &str), headers: &[(&str, &str)], body: &str) -> Said {
-        self.ask_at(self.address, line, headers, body).await
-    }
-
-    async fn send(&self, token: &str, to: &str, text: &str) -> Said {
+    async fn send(&self, token: &str, to: &str, text: &str) -> Answer {
         self.ask(("POST", "/message/send"), &[("token", token)], &message(to, text)).await
     }
 
@@ -105,11 +47,6 @@ impl House {
         std::fs::write(&path, text.replace(from, to)).unwrap();
         let said = self.ask(("POST", "/v1/config/reload"), &[], "{}").await;
         assert_eq!(said.status, 200, "{}", said.text);
-    }
-
-    async fn close(mut self) {
-        drop(self.stop.take());
-        (&mut self.run).await.unwrap();
     }
 }
 
@@ -129,7 +66,7 @@ fn wukongim(name: &str, token: &str, more: &str) -> String {
 
 #[tokio::test]
 async fn of_two_facades_of_one_vendor_the_one_that_knows_the_caller_answers() {
-    let house = House::open(
+    let house = House::with_facades(
         &(wukongim("one", "t-1", "route = \"rest\"") + &wukongim("two", "t-2", "route = \"kit\"")),
     )
     .await;
@@ -147,7 +84,7 @@ async fn of_two_facades_of_one_vendor_the_one_that_knows_the_caller_answers() {
 
 #[tokio::test]
 async fn a_repeat_says_so_and_sends_nothing() {
-    let house = House::open(&wukongim("one", "t-1", "")).await;
+    let house = House::with_facades(&wukongim("one", "t-1", "")).await;
     let first = house.send("t-1", "u1", "hi").await;
     assert_eq!((first.status, first.header("interline-repeated")), (200, ""), "{}", first.text);
     let again = house.send("t-1", "u1", "hi").await;
@@ -159,7 +96,7 @@ async fn a_repeat_says_so_and_sends_nothing() {
 
 #[tokio::test]
 async fn limits_of_the_app_hold_and_are_told_in_the_vendors_words() {
-    let house = House::open(&wukongim("one", "t-1", "app = \"slow\"")).await;
+    let house = House::with_facades(&wukongim("one", "t-1", "app = \"slow\"")).await;
     let mut refused = None;
     for number in 0..6 {
         let said = house.send("t-1", "u1", &format!("hi {number}")).await;
@@ -181,7 +118,7 @@ async fn limits_of_the_app_hold_and_are_told_in_the_vendors_words() {
 
 #[tokio::test]
 async fn a_body_that_cannot_be_read_fails_in_the_vendors_words() {
-    let house = House::open(&wukongim("one", "t-1", "")).await;
+    let house = House::with_facades(&wukongim("one", "t-1", "")).await;
     let large = house.send("t-1", "u1", &"x".repeat(2 << 20)).await;
     assert_eq!(large.status, 413, "{}", large.text);
     assert_ne!(large.header("content-type"), "application/problem+json");
@@ -197,7 +134,7 @@ async fn a_body_that_cannot_be_read_fails_in_the_vendors_words() {
 
 #[tokio::test]
 async fn a_facade_without_credentials_answers_no_web_page() {
-    let house = House::open("[[facades]]\nname = \"open\"\nvendor = \"wukongim\"\n").await;
+    let house = House::with_facades("[[facades]]\nname = \"open\"\nvendor = \"wukongim\"\n").await;
     let body = message("u1", "hi");
     let page = [("origin", "https://page.example")];
     assert_eq!(house.ask(("POST", "/message/send"), &page, &body).await.status, 403);
@@ -209,7 +146,7 @@ async fn a_facade_without_credentials_answers_no_web_page() {
 async fn what_is_not_served_is_404_or_passed_on() {
     let facades = wukongim("one", "t-1", "passthrough = \"wk\"")
         + "[[facades]]\nname = \"kit\"\nvendor = \"imkit\"\napi_key = \"k-1\"\n";
-    let house = House::open(&facades).await;
+    let house = House::with_facades(&facades).await;
     let nobody = house.ask(("GET", "/nowhere"), &[], "").await;
     assert_eq!((nobody.status, nobody.header("content-type")), (404, "application/problem+json"));
     let named = house
@@ -233,7 +170,7 @@ async fn what_is_not_served_is_404_or_passed_on() {
 #[tokio::test]
 async fn a_facade_with_an_address_of_its_own_is_served_there_alone() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let house = House::open(&wukongim("one", "t-1", &format!("listen = \"{free}\""))).await;
+    let house = House::with_facades(&wukongim("one", "t-1", &format!("listen = \"{free}\""))).await;
     let line = ("POST", "/message/send");
     assert_eq!(house.ask(line, &[("token", "t-1")], &message("u1", "hi")).await.status, 404);
     let own = house.ask_at(free, line, &[("token", "t-1")], &message("u1", "hi")).await;
@@ -246,7 +183,7 @@ async fn a_facade_with_an_address_of_its_own_is_served_there_alone() {
 
 #[tokio::test]
 async fn a_slow_vendor_is_not_waited_for_beyond_the_time() {
-    let house = House::open(&wukongim("one", "t-1", "answer_within = \"500ms\"")).await;
+    let house = House::with_facades(&wukongim("one", "t-1", "answer_within = \"500ms\"")).await;
     house.twins.wukongim().set_fault(Fault::new(FaultKind::Hang).times(1));
     let began = std::time::Instant::now();
     let unknown = house.send("t-1", "u1", "hi").await;
@@ -270,7 +207,7 @@ async fn a_slow_vendor_is_not_waited_for_beyond_the_time() {
 
 #[tokio::test]
 async fn a_large_body_of_whoever_may_not_ask_is_not_read() {
-    let house = House::open(&wukongim("one", "t-1", "")).await;
+    let house = House::with_facades(&wukongim("one", "t-1", "")).await;
     let large = house.send("t-9", "u1", &"x".repeat(2 << 20)).await;
     assert_eq!(large.status, 401, "as for a small one: {}", large.text);
     assert_eq!(house.send("t-9", "u1", "hi").await.status, 401);
@@ -281,7 +218,7 @@ async fn a_large_body_of_whoever_may_not_ask_is_not_read() {
 async fn a_path_that_two_vendors_have_is_his_whose_request_it_is() {
     let facades = "[[facades]]\nname = \"kit\"\nvendor = \"imkit\"\napi_key = \"k-1\"\n".to_owned()
         + &wukongim("one", "t-1", "passthrough = \"wk\"");
-    let house = House::open(&facades).await;
+    let house = House::with_facades(&facades).await;
     let line = ("POST", "/messages");
     let passed = house.ask(line, &[("token", "t-1")], "{}").await;
     assert_eq!(passed.header("interline-provider"), "wk", "{} {}", passed.status, passed.text);
@@ -294,7 +231,7 @@ async fn a_path_that_two_vendors_have_is_his_whose_request_it_is() {
 
 #[tokio::test]
 async fn what_is_served_is_not_passed_on_by_another_spelling() {
-    let house = House::open(&wukongim("one", "t-1", "passthrough = \"wk\"")).await;
+    let house = House::with_facades(&wukongim("one", "t-1", "passthrough = \"wk\"")).await;
     let token = [("token", "t-1")];
     let body = message("u1", "hi");
     for path in [
@@ -330,7 +267,7 @@ async fn the_cookie_of_a_session_here_is_neither_passed_on_nor_set_by_a_vendor()
         "[providers.own]\nvendor = \"wukongim\"\nbase_url = \"http://{}\"\ndialect = \"v2\"\n",
         vendor.local_addr().unwrap()
     );
-    let house = House::open(&(wukongim("one", "t-1", "passthrough = \"own\"") + &provider)).await;
+    let house = House::with_facades(&(wukongim("one", "t-1", "passthrough = \"own\"") + &provider)).await;
     let answering = tokio::spawn(async move {
         let (mut stream, _) = vendor.accept().await.unwrap();
         let mut heard = String::new();
@@ -355,7 +292,7 @@ async fn broadcasts_are_passed_on_for_apps_alone_that_may() {
     let facade = "[[facades]]\nname = \"ne\"\nvendor = \"netease\"\npassthrough = \"ne\"\n";
     let provider = "[providers.ne]\nvendor = \"netease\"\nbase_url = \"http://127.0.0.1:1\"\napp_key = \"k\"\napp_secret = \"s\"\ndefault_sender = \"system\"\n";
     for (app, refused) in [("app = \"slow\"\n", true), ("", false)] {
-        let house = House::open(&format!("{facade}{app}{provider}")).await;
+        let house = House::with_facades(&format!("{facade}{app}{provider}")).await;
         for path in ["/nimserver/msg/broadcastMsg.action", "/msg/broadcastMsg.action"] {
             let said = house.ask(("POST", path), &[], "body=x").await;
             assert_eq!(said.json()["code"] == 403, refused, "{path}: {}", said.text);
@@ -369,7 +306,7 @@ async fn broadcasts_are_passed_on_for_apps_alone_that_may() {
 #[tokio::test]
 async fn a_request_that_a_reload_overtakes_goes_by_what_is_in_force() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let house = House::open(&wukongim("one", "t-1", "route = \"rest\"")).await;
+    let house = House::with_facades(&wukongim("one", "t-1", "route = \"rest\"")).await;
     let body = message("u1", "hi");
     let mut stream = TcpStream::connect(house.address).await.unwrap();
     let head = format!(
@@ -431,7 +368,7 @@ async fn what_is_passed_on_under_a_token_that_is_no_good_is_repeated_under_anoth
          [providers.oim]\nvendor = \"openim\"\nbase_url = \"http://{address}\"\nsecret = \"s\"\n\
          dialect = \"main\"\ndefault_sender = \"imAdmin\"\n"
     );
-    let house = House::open(&facades).await;
+    let house = House::with_facades(&facades).await;
     let said = house.ask(("POST", "/user/get_users_info"), &[("operationid", "mine")], "{}").await;
     assert_eq!(said.json()["data"]["ok"], true, "{} {}", said.status, said.text);
     let mut asked = Vec::new();
@@ -452,7 +389,7 @@ async fn no_header_that_a_caller_is_known_by_is_passed_on() {
          [providers.ik]\nvendor = \"imkit\"\nbase_url = \"http://{address}\"\napi_key = \"theirs\"\n\
          default_sender = \"system\"\n"
     );
-    let house = House::open(&facades).await;
+    let house = House::with_facades(&facades).await;
     let keys = [("im-api-key", "k-1"), ("api_key", "another"), ("x-copy", "k-1"), ("x-more", "1")];
     let said = house.ask(("GET", "/groups/7"), &keys, "").await;
     assert_eq!(said.header("interline-provider"), "ik", "{} {}", said.status, said.text);

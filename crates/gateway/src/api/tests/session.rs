@@ -34,11 +34,7 @@ impl Guarded {
         std::fs::write(&path, file(folder.path(), apps, rest)).unwrap();
         let config = config::read(Some(&path), BTreeMap::new(), crate::vendors::all()).unwrap();
         let twins = Twins::start(TwinsConfig::ephemeral()).await.unwrap();
-        let server = Server::bind(config).await.unwrap();
-        let address = server.local_addr();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let run = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { house: House { address, twins, stop: Some(stop), run, _folder: folder }, file: path }
+        Self { house: House::serve(config, twins, folder).await, file: path }
     }
 
     /// Signs in; what the browser sends from then on.
@@ -52,7 +48,7 @@ impl Guarded {
 
     async fn by(&self, cookie: &str, method: &str, path: &str, more: &[(&str, &str)]) -> Answer {
         let headers: Vec<_> = [("cookie", cookie)].into_iter().chain(more.iter().copied()).collect();
-        self.house.ask(method, path, &headers, "").await
+        self.house.ask((method, path), &headers, "").await
     }
 }
 
@@ -141,7 +137,7 @@ async fn pages_and_links_into_them_are_served_to_everybody() {
     assert_eq!((shell.status, shell.header("content-type")), (200, "text/html; charset=utf-8"));
     assert!(shell.header("content-security-policy").contains("default-src 'none'"));
     assert_eq!(house.get("/console/batches/bat_01a1").await.text, shell.text);
-    let again = house.ask("GET", "/console/", &[("if-none-match", shell.header("etag"))], "").await;
+    let again = house.ask(("GET", "/console/"), &[("if-none-match", shell.header("etag"))], "").await;
     assert_eq!((again.status, again.text.as_str()), (304, ""));
     house.get("/console/nothing.js").await.problem(404, "not_found");
     let who = house.get("/v1/session").await.json();
