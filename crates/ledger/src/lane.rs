@@ -5,7 +5,9 @@
 
 use crate::error::Result;
 use crate::ledger::{Ledger, Store};
-use crate::model::{Claim, ClaimRequest, ClaimedParcel, Held, Revision, SendingStart, Settled, Settlement};
+use crate::model::claimed::{
+    Claim, ClaimRequest, ClaimedParcel, Held, Revision, SendingStart, Settled, Settlement,
+};
 use crate::sqlite;
 
 impl Ledger {

@@ -24,10 +24,14 @@ pub use callbacks::{
 pub use error::{Error, ErrorKind, Result};
 pub use interline_core::outcome::{Counts, Status};
 pub use ledger::Ledger;
+pub use model::claimed::{
+    Claim, ClaimRequest, ClaimedParcel, Held, Revision, SendingRow, SendingStart, Settled, Settlement,
+};
+pub use model::stored::{
+    BatchFilter, LedgerStatus, ParcelQuery, QueueStatus, RecipientQuery, StoredBatch, StoredParcel, Waiting,
+};
 pub use model::{
-    Accepted, Along, Amendment, BatchFilter, BatchHead, BatchState, Claim, ClaimRequest, ClaimedParcel,
-    DirectResult, Fact, Held, IdempotencyKey, LedgerStatus, MarkKey, Marked, NewBatch, NewCopy, NewMark,
-    NewParcel, ParcelQuery, Place, QueueStatus, RecipientQuery, Revision, SendingRow, SendingStart, Settled,
-    Settlement, StoredBatch, StoredParcel, TakenFrom, Waiting,
+    Accepted, Along, Amendment, BatchHead, BatchState, DirectResult, Fact, IdempotencyKey, MarkKey, Marked,
+    NewBatch, NewCopy, NewMark, NewParcel, Place, TakenFrom,
 };
 pub use sqlite::beat::Beat;

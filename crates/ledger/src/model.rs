@@ -1,11 +1,14 @@
-//! The plain structs that go in and out of the ledger.
+//! The plain structs that go in and out of the ledger: here what is handed over to be stored.
 //!
 //! Bodies, heads, records and answers are bytes that core made and core reads; the ledger never looks
 //! inside. Times are milliseconds since 1970 and always come from the caller.
 
+pub(crate) mod claimed;
+pub(crate) mod stored;
+
 use std::sync::Arc;
 
-use interline_core::outcome::{Counts, Status};
+use interline_core::outcome::Status;
 
 use crate::callbacks::NewCallback;
 
@@ -255,43 +258,6 @@ pub enum Accepted {
     Marked(Vec<Marked>),
 }
 
-/// A lane's wish for work.
-#[derive(Debug, Clone)]
-pub struct ClaimRequest {
-    /// Whose parcels.
-    pub provider: String,
-    /// The time now.
-    pub now_ms: i64,
-    /// When the claims run out unless renewed.
-    pub lease_until_ms: i64,
-    /// At most this many.
-    pub max_parcels: usize,
-    /// Stop before the bodies together exceed this; the first parcel is given whatever its size.
-    pub max_bytes: usize,
-}
-
-/// The hold on a parcel: it is lost as soon as somebody else claims it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Claim {
-    /// The parcel.
-    pub parcel: i64,
-    /// Grows with each claim; an older one no longer changes anything.
-    pub epoch: i64,
-}
-
-/// What a renewal found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Held {
-    /// Still yours, until the new time.
-    Yes,
-    /// Still yours, but its batch was paused: release what is not on its way.
-    Paused,
-    /// Still yours, but its batch was cancelled: send nothing more and settle or release it.
-    Cancelled,
-    /// Somebody else has it, or it is settled. Send nothing.
-    Lost,
-}
-
 /// What the messages of a batch have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchHead {
@@ -311,213 +277,6 @@ pub struct BatchHead {
     pub redriven_from: Option<String>,
     /// As core wrote it.
     pub head: Vec<u8>,
-}
-
-/// A parcel in the hands of a lane.
-#[derive(Debug, Clone)]
-pub struct ClaimedParcel {
-    /// To be shown with every change.
-    pub claim: Claim,
-    /// Its batch, shared by the parcels of one answer. State `Cancelled`: send nothing of it, settle it.
-    pub batch: Arc<BatchHead>,
-    /// Its place in the batch.
-    pub seq: u32,
-    /// The place of its first message in the batch.
-    pub first_index: u32,
-    /// The messages, as core wrote them.
-    pub body: Vec<u8>,
-    /// What earlier calls left, oldest first.
-    pub records: Vec<Vec<u8>>,
-    /// The status of each message.
-    pub states: Vec<Status>,
-    /// Sends of an earlier claim that nobody settled: bytes may have left. Name their ids in
-    /// [`Settled::sending`].
-    pub interrupted: Vec<SendingRow>,
-}
-
-/// Messages of one parcel that are about to leave.
-#[derive(Debug, Clone)]
-pub struct SendingStart {
-    /// The hold on the parcel.
-    pub claim: Claim,
-    /// Which messages: places in the parcel.
-    pub indexes: Vec<u16>,
-    /// When.
-    pub at_ms: i64,
-    /// To whom; differs from the parcel's own after a fallback.
-    pub provider: String,
-    /// Whatever core wants to know after a crash.
-    pub blob: Vec<u8>,
-}
-
-/// Messages that were about to leave and are not settled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SendingRow {
-    /// To be named when it settles.
-    pub id: i64,
-    /// Which messages: places in the parcel.
-    pub indexes: Vec<u16>,
-    /// When.
-    pub at_ms: i64,
-    /// To whom.
-    pub provider: String,
-    /// As given at the start.
-    pub blob: Vec<u8>,
-}
-
-/// What is known of a parcel after a call.
-#[derive(Debug, Clone)]
-pub struct Settled {
-    /// The hold on the parcel.
-    pub claim: Claim,
-    /// The sends that this ends.
-    pub sending: Vec<i64>,
-    /// The whole new list. When all are final the parcel is done and the claim ends.
-    pub states: Vec<Status>,
-    /// What happened, appended to the parcel's records; empty for nothing.
-    pub record: Vec<u8>,
-    /// Vendor calls to add to the batch.
-    pub calls: u32,
-    /// Gives the parcel back, to be claimed again from this time on.
-    pub release_at_ms: Option<i64>,
-}
-
-/// The answer to a settlement.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settlement {
-    /// For each parcel, in order: whether the claim still held. If not, nothing of it was stored.
-    pub held: Vec<bool>,
-    /// Batches of which the last message became final with this, each named once ever.
-    pub batches_settled: Vec<String>,
-}
-
-/// A late true answer about messages that were unknown.
-#[derive(Debug, Clone)]
-pub struct Revision {
-    /// The parcel.
-    pub parcel: i64,
-    /// Place in the parcel and what it becomes. Only messages that are unknown now are changed.
-    pub changes: Vec<(u16, Status)>,
-    /// Appended to the parcel's records if anything changed.
-    pub record: Vec<u8>,
-}
-
-/// A batch as stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredBatch {
-    /// The part that parcels share.
-    pub head: BatchHead,
-    /// As submitted.
-    pub send_at_ms: Option<i64>,
-    /// When the last message became final.
-    pub settled_ms: Option<i64>,
-    /// How its messages stand.
-    pub counts: Counts,
-    /// As submitted.
-    pub labels: Vec<(String, String)>,
-    /// Whether it was sent at once, past the queue.
-    pub direct: bool,
-    /// Grows with each batch; where the next page starts.
-    pub cursor: i64,
-}
-
-/// Which batches to list; everything absent matches all.
-#[derive(Debug, Clone, Default)]
-pub struct BatchFilter {
-    /// In this state.
-    pub state: Option<BatchState>,
-    /// Of this app.
-    pub app: Option<String>,
-    /// Having this label, with this value if one is given.
-    pub label: Option<(String, Option<String>)>,
-}
-
-/// Which parcels of a batch to read.
-#[derive(Debug, Clone, Default)]
-pub struct ParcelQuery {
-    /// Only those after this place.
-    pub after_seq: Option<u32>,
-    /// At most this many.
-    pub limit: usize,
-    /// Only parcels with at least one message in this status.
-    pub status: Option<Status>,
-}
-
-/// A parcel as stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredParcel {
-    /// Its id in the ledger.
-    pub parcel: i64,
-    /// Its place in the batch.
-    pub seq: u32,
-    /// The place of its first message in the batch.
-    pub first_index: u32,
-    /// The provider it is queued for.
-    pub provider: String,
-    /// The messages, as core wrote them.
-    pub body: Vec<u8>,
-    /// The status of each message; those on their way are still queued here, see `sending`.
-    pub states: Vec<Status>,
-    /// What calls left, oldest first.
-    pub records: Vec<Vec<u8>>,
-    /// What is on its way, or was when a process died.
-    pub sending: Vec<SendingRow>,
-}
-
-/// Which parcels to search for a recipient.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RecipientQuery {
-    /// The recipient's hash.
-    pub hash: u64,
-    /// Only batches submitted at this time or later.
-    pub since_ms: i64,
-    /// Only parcels older than this one: where the page before ended.
-    pub before_parcel: Option<i64>,
-    /// At most this many parcels.
-    pub limit: usize,
-}
-
-/// What waits for a provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueueStatus {
-    /// The provider.
-    pub provider: String,
-    /// Parcels that are not done, claimed ones included.
-    pub parcels: u64,
-    /// Messages that are not final.
-    pub messages: u64,
-    /// Those of them that are in batches whose time has not come.
-    pub scheduled: u64,
-    /// When the oldest batch among them was submitted.
-    pub oldest_created_ms: i64,
-    /// The same of the batches whose time has come; none where there are none.
-    pub oldest_unscheduled_ms: Option<i64>,
-}
-
-/// What could be claimed for one provider and is not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    /// The provider.
-    pub provider: String,
-    /// Messages that are not final in the batches that are due.
-    pub messages: u64,
-    /// Since when the oldest of these batches is due.
-    pub since_ms: i64,
-}
-
-/// How the ledger is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerStatus {
-    /// The version of the stored schema.
-    pub schema_version: u32,
-    /// Size of the database in bytes, write-ahead log not counted.
-    pub bytes: u64,
-    /// How much of it is free for new rows.
-    pub free_bytes: u64,
-    /// Batches stored.
-    pub batches: u64,
-    /// What waits, by provider.
-    pub queues: Vec<QueueStatus>,
 }
 
 /// A small fact that outlives the process: a migration's phase, a provider's dialect.

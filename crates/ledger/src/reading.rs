@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::error::{ErrorKind, Result};
 use crate::ledger::{Ledger, Store};
-use crate::model::{
-    BatchFilter, BatchHead, Fact, LedgerStatus, ParcelQuery, RecipientQuery, StoredBatch, StoredParcel,
-    Waiting,
+use crate::model::stored::{
+    BatchFilter, LedgerStatus, ParcelQuery, RecipientQuery, StoredBatch, StoredParcel, Waiting,
 };
+use crate::model::{BatchHead, Fact};
 use crate::sqlite;
 use crate::sqlite::beat::Beat;
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Location;
-use crate::model::{BatchState, QueueStatus};
+use crate::model::BatchState;
+use crate::model::stored::QueueStatus;
 use crate::sqlite::{copy as file_copy, survey as file_survey};
 
 /// What is in a ledger, at one moment.

@@ -16,7 +16,8 @@ use super::share::NEVER;
 use super::writer::Work;
 use crate::boundary::Around;
 use crate::error::Result;
-use crate::model::{BatchState, Claim, ClaimRequest};
+use crate::model::BatchState;
+use crate::model::claimed::{Claim, ClaimRequest};
 
 /// Shares that one claim makes ready; the next one goes on.
 const READIED: i64 = 256;

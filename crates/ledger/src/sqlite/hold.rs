@@ -12,7 +12,8 @@ use super::share::{Delta, apply_shares};
 use super::writer::Work;
 use crate::boundary::{self, Around};
 use crate::error::Result;
-use crate::model::{BatchState, Claim, Held, SendingStart};
+use crate::model::BatchState;
+use crate::model::claimed::{Claim, Held, SendingStart};
 
 /// Makes claims last longer.
 #[derive(Debug)]

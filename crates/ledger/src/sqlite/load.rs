@@ -9,7 +9,9 @@ use super::codec::{id_list, indexes_from_blob, narrow, states_from_blob};
 use super::writer::Work;
 use super::{failed, read};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{BatchHead, Claim, ClaimedParcel, ParcelQuery, SendingRow, StoredParcel};
+use crate::model::BatchHead;
+use crate::model::claimed::{Claim, ClaimedParcel, SendingRow};
+use crate::model::stored::{ParcelQuery, StoredParcel};
 use interline_core::outcome::Status;
 
 /// Reads parcels, in the order of `ids`, with the number of the batch of each. Missing ones are left out.

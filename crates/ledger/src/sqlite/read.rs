@@ -7,7 +7,8 @@ use super::codec::{batch_state, id_list, narrow};
 use super::writer::Work;
 use super::{failed, schema, survey};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{BatchFilter, BatchHead, LedgerStatus, StoredBatch};
+use crate::model::BatchHead;
+use crate::model::stored::{BatchFilter, LedgerStatus, StoredBatch};
 use interline_core::outcome::Counts;
 
 type HeadRow = (String, String, i64, i64, Option<i64>, i32, Option<String>, Vec<u8>);

@@ -11,7 +11,7 @@ use super::share::{Delta, apply_shares};
 use super::writer::Work;
 use crate::boundary::Around;
 use crate::error::Result;
-use crate::model::Claim;
+use crate::model::claimed::Claim;
 
 /// Parcels that one transaction moves.
 const SLICE: i64 = 256;

@@ -12,7 +12,8 @@ use super::codec::{contains_hash, hashes, narrow};
 use super::writer::Work;
 use super::{failed, load};
 use crate::error::Result;
-use crate::model::{BatchHead, BatchState, RecipientQuery, StoredParcel};
+use crate::model::stored::{RecipientQuery, StoredParcel};
+use crate::model::{BatchHead, BatchState};
 
 /// Finds parcels with a message for a recipient, newest first.
 #[derive(Debug)]

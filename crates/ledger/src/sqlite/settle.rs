@@ -14,7 +14,7 @@ use super::share::{Delta, apply, apply_all};
 use super::writer::Work;
 use crate::boundary::Around;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Revision, Settled, Settlement};
+use crate::model::claimed::{Revision, Settled, Settlement};
 use interline_core::outcome::Status;
 
 /// Settles parcels after a call.

@@ -13,7 +13,7 @@ use super::codec::{batch_state, narrow};
 use super::open::{advised, beside, lock, writer_options};
 use super::{failed, schema};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::QueueStatus;
+use crate::model::stored::QueueStatus;
 use crate::upkeep::{Migrated, StateCount, Survey};
 
 /// Looks at a file.

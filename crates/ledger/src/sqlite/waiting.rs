@@ -6,7 +6,7 @@ use super::codec::narrow;
 use super::failed;
 use super::writer::Work;
 use crate::error::Result;
-use crate::model::Waiting;
+use crate::model::stored::Waiting;
 
 /// Finds what is due; what is paused, scheduled or held under a lease is not.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! Disks that are full or may not be written: what fails, what does not, and that it passes by itself.
 
 use super::*;
-use crate::model::{Claim, ClaimRequest, NewBatch, NewParcel, SendingStart, Settled};
+use crate::model::claimed::{Claim, ClaimRequest, SendingStart, Settled};
+use crate::model::{NewBatch, NewParcel};
 use interline_core::outcome::Status;
 
 const SHUT: &str = "PRAGMA max_page_count = 1";

@@ -3,7 +3,7 @@
 use super::full::{accept, sql};
 use super::*;
 use crate::ledger::{self, Ledger};
-use crate::model::{ClaimRequest, ClaimedParcel};
+use crate::model::claimed::{ClaimRequest, ClaimedParcel};
 
 async fn ledger(folder: &TempDir) -> Ledger {
     let ledger =

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use crate::model::{Claim, ClaimRequest, NewBatch, NewParcel};
+use crate::model::claimed::{Claim, ClaimRequest};
+use crate::model::{NewBatch, NewParcel};
 use interline_core::outcome::Status;
 
 /// Runs some work and counts its steps.

@@ -6,7 +6,8 @@ use tempfile::TempDir;
 
 use super::{Store, schema};
 use crate::ledger::Ledger;
-use crate::model::{Accepted, ClaimRequest, IdempotencyKey, NewBatch, NewParcel};
+use crate::model::claimed::ClaimRequest;
+use crate::model::{Accepted, IdempotencyKey, NewBatch, NewParcel};
 use interline_core::outcome::Status;
 
 /// What a process of the first version left when it was killed: a batch that was being sent, one that waited
