@@ -12,6 +12,25 @@ async fn settled(bench: &Bench, app: &str, id: &str) {
     bench.settle(10, &[Status::Accepted]).await;
 }
 
+/// Settled batches that tell the same receiver.
+async fn ready(bench: &Bench, ids: &[&str]) {
+    for id in ids {
+        bench.accept(told(id, false), 1, 1).await;
+        bench.settle(10, &[Status::Accepted]).await;
+    }
+}
+
+/// The receiver wants nothing more.
+fn gone() -> Attempted {
+    Attempted::Failed {
+        retry_ms: Some(10),
+        hold_ms: (0, 0),
+        wait_until_ms: None,
+        disable: Some("gone".to_owned()),
+        disable_after_ms: DAY,
+    }
+}
+
 fn held(retry_ms: i64, hold_ms: (i64, i64)) -> Attempted {
     Attempted::Failed {
         retry_ms: Some(retry_ms),
@@ -43,8 +62,7 @@ async fn many_receivers_of_one_app_do_not_stand_before_those_of_another() {
 #[tokio::test]
 async fn who_is_being_told_all_that_there_is_is_not_due() {
     let bench = Bench::new().await;
-    bench.accept(told("a", false), 1, 1).await;
-    bench.settle(10, &[Status::Accepted]).await;
+    ready(&bench, &["a"]).await;
     let first = bench.take(10).await.remove(0);
     let underway = || Underway { events: vec![(1, first.id)], ..Underway::default() };
     assert_eq!((bench.due(99).await, bench.due_but(99, underway()).await), (vec![1], vec![]));
@@ -63,10 +81,7 @@ async fn who_is_being_told_all_that_there_is_is_not_due() {
 #[tokio::test]
 async fn what_comes_up_for_a_receiver_that_asked_for_time_waits() {
     let bench = Bench::new().await;
-    for id in ["a", "c"] {
-        bench.accept(told(id, false), 1, 1).await;
-        bench.settle(10, &[Status::Accepted]).await;
-    }
+    ready(&bench, &["a", "c"]).await;
     let events = bench.take(10).await;
     let asked = Attempted::Failed {
         retry_ms: Some(20),
@@ -86,10 +101,7 @@ async fn what_comes_up_for_a_receiver_that_asked_for_time_waits() {
 #[tokio::test]
 async fn a_person_ends_the_pause_of_a_receiver() {
     let bench = Bench::new().await;
-    for id in ["a", "b", "c"] {
-        bench.accept(told(id, false), 1, 1).await;
-        bench.settle(10, &[Status::Accepted]).await;
-    }
+    ready(&bench, &["a", "b", "c"]).await;
     for event in bench.take(10).await {
         bench.end(&event, 10, held(DAY, (DAY, DAY))).await;
     }
@@ -113,10 +125,7 @@ async fn a_receiver_that_is_known_uses_up_no_number() {
 #[tokio::test]
 async fn whoever_fails_is_left_alone_for_as_long_as_it_fails_already() {
     let bench = Bench::new().await;
-    for id in ["a", "b", "c", "d", "e", "f", "g", "h"] {
-        bench.accept(told(id, false), 1, 1).await;
-        bench.settle(10, &[Status::Accepted]).await;
-    }
+    ready(&bench, &["a", "b", "c", "d", "e", "f", "g", "h"]).await;
     // Many that fail at once count as one.
     for event in bench.take(1_000).await.drain(..5) {
         bench.end(&event, 1_000, held(DAY, (100, 3_000))).await;
@@ -135,8 +144,7 @@ async fn whoever_fails_is_left_alone_for_as_long_as_it_fails_already() {
 async fn a_replay_outlives_the_attempt_that_it_came_in_between() {
     for came_of in [failed(None), failed(Some(DAY)), Attempted::Delivered] {
         let bench = Bench::new().await;
-        bench.accept(told("a", false), 1, 1).await;
-        bench.settle(10, &[Status::Accepted]).await;
+        ready(&bench, &["a"]).await;
         let event = bench.take(10).await.remove(0);
         assert_eq!(bench.ledger.replay_endpoint(1, (0, DAY), 20).await.unwrap(), 1);
         let ended = bench.end(&event, 30, came_of.clone()).await;
@@ -154,35 +162,18 @@ async fn a_replay_outlives_the_attempt_that_it_came_in_between() {
 #[tokio::test]
 async fn what_waits_is_counted_whether_it_is_written_out_or_not() {
     let bench = Bench::new().await;
-    for id in ["a", "b"] {
-        bench.accept(told(id, false), 1, 1).await;
-        bench.settle(10, &[Status::Accepted]).await;
-    }
+    ready(&bench, &["a", "b"]).await;
     assert_eq!(bench.ledger.count_callbacks().await.unwrap(), (0, 2), "nothing of it is an event yet");
     let events = bench.take(10).await;
     assert_eq!(bench.ledger.count_callbacks().await.unwrap(), (0, 2));
-    let gone = Attempted::Failed {
-        retry_ms: Some(10),
-        hold_ms: (0, 0),
-        wait_until_ms: None,
-        disable: Some("gone".to_owned()),
-        disable_after_ms: DAY,
-    };
-    bench.end(&events[0], 10, gone).await;
+    bench.end(&events[0], 10, gone()).await;
     assert_eq!(bench.ledger.count_callbacks().await.unwrap(), (1, 2));
 }
 
 #[tokio::test]
 async fn receivers_that_no_batch_names_are_forgotten_however_they_did() {
     let bench = Bench::new().await;
-    let gone = Attempted::Failed {
-        retry_ms: Some(20),
-        hold_ms: (0, 0),
-        wait_until_ms: None,
-        disable: Some("gone".to_owned()),
-        disable_after_ms: DAY,
-    };
-    for came_of in [Attempted::Delivered, failed(None), gone] {
+    for came_of in [Attempted::Delivered, failed(None), gone()] {
         let id = bench.ledger.endpoints(None, 0, 9).await.unwrap().len();
         settled(&bench, "shop", &format!("b{id}")).await;
         let endpoint = i64::try_from(id).unwrap() + 1;
@@ -200,8 +191,7 @@ async fn receivers_that_no_batch_names_are_forgotten_however_they_did() {
 #[tokio::test]
 async fn failures_are_tried_again_in_their_time_and_given_up_in_the_end() {
     let bench = Bench::new().await;
-    bench.accept(told("b", false), 1, 1).await;
-    bench.settle(10, &[Status::Accepted]).await;
+    ready(&bench, &["b"]).await;
     let event = bench.take(10).await.remove(0);
     bench.end(&event, 10, failed(Some(50))).await;
     assert_eq!((bench.take(49).await, bench.due(49).await), (vec![], vec![]));
@@ -220,10 +210,7 @@ async fn failures_are_tried_again_in_their_time_and_given_up_in_the_end() {
 #[tokio::test]
 async fn endpoint_that_fails_again_and_again_is_left_alone_and_goes_on_at_once_when_it_is_well() {
     let bench = Bench::new().await;
-    for id in ["a", "b", "c", "d"] {
-        bench.accept(told(id, false), 1, 1).await;
-        bench.settle(10, &[Status::Accepted]).await;
-    }
+    ready(&bench, &["a", "b", "c", "d"]).await;
     for now in [10, 20, 30] {
         let events = bench.take(now).await;
         if now > 10 {
@@ -272,24 +259,15 @@ async fn endpoint_is_disabled_after_failing_for_long_or_when_it_says_so() {
 #[tokio::test]
 async fn what_is_not_told_yet_is_not_pruned_unless_its_receiver_is_disabled() {
     let bench = Bench::new().await;
-    bench.accept(told("b", false), 1, 1).await;
-    bench.settle(10, &[Status::Accepted]).await;
+    ready(&bench, &["b"]).await;
     assert_eq!(bench.ledger.prune(DAY, DAY, 9).await.unwrap(), 0);
     let event = bench.take(DAY).await.remove(0);
     assert_eq!(bench.ledger.prune(DAY, DAY, 9).await.unwrap(), 0);
     bench.end(&event, DAY, failed(None)).await;
     assert_eq!(bench.ledger.prune(DAY, DAY, 9).await.unwrap(), 1, "given up, it is told nobody any more");
-    bench.accept(told("c", false), 1, 1).await;
-    bench.settle(10, &[Status::Accepted]).await;
+    ready(&bench, &["c"]).await;
     let event = bench.take(DAY).await.remove(0);
-    let gone = Attempted::Failed {
-        retry_ms: Some(1),
-        hold_ms: (0, 0),
-        wait_until_ms: None,
-        disable: Some("gone".to_owned()),
-        disable_after_ms: DAY,
-    };
-    bench.end(&event, DAY, gone).await;
+    bench.end(&event, DAY, gone()).await;
     assert_eq!(bench.ledger.prune(DAY, DAY, 9).await.unwrap(), 1);
     assert_eq!(bench.take(2 * DAY).await, []);
 }
