@@ -209,8 +209,12 @@ fn traffic(server: &Server, app: &Client, stage: &Stage, place: &Place) -> Strin
         good.replace("secret = \"canary-oim-secret\"", "secret = 12\nsecrets = \"canary-misplaced-secret\""),
         good.replace("dialect = \"main\"", "dialect = \"main\"\ntoken = { x = \"canary-misplaced-secret\" }"),
         good.replace("[\"whsec_", "[12, \"canary-misplaced-secret\", \"whsec_"),
+        // A quote is missing: whoever reads the message knows the line.
+        good.replace("secret = \"canary-oim-secret\"", "secret = \"canary-oim-secret"),
     ] {
         place.write("config.toml", bad.as_bytes());
+        let checked = place.run(&["check", "--config", "config.toml"]);
+        free_of("a terminal", &checked.said(), &SECRETS);
         let refused = hear(app.post("/v1/config/reload", &json!({})));
         assert_eq!(refused.status, 422, "{}", refused.text());
     }

@@ -219,6 +219,23 @@ fn openings_between_two_looks_are_counted() {
 }
 
 #[test]
+fn a_vendor_that_asks_for_pauses_again_and_again_is_told_of_once_and_counted_each_time() {
+    let stage = Stage::start(TwinsConfig::ephemeral().dialect(Vendor::WuKongIm, "published").unlimited());
+    let more =
+        config::wukongim("wk", &stage.wukongim().url(), "published", "") + &config::route("all", "", "wk");
+    let server = Place::new(&more).serve();
+    let mut busy = Fault::new(FaultKind::Status).value(429).times(3);
+    busy.retry_after = Some(1);
+    stage.wukongim().set_fault(busy);
+    let body = json!({"messages": [{"to": "user:a", "content": {"type": "text", "text": "hi"}}]});
+    assert_eq!(server.post("/v1/send", &body).of(200)["counts"]["accepted"], 1);
+    assert_eq!(server.log().matches("the vendor asks for a pause").count(), 1, "{}", server.log());
+    let counted = "interline_vendor_pauses_total{provider=\"wk\",class=\"sendbatch\"} 3\n";
+    let text = server.get("/metrics").text();
+    assert!(text.contains(counted), "{text}");
+}
+
+#[test]
 fn own_overhead_is_counted_apart_from_a_slow_vendor() {
     let stage = Stage::start(TwinsConfig::ephemeral().dialect(Vendor::WuKongIm, "published").unlimited());
     let more =

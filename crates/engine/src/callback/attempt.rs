@@ -155,6 +155,8 @@ fn say(to: &To, event: &Event, came: &Came, ended: Ended) {
         told!(warn, "a receiver of callbacks is disabled: what there is to tell waits until it is enabled");
     } else if came.delivered {
         told!(debug, "a callback was delivered");
+    } else if !ended.given_up && event.attempts > 0 {
+        told!(debug, "a callback failed again and will be tried again");
     } else if !ended.given_up {
         told!(info, "a callback failed and will be tried again");
     }

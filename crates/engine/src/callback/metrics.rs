@@ -34,7 +34,11 @@ impl CallbackMetrics {
         };
         let Self { attempts, seconds, given_up, waiting, disabled } = &found;
         registry.register("callback_attempts", "Attempts to deliver a callback, by result", attempts.clone());
-        registry.register("callback_attempt_seconds", "Duration of those attempts", seconds.clone());
+        registry.register(
+            "callback_attempt_seconds",
+            "Duration of attempts to deliver a callback",
+            seconds.clone(),
+        );
         registry.register(
             "callback_events_given_up",
             "Events that were not delivered in time",

@@ -26,6 +26,8 @@ use crate::clock;
 const LONGEST_FREEZE: Duration = Duration::from_secs(60 * 60);
 /// The pause after which a call goes again that the ledger could not take.
 const LEDGER_PAUSE_MS: i64 = 250;
+/// What a vendor says again and again is logged as often as this.
+const SAID_AGAIN_MS: i64 = 60_000;
 
 /// What a call's outcomes come to.
 #[derive(Debug, Default)]
@@ -339,6 +341,20 @@ impl Lane {
         }
     }
 
+    /// Says that the vendor asks for a pause: at most once a minute for a quota class, with how often it did.
+    fn say_pause(&mut self, class: &'static str, pause: Duration, now_ms: i64) {
+        let (said_ms, pauses) = self.pauses_said.entry(class).or_insert((0, 0));
+        *pauses += 1;
+        if (0..SAID_AGAIN_MS).contains(&(now_ms - *said_ms)) {
+            return;
+        }
+        let pauses = std::mem::take(pauses);
+        *said_ms = now_ms;
+        let (name, pause_ms) = (&self.provider.settings.name, u64::try_from(pause.as_millis()));
+        let pause_ms = pause_ms.unwrap_or(u64::MAX);
+        tracing::warn!(provider = %name, class, pause_ms, pauses, "the vendor asks for a pause; messages wait");
+    }
+
     /// Does what a verdict asks for; true when the attempt does not count against the budget.
     fn heed(&mut self, signal: &Signal, same: bool) -> bool {
         match signal {
@@ -347,7 +363,7 @@ impl Lane {
             Signal::Freeze(frozen, pause) => {
                 let now_ms = clock::now_ms();
                 self.meter.paused(frozen);
-                tracing::warn!(provider = %self.provider.settings.name, class = frozen, pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "the vendor asks for a pause");
+                self.say_pause(frozen, *pause, now_ms);
                 for pace in self.paces.iter_mut().filter(|pace| pace.class == *frozen) {
                     pace.freeze(now_ms, (*pause).min(LONGEST_FREEZE));
                 }

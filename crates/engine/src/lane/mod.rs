@@ -108,6 +108,8 @@ pub(crate) struct Lane {
     /// What was given up while it was under way.
     late: HashMap<u32, late::Late>,
     meter: LaneMeter,
+    /// When it was last said that the vendor asks for pauses of a class, and how many came since.
+    pauses_said: BTreeMap<&'static str, (i64, u32)>,
 }
 
 impl Lane {
@@ -175,6 +177,7 @@ impl Lane {
             clock: JumpWatch::new(),
             late: HashMap::new(),
             meter,
+            pauses_said: BTreeMap::new(),
         };
         if let Some(adapter) = lane.provider.adapter() {
             lane.renew_paces(&*adapter);

@@ -209,10 +209,20 @@ fn find(path: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<P
 
 fn contents(figment: &Figment, file: &str) -> Result<Dict, ConfigErrors> {
     let mut profiles = figment.data().map_err(|error| {
-        let text: Vec<String> = error.into_iter().map(|error| error.kind.to_string()).collect();
-        ConfigErrors::one(file, format!("cannot read it as TOML: {}", text.join("; ").trim_end()))
+        let text: Vec<String> =
+            error.into_iter().map(|error| without_excerpt(&error.kind.to_string())).collect();
+        ConfigErrors::one(file, format!("cannot read it as TOML: {}", text.join("; ")))
     })?;
     Ok(profiles.remove(&Profile::Default).unwrap_or_default())
+}
+
+/// What is wrong and where, without the line that it is in: that may hold a secret.
+fn without_excerpt(text: &str) -> String {
+    let is_excerpt = |line: &&str| {
+        line.trim_start_matches([' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).starts_with('|')
+    };
+    let told: Vec<&str> = text.lines().filter(|line| !is_excerpt(line)).map(str::trim).collect();
+    told.join(": ").trim_end_matches([':', ' ']).to_owned()
 }
 
 pub(crate) fn read(
