@@ -323,7 +323,7 @@ fn a_no_for_now_that_outlasts_the_message_ends_expired() {
             "expires_at": in_seconds(1), "content": {"type": "text", "text": "hi"}}]});
         let began = Instant::now();
         let results = results(&server, false, &message);
-        let [result] = &*results else { unreachable!("{results:?}") };
+        let [result] = &*results else { panic!("{results:?}") };
         assert_eq!(
             (&result["status"], &result["error"]["code"]),
             (&json!("expired"), &json!("expired")),
