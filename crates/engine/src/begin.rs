@@ -194,6 +194,11 @@ mod tests {
         (row, vec![parcel])
     }
 
+    /// A time that is over whatever the resolution of timers: nothing can be told by then.
+    fn past() -> Instant {
+        Instant::now().checked_sub(Duration::from_secs(1)).unwrap()
+    }
+
     #[tokio::test]
     async fn what_a_ledger_that_failed_has_written_after_all_is_begun() {
         let engine = engine().await;
@@ -215,7 +220,7 @@ mod tests {
         let engine = engine().await;
         let (row, mut parcels) = send(Some(1));
         parcels.iter_mut().for_each(|parcel| parcel.states = vec![Status::Queued]);
-        assert_eq!(engine.store_by(Instant::now(), &row, parcels).await.unwrap(), None);
+        assert_eq!(engine.store_by(past(), &row, parcels).await.unwrap(), None);
         while engine.inner.ledger.batch(&row.id).await.unwrap().is_none() {
             tokio::task::yield_now().await;
         }
@@ -226,7 +231,7 @@ mod tests {
         let engine = engine().await;
         let mut news = engine.inner.announce.subscribe();
         let (row, parcels) = send(Some(1));
-        let late = engine.begin_by(Instant::now(), &row, parcels).await;
+        let late = engine.begin_by(past(), &row, parcels).await;
         assert!(matches!(late, Err(Denied::Busy { .. })), "{late:?}");
         assert_eq!(news.recv().await.unwrap(), row.id);
         let batch = engine.inner.ledger.batch(&row.id).await.unwrap().unwrap();

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -44,12 +45,19 @@ pub(crate) struct Metrics {
     streams: Gauge,
     requests: Family<Labels, Counter>,
     reloads: Family<Reload, Counter>,
+    /// Since when the configuration in force is that, in Unix seconds.
+    loaded: Gauge,
 }
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metrics").finish_non_exhaustive()
     }
+}
+
+/// Unix time in seconds; 0 with a clock before 1970.
+fn now_s() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed())
 }
 
 const DONE: &str = "done";
@@ -71,6 +79,13 @@ impl Metrics {
             "Reloads of the configuration, by result",
             reloads.clone(),
         );
+        let loaded = Gauge::default();
+        registry.register(
+            "interline_config_loaded_timestamp_seconds",
+            "When the configuration in force was loaded, as Unix time",
+            loaded.clone(),
+        );
+        loaded.set(now_s());
         let streams = Gauge::default();
         registry.register("interline_event_streams", "Callers that follow events now", streams.clone());
         let build = Family::<Build, Gauge>::default();
@@ -80,7 +95,7 @@ impl Metrics {
             // Counted from the start, so that the first one is a step and no beginning.
             drop(reloads.get_or_create(&Reload { result }));
         }
-        Self { registry, streams, requests, reloads }
+        Self { registry, streams, requests, reloads, loaded }
     }
 
     /// Counts one answer.
@@ -98,6 +113,9 @@ impl Metrics {
     /// Counts a reload.
     pub(crate) fn reloaded(&self, done: bool) {
         self.reloads.get_or_create(&Reload { result: if done { DONE } else { REFUSED } }).inc();
+        if done {
+            self.loaded.set(now_s());
+        }
     }
 
     /// One exposition: the engine's text and these counts.
@@ -108,5 +126,21 @@ impl Metrics {
             tracing::error!("cannot write the counts of requests");
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_reload_that_is_done_changes_since_when_the_configuration_is_in_force() {
+        let metrics = Metrics::new();
+        assert!(metrics.loaded.get() > 1);
+        metrics.loaded.set(1);
+        metrics.reloaded(false);
+        assert_eq!(metrics.loaded.get(), 1);
+        metrics.reloaded(true);
+        assert!(metrics.loaded.get() > 1);
     }
 }

@@ -255,7 +255,8 @@ fn closing(played: &Played) {
 fn what_next(url: &str, batch: &str) {
     let command = command();
     line("");
-    let places = [("console", "/console/"), ("API", "/v1/batches"), ("its page", "/docs"), ("metrics", "/metrics")];
+    let places =
+        [("console", "/console/"), ("API", "/v1/batches"), ("its page", "/docs"), ("metrics", "/metrics")];
     for (what, path) in places {
         line(format!("  {what:<9} {}", paint(LINK, format!("{url}{path}"))));
     }

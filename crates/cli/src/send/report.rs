@@ -28,6 +28,8 @@ pub(crate) struct Cause {
     vendor_code: Option<String>,
     /// The vendor's own words, else Interline's.
     message: String,
+    /// What to do about the code.
+    hint: Option<&'static str>,
     count: u64,
     examples: Vec<String>,
 }
@@ -59,6 +61,7 @@ impl Causes {
             provider: result.provider.clone(),
             vendor_code,
             message,
+            hint: failure.map(|failure| failure.code.hint()),
             count: 0,
             examples: Vec::new(),
         });
@@ -93,6 +96,7 @@ impl From<BatchCauseAnswer> for Cause {
         Self {
             status: cause.status,
             code: failure.code.to_string(),
+            hint: Some(failure.code.hint()),
             provider: cause.provider,
             vendor_code: failure.vendor_code,
             message: failure.vendor_message.unwrap_or(failure.message),
@@ -208,10 +212,25 @@ pub(crate) fn write_causes(causes: &[Cause], others: u64) {
     if others > 0 {
         note(format!("{} did not arrive for yet other reasons", count(others, "message")));
     }
+    hints(causes).into_iter().for_each(note);
+}
+
+/// What to do about each code, once.
+fn hints(causes: &[Cause]) -> Vec<String> {
+    let mut hints: Vec<String> = Vec::new();
+    for (code, hint) in causes.iter().filter_map(|cause| Some((&cause.code, cause.hint?))) {
+        let hint = format!("→ {code}: {hint}");
+        if !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
+    hints
 }
 
 #[cfg(test)]
 mod tests {
+    use interline_core::error::ErrorCode;
+
     use super::*;
 
     fn result(id: &str, status: &str, error: Value) -> ResultAnswer {
@@ -237,6 +256,8 @@ mod tests {
         let causes = causes.sorted();
         let shown: Vec<_> = causes.iter().map(|c| (c.code.as_str(), c.message.as_str(), c.count)).collect();
         assert_eq!(shown, [("recipient_not_found", "聊天室不存在", 2), ("expired", "", 1)]);
+        let told = format!("→ recipient_not_found: {}", ErrorCode::RecipientNotFound.hint());
+        assert_eq!(hints(&causes), [told]);
     }
 
     #[test]
