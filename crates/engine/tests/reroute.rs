@@ -328,7 +328,9 @@ async fn what_waits_is_sent_by_the_ids_of_the_provider_as_it_is_then() {
     house.a.clear_faults();
     let results = house.settled(&id).await;
     assert!(results.iter().all(|result| result.status == Status::Accepted), "{:#?}", results[0]);
-    assert!(house.a.received().messages.iter().all(|message| message.to.contains("new-u")));
+    let received = house.a.received().messages;
+    let as_before = received.iter().filter(|message| !message.to.contains("new-u")).count();
+    assert!(as_before <= 1, "only the call that tries the server can be drawn already: {as_before} of 20");
     house.close().await;
 }
 
