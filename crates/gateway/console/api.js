@@ -3,7 +3,7 @@
 
 import { useCallback, useEffect, useRef, useState } from './lib.js';
 
-/** An answer that is no success, or none at all (code `unreachable`, status 0). */
+/** An answer that is no success, or none at all (codes `unreachable` and `no_answer`, status 0). */
 export class ApiError extends Error {
   constructor({ status = 0, code = 'unreachable', detail = '', errors = [], total = null, retryAfter = null }) {
     super(detail);
@@ -13,6 +13,9 @@ export class ApiError extends Error {
 
 /** How long to wait before the first, second, … attempt to reach the server again. */
 const RETRY_MS = [500, 1_000, 2_000, 5_000, 10_000];
+
+/** How long an answer is waited for. */
+const ANSWER_MS = 90_000;
 
 /** Fired on `window` once the session has ended. */
 export const SIGNED_OUT = 'interline:signed-out';
@@ -36,34 +39,35 @@ async function readProblem(response) {
 
 /**
  * Asks the API. `body` is sent as JSON (a string as it stands), `idempotencyKey` and `headers` as headers.
- * Answers the JSON, or null where there is none; throws ApiError.
+ * Answers the JSON, or null where there is none; throws ApiError, also when no answer comes.
  */
 export async function request(method, path, { body, query, headers = {}, idempotencyKey, signal } = {}) {
   const given = { accept: 'application/json', 'interline-console': '1', ...headers };
   if (body !== undefined) given['content-type'] ??= 'application/json';
   if (idempotencyKey) given['idempotency-key'] = idempotencyKey;
-  let response;
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), ANSWER_MS);
   try {
-    response = await fetch(withQuery(path, query), {
+    const response = await fetch(withQuery(path, query), {
       method,
       headers: given,
       body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
       credentials: 'same-origin',
       cache: 'no-store',
       redirect: 'error',
-      signal,
+      signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal,
     });
-  } catch (error) {
-    if (error.name === 'AbortError') throw error;
-    throw new ApiError({ detail: 'The server cannot be reached. It may be restarting, or the network is down.' });
-  }
-  if (response.ok) {
+    if (!response.ok) throw await readProblem(response);
     const text = await response.text();
     return text ? JSON.parse(text) : null;
+  } catch (error) {
+    if (error.status === 401 && path !== '/v1/session') window.dispatchEvent(new Event(SIGNED_OUT));
+    if (error instanceof ApiError || error instanceof SyntaxError || signal?.aborted) throw error;
+    if (late.signal.aborted) throw new ApiError({ code: 'no_answer', detail: `No answer has come within ${ANSWER_MS / 1_000} seconds.` });
+    throw new ApiError({ detail: 'The server cannot be reached. It may be restarting, or the network is down.' });
+  } finally {
+    clearTimeout(timer);
   }
-  const problem = await readProblem(response);
-  if (problem.status === 401 && path !== '/v1/session') window.dispatchEvent(new Event(SIGNED_OUT));
-  throw problem;
 }
 
 export const get = (path, query, options) => request('GET', path, { query, ...options });
@@ -71,40 +75,44 @@ export const post = (path, body, options) => request('POST', path, { body, ...op
 export const del = (path, options) => request('DELETE', path, options);
 
 /**
- * Reads `path` now, whenever it or the query changes, and every `every` milliseconds while the page is seen; a
- * server that cannot be reached is asked again in any case. Null as path reads nothing. Answers `{ value, error,
- * loading, reload }`; the last value stays on errors.
+ * Reads `path` now, whenever it or the query changes, and every `every` milliseconds while the page is seen and the
+ * answer before has come; a server that cannot be reached is asked again in any case. Null as path reads nothing.
+ * Answers `{ value, error, loading, reload }`; the last value stays on errors.
  */
 export function useApi(path, { query, every } = {}) {
   const [state, setState] = useState({ value: null, error: null, loading: Boolean(path), of: null });
   const [turn, setTurn] = useState(0);
+  const asking = useRef(null);
   const full = path && withQuery(path, query);
   const reload = useCallback(() => setTurn((before) => before + 1), []);
   useEffect(() => {
     if (!full) return undefined;
     const aborter = new AbortController();
+    const { signal } = aborter;
+    asking.current = aborter;
     setState((before) => ({ ...before, loading: true }));
-    get(full, undefined, { signal: aborter.signal }).then(
-      (value) => setState({ value, error: null, loading: false, of: full }),
+    const end = (next) => { if (!signal.aborted) { asking.current = null; setState(next); } };
+    get(full, undefined, { signal }).then(
+      (value) => end({ value, error: null, loading: false, of: full }),
       (error) => {
-        if (error.name === 'AbortError') return;
         error.again = error.status === 0;
-        setState((before) => ({ value: before.of === full ? before.value : null, error, loading: false, of: full }));
+        end((before) => ({ value: before.of === full ? before.value : null, error, loading: false, of: full }));
       },
     );
-    return () => aborter.abort();
+    return () => { asking.current = null; aborter.abort(); };
   }, [full, turn]);
-  const pace = every ?? (state.error?.again ? RETRY_MS[2] : undefined);
+  const stale = state.of !== full;
+  const error = stale ? null : state.error;
+  const pace = every ?? (error?.again ? RETRY_MS[2] : undefined);
   useEffect(() => {
     if (!full || !pace) return undefined;
-    // Nobody looks at a hidden page; one that comes back is not to show what was.
-    const look = () => { if (!document.hidden) reload(); };
+    // Nobody looks at a hidden page; one that comes back is not to show what was. What is slow is not begun anew.
+    const look = () => { if (!document.hidden && asking.current === null) reload(); };
     const timer = setInterval(look, pace);
     document.addEventListener('visibilitychange', look);
     return () => { clearInterval(timer); document.removeEventListener('visibilitychange', look); };
   }, [full, pace]);
-  const stale = state.of !== full;
-  return { value: stale ? null : state.value, error: stale ? null : state.error, loading: stale || state.loading, reload };
+  return { value: stale ? null : state.value, error, loading: stale || state.loading, reload };
 }
 
 /**

@@ -96,11 +96,12 @@ function refocus(before) {
 }
 
 /**
- * A modal dialog. `onClose` is called by Escape, by the backdrop and by its own button; focus returns to where
- * it was. Render it only while it is open.
+ * A modal dialog. `onClose` is called by Escape, by the backdrop and by its own button, and may leave it as it is;
+ * focus returns to where it was. Render it only while it is open.
  */
 export function Dialog({ title, onClose, children, actions, wide = false }) {
   const dialog = useRef(null);
+  const held = useRef(null);
   const name = useId();
   useLayoutEffect(() => {
     const before = document.activeElement;
@@ -108,8 +109,16 @@ export function Dialog({ title, onClose, children, actions, wide = false }) {
     element.showModal();
     return () => { element.close(); if (before?.isConnected) before.focus(); requestAnimationFrame(() => refocus(before)); };
   }, []);
-  return html`<dialog ref=${dialog} class=${wide ? 'wide' : ''} aria-labelledby=${name}
-      onCancel=${(event) => { event.preventDefault(); onClose(); }}
+  // A browser lets a page refuse a few times, then it closes all the same: what is still drawn is opened again.
+  const closed = () => {
+    const at = held.current;
+    if (!dialog.current || dialog.current.open) return;
+    dialog.current.showModal();
+    if (at?.isConnected) at.focus();
+    onClose();
+  };
+  return html`<dialog ref=${dialog} class=${wide ? 'wide' : ''} aria-labelledby=${name} onClose=${closed}
+      onCancel=${(event) => { event.preventDefault(); onClose(); }} onFocusCapture=${(event) => { held.current = event.target; }}
       onMouseDown=${(event) => { if (event.target === dialog.current) onClose(); }}>
     <div class="dialog">
       <header><h2 id=${name}>${title}</h2><button type="button" class="quiet" aria-label="Close" onClick=${onClose}>✕</button></header>
@@ -212,10 +221,15 @@ export function usePages(of, size) {
   return { size, cursor: cursors[cursors.length - 1], at: cursors.length - 1, go };
 }
 
-/** Which rows are shown of how many, and the pages beside. */
+/**
+ * Which rows are shown of how many, and the pages beside. Without `shown` a page is on its way: the button that
+ * was pressed stays meanwhile, and the focus with it. So it is drawn beside the rows, not only where there are some.
+ */
 export function Pager({ pages, shown, next, total, what }) {
   const { at, size, go } = pages;
-  if (at === 0 && !next) return null;
+  const several = useRef(false);
+  if (shown !== undefined) several.current = at > 0 || Boolean(next);
+  if (!several.current) return null;
   const button = (label, allowed, change) => html`<button type="button" aria-disabled=${!allowed} onClick=${() => { if (allowed) go(change); }}>${label}</button>`;
   const rows = shown ? `${number(at * size + 1)} to ${number(at * size + shown)}${total ? ` of ${number(total)}` : ''}` : '';
   return html`<nav class="pager" aria-label=${`Pages of ${what}`}><span class="muted num" role="status">${rows}</span>

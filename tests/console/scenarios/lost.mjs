@@ -1,5 +1,5 @@
 // A server that goes away and comes back: pages say that they reconnect and go on by themselves. A session that ends
-// in between is begun anew on the page where one was.
+// in between is begun anew on the page where one was. One that is slow is waited for, but not for ever.
 
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
@@ -36,10 +36,49 @@ export default async function (stage, browser) {
   }
 }
 
+/** What is read from a slow server is not asked for twice; an order without an answer is told as that. */
+async function slow(stage, browser) {
+  const page = await browser.page({ as: 'ops' });
+  await page.clock.install();
+  for (const [path, asks, shown] of [
+    ['/find?to=user:nobody', '**/v1/messages?*', 'Nothing to user:nobody in that time'],
+    ['/callbacks', '**/v1/callbacks?*', 'Nobody is told of batches yet'],
+  ]) {
+    const held = [];
+    await page.route(asks, (route) => { held.push(route); return held.length === 1 ? route.abort() : undefined; });
+    await page.goto(`/console${path}`);
+    const again = page.waitForRequest(asks);
+    await page.getByText('This page tries again by itself.').waitFor();
+    await page.clock.runFor(2_000);
+    await again;
+    await page.clock.runFor(20_000);
+    check(held.length === 2, `${path} has asked a slow server ${held.length - 1} times`);
+    await held[1].continue();
+    await page.getByText(shown).waitFor();
+    await page.unroute(asks);
+  }
+
+  await page.route('**/v1/providers/oim/pause', () => {});
+  await page.goto('/console/providers');
+  await page.getByRole('button', { name: 'Pause oim' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Pause it' }).click();
+  await dialog.getByRole('button', { name: 'Working…' }).waitFor();
+  await page.clock.runFor(90_000);
+  await dialog.getByText('No answer has come within 90 seconds.').waitFor();
+  await dialog.getByText('It may have been done all the same').waitFor();
+  await accessible(page, 'an order without an answer');
+  await picture(stage, page, 'lost-order', false);
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+  await page.close();
+}
+
 async function behind(front, stage, browser) {
   browser.expect(/Failed to load resource/, /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET/);
   await api(stage, 'ops', 'POST', '/v1/providers/wk/pause');
   const { id } = await api(stage, 'ops', 'POST', '/v1/batches', { from: 'system', content: { type: 'text', text: 'hi' }, messages: [{ to: 'user:a' }] });
+  await slow(stage, browser);
   const pages = [];
   const shown = [['/', 'wk is paused'], ['/providers', 'wk'], [`/batches/${id}`, 'user:a'], ['/find?to=user:a', '1 message to'], ['/batches', id]];
   for (const [path, text] of shown) {

@@ -3,6 +3,14 @@
 import { accessible, api, check, fault, picture } from '../browser.mjs';
 import { settled } from '../seed.mjs';
 
+/** Turns the page by a button, which keeps the focus; then these rows are shown. */
+async function turn(page, pager, name, rows) {
+  await pager.getByRole('button', { name }).click();
+  await pager.getByText(rows).waitFor();
+  const focused = await page.evaluate(() => document.activeElement.textContent);
+  check(focused === name, `after ${name} of ${rows} the focus is at ${focused.slice(0, 40)}`);
+}
+
 export default async function (stage, browser) {
   const text = { from: 'system', content: { type: 'text', text: 'hi' } };
   await fault(stage, 'netease', { kind: 'code', value: 403 });
@@ -17,18 +25,14 @@ export default async function (stage, browser) {
   const row = (id) => page.getByRole('table', { name: 'Results' }).getByRole('button', { name: id, exact: true });
   const first = await page.getByRole('table', { name: 'Results' }).getByRole('button').first().textContent();
   await pager.getByText('1 to 25 of 130').waitFor();
-  await pager.getByRole('button', { name: 'Next' }).click();
-  await pager.getByText('26 to 50 of 130').waitFor();
-  await pager.getByRole('button', { name: 'Next' }).click();
-  await pager.getByText('51 to 75 of 130').waitFor();
+  await turn(page, pager, 'Next', '26 to 50 of 130');
+  await turn(page, pager, 'Next', '51 to 75 of 130');
   await accessible(page, 'the third page of results');
   await picture(stage, page, 'many-results');
-  await pager.getByRole('button', { name: 'Previous' }).click();
-  await pager.getByText('26 to 50 of 130').waitFor();
-  await pager.getByRole('button', { name: 'Back to the start' }).click();
+  await turn(page, pager, 'Previous', '26 to 50 of 130');
+  await turn(page, pager, 'Back to the start', '1 to 25 of 130');
   await row(first).waitFor();
   // At an end its button stays where the focus is, and does nothing.
-  await pager.getByRole('button', { name: 'Back to the start' }).focus();
   await page.keyboard.press('Enter');
   const focused = await page.evaluate(() => document.activeElement.textContent);
   check(focused === 'Back to the start', `the focus is at ${focused}`);
@@ -43,10 +47,7 @@ export default async function (stage, browser) {
   await page.goto('/console/batches');
   const batches = page.getByRole('navigation', { name: 'Pages of batches' });
   await batches.getByText('1 to 50').waitFor();
-  for (const rows of ['51 to 100', '101 to 111']) {
-    await batches.getByRole('button', { name: 'Next' }).click();
-    await batches.getByText(rows).waitFor();
-  }
+  for (const rows of ['51 to 100', '101 to 111']) await turn(page, batches, 'Next', rows);
   await page.getByRole('link', { name: large }).waitFor();
   await accessible(page, 'the last page of batches');
   await picture(stage, page, 'many-batches');

@@ -9,15 +9,17 @@ const send = (stage, ...recipients) => api(stage, 'ops', 'POST', '/v1/batches', 
   from: 'system', content: { type: 'text', text: 'hi' }, messages: recipients.map((to) => ({ to })),
 });
 
-/** An overview of a lane that has had something to send for two minutes, as the server would tell of it. */
-async function stuck(stage) {
+/** An overview of lanes that have had something to send for two minutes, as the server would tell of it. */
+async function overview(stage, changes) {
   const { providers } = await api(stage, 'ops', 'GET', '/v1/providers');
   const now = Date.now();
-  const wk = providers.find((one) => one.name === 'wk');
-  const lane = { ...wk, state: 'ready', breaker: 'closed', trouble: null, waiting: 3, queued: 3, scheduled: 0, in_flight: 0, oldest_at: new Date(now - 120_000).toISOString(), outcomes: {} };
+  const lanes = Object.entries(changes).map(([name, change]) => ({
+    ...providers.find((one) => one.name === name), state: 'ready', breaker: 'closed', trouble: null, waiting: 3, queued: 3, scheduled: 0, in_flight: 0,
+    oldest_at: new Date(now - 120_000).toISOString(), outcomes: {}, ...change,
+  }));
   const samples = Array.from({ length: 60 }, (_, at) => ({ at_ms: now - 2_000 * (60 - at), lanes: { wk: { queued: 3 } } }));
   const event = (name, value) => `event: ${name}\ndata: ${JSON.stringify(value)}\n\n`;
-  return event('history', { every_ms: 2_000, samples }) + event('overview', { lanes: [lane], batches: [], at: new Date(now).toISOString() });
+  return event('history', { every_ms: 2_000, samples }) + event('overview', { lanes, batches: [], at: new Date(now).toISOString() });
 }
 
 export default async function (stage, browser) {
@@ -68,8 +70,12 @@ export default async function (stage, browser) {
   await banner('away does not answer').waitFor();
   await banner('oim is paused').waitFor({ state: 'detached' });
 
-  const told = await stuck(stage);
+  let told = await overview(stage, { wk: { breaker: 'open' }, oim: { breaker: 'half_open', in_flight: 1 } });
   await page.route('**/v1/events', (route) => route.fulfill({ contentType: 'text/event-stream', body: told }));
+  await page.reload();
+  // Who is being tried takes nothing else.
+  await banner('No fallback is left. Route rest has oim, which does not answer either: its messages wait.').waitFor();
+  told = await overview(stage, { wk: {} });
   await page.reload();
   await banner('wk has something to send and sends nothing. 3 messages wait.').waitFor();
   // That stream ends, as one does whose server has gone: the page says so and does not pretend to be live.

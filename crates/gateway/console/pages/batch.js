@@ -88,12 +88,12 @@ function Results({ batch, status, onStatus }) {
   const { value, error, loading, reload } = useApi(path, { query: { status, cursor, limit: PAGE } });
   const done = settled(batch.counts) + batch.counts.sending;
   const told = useRef({ at: 0, done });
-  // Follows what changes, not faster than it can be read.
+  // Follows what changes, not faster than it can be read, nor than it is answered.
   useEffect(() => {
-    if (told.current.done === done) return undefined;
+    if (loading || told.current.done === done) return undefined;
     const timer = setTimeout(() => { told.current = { at: Date.now(), done }; reload(); }, Math.max(0, told.current.at + 1_500 - Date.now()));
     return () => clearTimeout(timer);
-  }, [done]);
+  }, [done, loading]);
   const columns = [
     { key: 'id', label: 'Message', head: true, cell: (result) => html`<button type="button" class="link" onClick=${() => setShown(result)}><${Id} value=${result.id} /></button>` },
     { key: 'to', label: 'To', cell: (result) => html`<${Link} to="/find" query=${{ to: result.to }} title="Everything this recipient was sent"><${Id} value=${result.to} /><//>` },
@@ -112,8 +112,8 @@ function Results({ batch, status, onStatus }) {
       <a class="button" href=${exported('csv')} download>Export CSV</a><a class="button" href=${exported('ndjson')} download>NDJSON</a></div></div>
     ${error && html`<${Problem} title="The results cannot be read" error=${error} retry=${reload} />`}
     ${!value && !error && html`<${Loading} />`}
-    ${value && html`<${Table} caption="Results" hideCaption columns=${columns} rows=${value.messages} empty=${empty} busy=${loading} />
-      <${Pager} what="results" pages=${pages} shown=${value.messages.length} next=${value.next_cursor} total=${status ? batch.counts[status] : batch.counts.total} />`}
+    ${value && html`<${Table} caption="Results" hideCaption columns=${columns} rows=${value.messages} empty=${empty} busy=${loading} />`}
+    <${Pager} what="results" pages=${pages} shown=${value?.messages.length} next=${value?.next_cursor} total=${status ? batch.counts[status] : batch.counts.total} />
     ${shown && html`<${Details} result=${shown} onClose=${() => setShown(null)} />`}</section>`;
 }
 

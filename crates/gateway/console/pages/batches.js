@@ -59,6 +59,6 @@ export default function Batches({ query, session }) {
     <${Filters} query=${query} session=${session} />
     ${error && html`<${Problem} title="The batches cannot be read" error=${error} retry=${reload} />`}
     ${!value && !error && html`<${Loading} />`}
-    ${value && html`<${Table} caption="Batches" hideCaption columns=${COLUMNS} rows=${value.batches} empty=${empty} busy=${loading} />
-      <${Pager} what="batches" pages=${pages} shown=${value.batches.length} next=${value.next_cursor} />`}`;
+    ${value && html`<${Table} caption="Batches" hideCaption columns=${COLUMNS} rows=${value.batches} empty=${empty} busy=${loading} />`}
+    <${Pager} what="batches" pages=${pages} shown=${value?.batches.length} next=${value?.next_cursor} />`;
 }

@@ -82,7 +82,7 @@ export default function Callbacks({ session }) {
     ${listed.value !== null && all.length === 0 && html`<${Empty} title="Nobody is told of batches yet">
       A batch with <code>"callback": {"url": "https://…"}</code> is reported there when it settles, signed with a secret of its app.</${Empty}>`}
     ${all.map((one) => html`<${Endpoint} key=${one.id} endpoint=${one} steers=${steers} onEnable=${() => setAsking({ verb: 'enable', endpoint: one })} onReplay=${() => setAsking({ verb: 'replay', endpoint: one })} />`)}
-    <${Pager} what="receivers" pages=${pages} shown=${all.length} next=${listed.value?.next_cursor} />
+    <${Pager} what="receivers" pages=${pages} shown=${listed.value?.callbacks.length} next=${listed.value?.next_cursor} />
     ${verb === 'enable' && html`<${Confirm} title="Enable it again?" action="Enable"
       run=${() => post(`/v1/callbacks/${encodeURIComponent(endpoint.id)}/enable`)} onDone=${() => done('The receiver is enabled.')} onClose=${() => setAsking(null)}>
       <p>${endpoint.waiting > 0 ? `${count(endpoint.waiting, 'event')} that ${endpoint.waiting === 1 ? 'waits goes' : 'wait go'} to ` : 'New events go to '}<code>${endpoint.url}</code> at once.

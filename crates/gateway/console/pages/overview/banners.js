@@ -10,6 +10,9 @@ const STUCK = 60_000;
 
 const STATES = { paused: 'paused', draining: 'draining', waiting: 'not known to answer' };
 
+/** Breakers that let nothing through but one call that tries. */
+const DOWN = ['open', 'half_open'];
+
 /** What is worse comes first; who stands in is told beside who is down. */
 const RANKS = { breaker: 0, fallback: 0, stuck: 0 };
 
@@ -26,7 +29,7 @@ const moved = (samples, name, now) => samples.some((sample) => sample.at_ms > no
 function ofLane(lane, lanes, routes, samples, now) {
   const found = [];
   const other = (name) => lanes.find((one) => one.provider === name);
-  const takes = (name) => other(name)?.state === 'ready' && other(name).breaker !== 'open';
+  const takes = (name) => other(name)?.state === 'ready' && !DOWN.includes(other(name).breaker);
   const able = (route) => route.fallback.some(takes);
   const kept = (name) => { const one = other(name); return one?.state === 'ready' ? 'does not answer either' : `is ${STATES[one?.state] ?? 'not there'} itself`; };
   const add = (key, tone, content) => found.push({ key: `${lane.provider}-${key}`, rank: RANKS[key] ?? 1, tone, content });
@@ -34,7 +37,7 @@ function ofLane(lane, lanes, routes, samples, now) {
   if (lane.state === 'paused') add('paused', 'warn', html`<strong>${page(lane.provider)} is paused.</strong> Nothing is sent there until it is resumed.${waits}`);
   if (lane.state === 'draining') add('draining', 'warn', html`<strong>${page(lane.provider)} is draining.</strong> Nothing new goes there, and what waits moves to another provider.${waits}`);
   if (lane.state === 'waiting') add('dialect', 'warn', html`<strong>${page(lane.provider)} does not answer as a ${lane.vendor} server.</strong> What it speaks is not known, so its messages wait.${waits}`);
-  if (lane.breaker === 'open' || lane.breaker === 'half_open') {
+  if (DOWN.includes(lane.breaker)) {
     const routed = standsIn(routes, lane.provider);
     add('breaker', 'bad', html`<strong>The breaker of ${page(lane.provider)} is ${words(lane.breaker)}.</strong> ${lane.trouble ? `${sentence(lane.trouble)}. ` : ''}${lane.breaker_until && html`The next call is tried <${Time} at=${lane.breaker_until} />.`}${waits}`);
     if (routed.length) add('fallback', 'warn', html`<strong>${routed.some(able) ? 'Running on fallback.' : 'No fallback is left.'}</strong> ${routed.map((route) => (able(route)
