@@ -3,7 +3,7 @@
 //! The order is fixed: a send is begun before its bytes leave, and whatever was begun and not settled comes
 //! back to the next claimer as interrupted, never as queued.
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Ledger, Store};
 use crate::model::claimed::{
     Claim, ClaimRequest, ClaimedParcel, Held, Revision, SendingStart, Settled, Settlement,
@@ -17,13 +17,14 @@ impl Ledger {
             Store::Sqlite(store) => {
                 // When the commit itself fails after all was written, nobody can know what was claimed: that
                 // stays leased until its lease runs out, a minute late and never twice.
+                let now_ms = request.now_ms;
                 let claims = store.write(sqlite::ClaimParcels(request)).await?;
                 if claims.is_empty() {
                     return Ok(Vec::new());
                 }
                 match store.read(sqlite::LoadClaims(claims.clone())).await {
                     Ok(parcels) => Ok(parcels),
-                    Err(error) => load_singly(store, claims, error).await,
+                    Err(error) => load_singly(store, claims, now_ms, error).await,
                 }
             }
         }
@@ -89,22 +90,32 @@ impl Ledger {
     }
 }
 
-/// Reads what was claimed and could not be read together: one damaged parcel keeps no other one back. When none can
-/// be read all are given back at once, as the trouble is not theirs.
+/// How long a damaged parcel is left alone: nothing mends it by itself.
+const DAMAGED_MS: i64 = 60_000;
+
+/// Reads what was claimed and could not be read together: one damaged parcel keeps no other one back. What cannot
+/// be read is given back, at once where the trouble is not its own.
 async fn load_singly(
     store: &sqlite::Store,
     claims: Vec<Claim>,
-    error: crate::error::Error,
+    now_ms: i64,
+    error: Error,
 ) -> Result<Vec<ClaimedParcel>> {
     let mut parcels = Vec::with_capacity(claims.len());
-    for claim in &claims {
-        parcels.extend(store.read(sqlite::LoadClaims(vec![*claim])).await.into_iter().flatten());
-    }
-    if !parcels.is_empty() {
-        return Ok(parcels);
-    }
     for claim in claims {
-        store.write(sqlite::Release { claim, not_before_ms: 0 }).await?;
+        let error = match store.read(sqlite::LoadClaims(vec![claim])).await {
+            Ok(one) => {
+                parcels.extend(one);
+                continue;
+            }
+            Err(error) => error,
+        };
+        let damaged = error.kind() == ErrorKind::Corrupt;
+        if damaged {
+            tracing::error!(%error, parcel = claim.parcel, "a damaged parcel is left alone for a minute");
+        }
+        let not_before_ms = if damaged { now_ms.saturating_add(DAMAGED_MS) } else { 0 };
+        store.write(sqlite::Release { claim, not_before_ms }).await?;
     }
-    Err(error)
+    if parcels.is_empty() { Err(error) } else { Ok(parcels) }
 }

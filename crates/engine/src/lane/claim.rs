@@ -210,6 +210,7 @@ fn interrupted(
             match after {
                 After::Again(at) => again.push((*position, at)),
                 After::Ask => opened.asked.push(*position),
+                // Nobody knows what became of it, so it never is too late for another try.
                 After::Final | After::Elsewhere | After::TooLate => {}
             }
             notes.push(note);

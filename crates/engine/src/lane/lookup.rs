@@ -197,6 +197,7 @@ impl Lane {
         };
         match after {
             After::Again(at_ms) => self.put_later(at_ms, waiting),
+            // What may have arrived never expires.
             After::Final | After::Elsewhere | After::Ask | After::TooLate => {
                 self.drawer.settled(waiting.flow, waiting.recipient, waiting.ordered);
             }

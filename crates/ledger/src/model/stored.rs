@@ -93,7 +93,7 @@ pub struct QueueStatus {
     pub scheduled: u64,
     /// When the oldest batch among them was submitted.
     pub oldest_created_ms: i64,
-    /// The same of the batches whose time has come; none where there are none.
+    /// When the oldest batch whose time has come was submitted, or was to begin; none where there are none.
     pub oldest_unscheduled_ms: Option<i64>,
 }
 

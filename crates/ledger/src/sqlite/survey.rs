@@ -3,7 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::ConnectOptions as _;
 use sqlx::Connection as _;
@@ -143,14 +143,17 @@ async fn states(conn: &mut SqliteConnection) -> Result<Vec<StateCount>> {
     found.collect()
 }
 
-/// What waits, by provider, in columns that every version has.
+/// What waits, by provider, in columns that every version has. What is scheduled is told by its time: the state says
+/// so until a lane claims it, and a lane that is paused claims nothing.
 pub(super) async fn queues(conn: &mut SqliteConnection) -> Result<Vec<QueueStatus>> {
     let found: Vec<(String, i64, i64, i64, i64, Option<i64>)> = sqlx::query_as(
-        "SELECT provider, sum(parcels), sum(messages), sum(iif(state = 1, messages, 0)),
-            coalesce(min(created_ms), 0), min(iif(state = 1, NULL, created_ms))
-         FROM share LEFT JOIN batch ON no = batch_no WHERE coalesce(state, 1) <> 0
+        "SELECT provider, sum(parcels), sum(messages), sum(iif(begins_ms > $1, messages, 0)),
+            coalesce(min(created_ms), 0), min(iif(begins_ms > $1, NULL, begins_ms))
+         FROM (SELECT provider, parcels, messages, created_ms, max(created_ms, coalesce(send_at_ms, 0)) AS begins_ms
+               FROM share LEFT JOIN batch ON no = batch_no WHERE coalesce(state, 1) <> 0)
          GROUP BY provider ORDER BY provider",
     )
+    .bind(now_ms())
     .fetch_all(conn)
     .await
     .map_err(failed("cannot read what waits"))?;
@@ -165,6 +168,11 @@ pub(super) async fn queues(conn: &mut SqliteConnection) -> Result<Vec<QueueStatu
         })
     });
     found.collect()
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 pub(super) fn bytes_of(path: &Path) -> u64 {

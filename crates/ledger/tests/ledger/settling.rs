@@ -140,12 +140,22 @@ async fn waiting_messages_are_counted_by_provider() {
 #[tokio::test]
 async fn what_is_scheduled_is_told_apart_from_what_waits() {
     let bench = Bench::new().await;
-    bench.accept(NewBatch { send_at_ms: Some(500), ..batch("later") }, 2, 2).await;
+    // In the year 2100.
+    bench.accept(NewBatch { send_at_ms: Some(4_102_444_800_000), ..batch("later") }, 2, 2).await;
     let queue = bench.ledger.status().await.unwrap().queues.remove(0);
     assert_eq!((queue.messages, queue.scheduled, queue.oldest_unscheduled_ms), (4, 4, None));
     bench.accept(NewBatch { created_ms: 7, ..batch("now") }, 1, 3).await;
     let queue = bench.ledger.status().await.unwrap().queues.remove(0);
     assert_eq!((queue.messages, queue.scheduled, queue.oldest_unscheduled_ms), (7, 4, Some(7)));
+}
+
+#[tokio::test]
+async fn what_is_due_waits_although_no_lane_took_it_up_yet() {
+    let bench = Bench::new().await;
+    bench.accept(NewBatch { send_at_ms: Some(500), ..batch("due") }, 1, 2).await;
+    assert_eq!(bench.batch("due").await.head.state, BatchState::Scheduled);
+    let queue = bench.ledger.status().await.unwrap().queues.remove(0);
+    assert_eq!((queue.messages, queue.scheduled, queue.oldest_unscheduled_ms), (2, 0, Some(500)));
 }
 
 #[tokio::test]

@@ -43,4 +43,5 @@ async fn a_damaged_parcel_keeps_no_other_one_back() {
     let claimed = claim(&ledger).await.unwrap();
     let ids: Vec<&str> = claimed.iter().map(|parcel| parcel.batch.id.as_str()).collect();
     assert_eq!(ids, ["second"]);
+    assert!(claim(&ledger).await.unwrap().is_empty(), "it is not asked for again and again");
 }
