@@ -129,7 +129,10 @@ export function Dialog({ title, onClose, children, actions, wide = false }) {
 }
 
 /** What is said of an order whose answer did not come. */
-const UNSURE = 'It may have been done all the same: look at what stands behind this before you try again.';
+const UNSURE = {
+  title: 'Whether this worked is not known',
+  advice: 'It may have been done all the same: look at what stands behind this before you try again.',
+};
 
 /**
  * Asks before something is done. Buttons stay enabled meanwhile: one that is disabled loses the focus. `run` does it (its promise is waited for, its error shown); `onDone(value)` is
@@ -156,7 +159,8 @@ export function Confirm({ title, action, tone = 'primary', run, onDone, onClose,
   const close = () => { if (!working.current) onClose(); };
   const actions = html`<button type="button" onClick=${close} aria-disabled=${busy}>Keep as it is</button>
     <button type="button" class=${tone} onClick=${go} aria-disabled=${busy || disabled}>${busy ? 'Working…' : action}</button>`;
-  return html`<${Dialog} title=${title} onClose=${close} actions=${actions}>${children}<${Problem} error=${error} advice=${error?.status === 0 ? UNSURE : undefined} /></${Dialog}>`;
+  const said = error?.status === 0 ? UNSURE : {};
+  return html`<${Dialog} title=${title} onClose=${close} actions=${actions}>${children}<${Problem} error=${error} ...${said} /></${Dialog}>`;
 }
 
 const toasts = { list: [], listeners: new Set(), next: 1 };

@@ -66,6 +66,7 @@ async function slow(stage, browser) {
   await dialog.getByRole('button', { name: 'Working…' }).waitFor();
   await page.clock.runFor(90_000);
   await dialog.getByText('No answer has come within 90 seconds.').waitFor();
+  await dialog.getByText('Whether this worked is not known').waitFor();
   await dialog.getByText('It may have been done all the same').waitFor();
   await accessible(page, 'an order without an answer');
   await picture(stage, page, 'lost-order', false);
