@@ -29,6 +29,11 @@ async function steer(stage, page) {
   await fault(stage, 'netease', { kind: 'code', value: 403 });
   const failed = await settled(stage, { from: 'system', content: { type: 'text', text: 'hi' }, messages: [{ to: 'room:1' }] });
   await mend(stage, 'netease');
+  // Before the page is there: one that is there already may ask past a route that is new.
+  let orders = 0;
+  let go = null;
+  const held = new Promise((release) => { go = release; });
+  await page.route('**/redrive', async (route) => { orders += 1; await held; await route.continue(); });
   await page.goto(`/console/batches/${failed}`);
   await page.getByRole('button', { name: 'Redrive…' }).waitFor();
   await tabTo(page, 'redrive', (at) => at.tag === 'BUTTON' && at.name === 'Redrive…');
@@ -43,10 +48,6 @@ async function steer(stage, page) {
 
   // While it is under way the button keeps the focus, and neither a second Enter nor Escape does anything. A browser
   // closes a dialog by itself at the third Escape or so: it is there again.
-  let orders = 0;
-  let go = null;
-  const held = new Promise((release) => { go = release; });
-  await page.route('**/redrive', async (route) => { orders += 1; await held; await route.continue(); });
   await page.keyboard.press('Enter');
   await dialog.getByRole('button', { name: 'Working…' }).waitFor();
   check((await focused(page)) === 'Working…', `the focus is at ${await focused(page)} meanwhile`);
