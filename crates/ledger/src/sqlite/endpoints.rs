@@ -15,6 +15,13 @@ use crate::error::Result;
 const SLICE: i64 = 1_000;
 /// Failures in a row from which on an endpoint as a whole is left alone for a while after each.
 const IN_A_ROW: i64 = 3;
+/// How long an endpoint only failed that counts as away. Shorter, and what failed may as well be what it refuses.
+const AWAY_MS: i64 = 300_000;
+
+/// `callback_event.state`.
+const WAITS: i64 = 0;
+const DELIVERED: i64 = 1;
+const GIVEN_UP: i64 = 2;
 
 /// Finds out when an endpoint is to be looked at again.
 pub(super) async fn rest(conn: &mut SqliteConnection, endpoint: i64) -> Result<()> {
@@ -47,13 +54,13 @@ impl Work for EndAttempt {
     async fn run(&self, conn: &mut SqliteConnection) -> Result<Ended> {
         let ended = match &self.0.came_of {
             Attempted::Delivered => {
-                self.event_ends(conn, 1, None).await?;
+                self.event_ends(conn, DELIVERED, None).await?;
                 self.delivered(conn).await?;
                 Ended::default()
             }
             Attempted::Failed { retry_ms, .. } => {
-                let state = if retry_ms.is_some() { 0 } else { 2 };
-                let given_up = self.event_ends(conn, state, *retry_ms).await? && retry_ms.is_none();
+                let state = if retry_ms.is_some() { WAITS } else { GIVEN_UP };
+                let given_up = self.event_ends(conn, state, *retry_ms).await? == Some(GIVEN_UP);
                 Ended { disabled: self.failed(conn, given_up).await?, given_up }
             }
         };
@@ -63,24 +70,28 @@ impl Work for EndAttempt {
 }
 
 impl EndAttempt {
-    /// Notes what becomes of the event; says whether that is what the attempt says. One that was replayed
-    /// meanwhile is told again, whatever came of this attempt.
+    /// Notes what becomes of the event, and says it. One that was replayed meanwhile is told again, whatever came of
+    /// this attempt. One that was tried out of turn and failed waits as it did before.
     async fn event_ends(
         &self,
         conn: &mut SqliteConnection,
         state: i64,
         retry_ms: Option<i64>,
-    ) -> Result<bool> {
+    ) -> Result<Option<i64>> {
         let failure = failed("cannot record callback");
-        let counts = sqlx::query(
-            "UPDATE callback_event SET state = $3, step = step + ($3 <> 1), due_ms = coalesce($4, due_ms)
-             WHERE id = $1 AND state = 0 AND replays = $2",
+        let became = sqlx::query_scalar(
+            "UPDATE callback_event SET planned_ms = NULL,
+                state = CASE WHEN $3 <> 1 AND planned_ms > $5 THEN 0 ELSE $3 END,
+                step = step + ($3 <> 1 AND coalesce(planned_ms, 0) <= $5),
+                due_ms = CASE WHEN planned_ms > $5 THEN planned_ms ELSE coalesce($4, due_ms) END
+             WHERE id = $1 AND state = 0 AND replays = $2 RETURNING state",
         )
         .bind(self.0.event)
         .bind(self.0.replays)
         .bind(state)
         .bind(retry_ms)
-        .execute(&mut *conn)
+        .bind(self.0.now_ms)
+        .fetch_optional(&mut *conn)
         .await
         .map_err(&failure)?;
         sqlx::query(
@@ -92,17 +103,18 @@ impl EndAttempt {
         .execute(conn)
         .await
         .map_err(failure)?;
-        Ok(counts.rows_affected() > 0)
+        Ok(became)
     }
 
     async fn delivered(&self, conn: &mut SqliteConnection) -> Result<()> {
         let Attempt { endpoint, now_ms, answer, .. } = &self.0;
-        // Once one gets through, what waits for its time after an outage goes at once. A pause that was asked for
-        // while this one was under way stays.
+        // Once one gets through after an outage, what waits for its time is tried at once: one attempt more, which
+        // takes nothing from its retries and puts them off by nothing. A pause that was asked for while this one
+        // was under way stays.
         sqlx::query(
-            "UPDATE callback_event SET due_ms = $2, step = max(step - 1, 0)
+            "UPDATE callback_event SET planned_ms = coalesce(planned_ms, due_ms), due_ms = $2
                 WHERE endpoint = $1 AND state = 0 AND due_ms > $2
-                    AND (SELECT failures FROM callback_endpoint WHERE id = $1) >= $4;
+                    AND (SELECT failures >= $4 AND failing_since_ms <= $5 FROM callback_endpoint WHERE id = $1);
              UPDATE callback_endpoint SET delivered = delivered + 1, failures = 0, failing_since_ms = NULL,
                 last_ms = $2, last_answer = $3 WHERE id = $1",
         )
@@ -110,6 +122,7 @@ impl EndAttempt {
         .bind(now_ms)
         .bind(answer)
         .bind(IN_A_ROW)
+        .bind(now_ms.saturating_sub(AWAY_MS))
         .execute(conn)
         .await
         .map(drop)
@@ -258,7 +271,7 @@ impl Work for Enable {
         .await
         .map_err(&failure)?;
         sqlx::query(
-            "UPDATE callback_event SET due_ms = min(due_ms, $2), step = 0
+            "UPDATE callback_event SET due_ms = min(due_ms, $2), step = 0, planned_ms = NULL
              WHERE endpoint = $1 AND state = 0 AND (due_ms > $2 OR step > 0)",
         )
         .bind(self.endpoint)
@@ -303,7 +316,7 @@ impl Work for ReplayStep {
             .map_err(&failure)?;
         let ids: Vec<i64> = made.iter().map(|(_, id)| *id).collect();
         sqlx::query(
-            "UPDATE callback_event SET state = 0, step = 0, due_ms = $2, replays = replays + 1
+            "UPDATE callback_event SET state = 0, step = 0, due_ms = $2, planned_ms = NULL, replays = replays + 1
                 WHERE id IN (SELECT value FROM json_each($1));
              UPDATE callback_endpoint SET due_ms = min(due_ms, max($2, not_before_ms)) WHERE id = $3",
         )

@@ -10,7 +10,7 @@ use super::failed;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Each entry takes the schema one version further; entries that were released never change.
-const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
 
 pub(super) const VERSION_1: &str = "
 CREATE TABLE batch (
@@ -115,7 +115,7 @@ CREATE TABLE fact (
 
 /// Redrives are linked to where they came from, apps take turns, and what is looked at often is found by an
 /// index however much waits. A `share` with `due_ms` 0 is ready; one with a time is made ready when that comes.
-const VERSION_2: &str = "
+pub(super) const VERSION_2: &str = "
 ALTER TABLE batch ADD COLUMN redriven_from TEXT;
 
 CREATE INDEX idempotency_by_batch ON idempotency (batch_id);
@@ -144,7 +144,7 @@ INSERT INTO meta SELECT 'deleted_batches',
 ";
 
 /// Repeats of single messages are recognised by marks. A batch is kept while one of its own counts.
-const VERSION_3: &str = "
+pub(super) const VERSION_3: &str = "
 CREATE TABLE mark (
     key BLOB PRIMARY KEY,
     batch_no INTEGER NOT NULL,
@@ -159,7 +159,7 @@ ALTER TABLE batch ADD COLUMN marked_until_ms INTEGER;
 /// nobody is told, 1 when it settles, 2 also as messages do. `callback.open` is 1 while there is something to
 /// make events of, and 2 while as many of them wait as may. A parcel is `fresh` while its states may differ from
 /// those that were told.
-const VERSION_4: &str = "
+pub(super) const VERSION_4: &str = "
 ALTER TABLE batch ADD COLUMN callback INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE callback_endpoint (
@@ -225,6 +225,12 @@ const VERSION_5: &str = "
 DROP INDEX callback_endpoint_by_due;
 CREATE INDEX callback_endpoint_by_app ON callback_endpoint (app, due_ms, last_ms);
 ALTER TABLE callback_event ADD COLUMN replays INTEGER NOT NULL DEFAULT 0;
+";
+
+/// What waits for a receiver that was away is tried out of turn when it is back. `planned_ms` is when that would
+/// have been due; should it fail, it is due then, and its schedule is what it was.
+const VERSION_6: &str = "
+ALTER TABLE callback_event ADD COLUMN planned_ms INTEGER;
 ";
 
 /// The version that this build writes.

@@ -1,5 +1,7 @@
 //! Receivers of callbacks: who is due, what an attempt leads to, what is told again, who is forgotten.
 
+use std::collections::BTreeMap;
+
 use interline_ledger::{Attempted, NewBatch, NewCallback, Status, Underway};
 
 use crate::builders::{Bench, batch};
@@ -208,27 +210,83 @@ async fn failures_are_tried_again_in_their_time_and_given_up_in_the_end() {
 }
 
 #[tokio::test]
-async fn endpoint_that_fails_again_and_again_is_left_alone_and_goes_on_at_once_when_it_is_well() {
-    let bench = Bench::new().await;
-    ready(&bench, &["a", "b", "c", "d"]).await;
-    for now in [10, 20, 30] {
-        let events = bench.take(now).await;
-        if now > 10 {
-            assert_eq!(events.len(), 1, "one at a time while it fails");
+async fn what_waits_for_an_endpoint_that_was_away_is_tried_at_once_and_loses_no_retry_by_that() {
+    for (away, tried) in [(299_999, 0), (300_000, 3)] {
+        let bench = Bench::new().await;
+        ready(&bench, &["a", "b", "c", "d"]).await;
+        for now in [10, 20, 30] {
+            let events = bench.take(now).await;
+            if now > 10 {
+                assert_eq!(events.len(), 1, "one at a time while it fails");
+            }
+            bench.end(&events[0], now, held(DAY, (100, 100))).await;
         }
-        let came_of = Attempted::Failed {
-            retry_ms: Some(DAY),
-            hold_ms: (100, 100),
-            wait_until_ms: None,
-            disable: None,
-            disable_after_ms: DAY,
-        };
-        bench.end(&events[0], now, came_of).await;
+        assert_eq!((bench.taken(129).await.is_some(), bench.due(129).await), (false, vec![]));
+        let back = 10 + away;
+        let probe = bench.take(back).await.remove(0);
+        bench.end(&probe, back, Attempted::Delivered).await;
+        let early = bench.take(back).await;
+        assert_eq!(early.len(), tried, "away for {away} ms");
+        // What fails then is due when it was, also if it had no retry left.
+        for (event, came_of) in early.iter().zip([failed(Some(back)), failed(None), Attempted::Delivered]) {
+            assert!(!bench.end(event, back, came_of).await.given_up);
+        }
+        assert_eq!(bench.take(DAY - 1).await, []);
+        let steps: Vec<_> = bench.take(DAY).await.iter().map(|event| (event.attempts, event.step)).collect();
+        assert_eq!(steps, if tried > 0 { vec![(2, 1); 2] } else { vec![(1, 1); 3] });
     }
-    assert_eq!((bench.taken(129).await, bench.due(129).await), (None, vec![]));
-    let probe = bench.take(130).await.remove(0);
-    bench.end(&probe, 130, Attempted::Delivered).await;
-    assert_eq!(bench.take(130).await.len(), 3, "the others do not wait for their time");
+}
+
+/// A receiver that takes one batch every so often and refuses three others always. Answers how often each of
+/// those was tried until the last was given up, and how long that took.
+async fn refused(between_ms: i64, pauses: &[i64]) -> (Vec<u32>, i64) {
+    let bench = Bench::new().await;
+    ready(&bench, &["a", "b", "c"]).await;
+    let (mut tried, mut good) = (BTreeMap::<String, u32>::new(), 0);
+    let mut now = 1_000;
+    loop {
+        while now >= good * between_ms {
+            good += 1;
+            bench.accept(told(&format!("good {good}"), false), 1, 1).await;
+            bench.settle(now, &[Status::Accepted]).await;
+        }
+        for event in bench.take(now).await {
+            let came_of = if event.batch_id.starts_with("good") {
+                Attempted::Delivered
+            } else {
+                *tried.entry(event.batch_id.clone()).or_default() += 1;
+                let retry_ms = pauses.get(event.step as usize).map(|pause| now + pause);
+                let hold_ms = (pauses[0], 300_000);
+                Attempted::Failed {
+                    retry_ms,
+                    hold_ms,
+                    wait_until_ms: None,
+                    disable: None,
+                    disable_after_ms: 9 * DAY,
+                }
+            };
+            bench.end(&event, now, came_of).await;
+        }
+        if bench.ledger.endpoint(1).await.unwrap().unwrap().given_up == 3 {
+            assert!(bench.ledger.prune(now + 1, now + 1, 99).await.unwrap() >= 3, "nothing keeps them");
+            return (tried.into_values().collect(), now);
+        }
+        assert!(now < DAY, "not given up: {tried:?}");
+        now += 5_000;
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_given_up_however_much_goes_well_in_between() {
+    let pauses = [5_000, 60_000, 300_000, 1_200_000];
+    let all: i64 = pauses.iter().sum();
+    let (tried, took) = refused(60_000, &pauses).await;
+    assert_eq!(tried, [5, 5, 5], "who takes something every minute was not away");
+    assert!(took < all + 120_000, "{took}");
+    // Where nothing else goes well for long, it may have been away: one attempt more each time.
+    let (tried, took) = refused(400_000, &pauses).await;
+    assert!(tried.iter().all(|times| (5..=9).contains(times)), "{tried:?}");
+    assert!(tried.iter().sum::<u32>() > 15 && took < 2 * all, "{tried:?} in {took}");
 }
 
 #[tokio::test]
@@ -249,7 +307,7 @@ async fn endpoint_is_disabled_after_failing_for_long_or_when_it_says_so() {
             disable_after_ms: DAY,
         };
         assert!(bench.end(&event, now, came_of).await.disabled, "{id}");
-        assert_eq!((bench.taken(9 * DAY).await, bench.due(9 * DAY).await), (None, vec![]));
+        assert_eq!((bench.taken(9 * DAY).await.is_some(), bench.due(9 * DAY).await), (false, vec![]));
         assert!(bench.ledger.enable_endpoint(1, now).await.unwrap());
         assert_eq!(bench.deliver(now).await.len(), 1);
     }

@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
 
 use super::{Store, schema};
+use crate::callbacks::{Attempt, Attempted, Underway};
 use crate::ledger::Ledger;
 use crate::model::claimed::ClaimRequest;
 use crate::model::{Accepted, IdempotencyKey, NewBatch, NewParcel};
@@ -32,15 +33,49 @@ INSERT INTO idempotency VALUES ('shop', 'k', x'01', 'done', 40, 100000, 0, 'answ
 INSERT INTO fact VALUES ('dialect', 'p', 'v1', 5);
 ";
 
+/// What a process of the fourth version left: a receiver that is disabled and still looked for, and one that fails
+/// and is left alone for a while, with an event that waits, one that was delivered and one that was given up.
+const CALLED: &str = "
+INSERT INTO batch (no, id, app, state, direct, created_ms, settled_ms, priority, total, accepted, labels, head,
+    callback) VALUES
+    (1, 'off', 'shop', 5, 0, 10, 20, 0, 1, 1, '{}', x'7b7d', 1),
+    (2, 'waits', 'shop', 5, 0, 10, 20, 0, 1, 1, '{}', x'7b7d', 1),
+    (3, 'told', 'shop', 5, 0, 10, 20, 0, 1, 1, '{}', x'7b7d', 1),
+    (4, 'given up', 'shop', 5, 0, 10, 20, 0, 1, 1, '{}', x'7b7d', 1);
+INSERT INTO parcel (id, batch_no, seq, provider, epoch, done, due_ms, first_index, bytes, states)
+    SELECT no, no, 0, 'p', 1, 1, 0, 0, 6, x'02' FROM batch;
+INSERT INTO callback_endpoint (id, app, url, created_ms, due_ms, not_before_ms, failures, failing_since_ms,
+    disabled_ms, disabled_why, last_ms, last_answer) VALUES
+    (1, 'shop', 'https://off.example/', 10, 0, 0, 9, 30, 60, 'for too long', 60, 'answered 500'),
+    (2, 'shop', 'https://bad.example/', 10, 5000, 5000, 3, 30, NULL, NULL, 60, 'answered 500');
+INSERT INTO callback (batch_no, endpoint, open, told, next, formed_ms)
+    SELECT no, iif(no = 1, 1, 2), 0, 1, 2, 20 FROM batch;
+INSERT INTO callback_event (id, batch_no, sequence, endpoint, kind, created_ms, state, due_ms, attempts, step, items)
+    VALUES (1, 1, 1, 1, 2, 20, 0, 60, 9, 2, '[]'), (2, 2, 1, 2, 2, 20, 0, 40, 3, 3, '[]'),
+    (3, 3, 1, 2, 2, 20, 1, 20, 1, 0, '[]'), (4, 4, 1, 2, 2, 20, 2, 20, 8, 8, '[]');
+";
+
 async fn first_version(folder: &TempDir) -> String {
+    version(folder, '1', &[schema::VERSION_1], LEFT).await
+}
+
+async fn fourth_version(folder: &TempDir) -> String {
+    let steps = [schema::VERSION_1, META, schema::VERSION_2, schema::VERSION_3, schema::VERSION_4];
+    version(folder, '4', &steps, CALLED).await
+}
+
+const META: &str = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);";
+
+/// A file as a build of this version made it.
+async fn version(folder: &TempDir, number: char, steps: &[&'static str], rows: &'static str) -> String {
     let path = folder.path().join("ledger.db");
     let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
     let mut conn = super::super::open::writer_options(options).connect().await.unwrap();
-    let meta = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-                INSERT INTO meta VALUES ('schema', '1');";
-    for sql in [schema::VERSION_1, meta, LEFT] {
+    for sql in steps.iter().copied().chain([META, rows]) {
         sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
     }
+    let noted = "INSERT INTO meta VALUES ('schema', $1)";
+    sqlx::query(noted).bind(number.to_string()).execute(&mut conn).await.unwrap();
     sqlx::Connection::close(conn).await.unwrap();
     format!("sqlite:{}", path.display())
 }
@@ -58,7 +93,7 @@ async fn file_of_the_first_version_goes_on_where_it_stood() {
     Ledger::open(&url).await.unwrap().close().await;
     let ledger = Ledger::open(&url).await.unwrap();
     let status = ledger.status().await.unwrap();
-    assert_eq!((status.schema_version, status.batches), (5, 4));
+    assert_eq!((status.schema_version, status.batches), (6, 4));
     assert_eq!((status.queues[0].parcels, status.queues[0].messages), (3, 7));
 
     let sending = ledger.batch("sending").await.unwrap().unwrap();
@@ -111,5 +146,41 @@ async fn upgrade_that_was_cut_short_is_done_at_the_next_start() {
     assert!(Store::open_file(&path).await.is_err());
     sqlx::raw_sql("DROP TABLE round").execute(&mut conn).await.unwrap();
     sqlx::Connection::close(conn).await.unwrap();
-    assert_eq!(Ledger::open(&url).await.unwrap().status().await.unwrap().schema_version, 5);
+    assert_eq!(Ledger::open(&url).await.unwrap().status().await.unwrap().schema_version, 6);
+}
+
+#[tokio::test]
+async fn callbacks_of_the_fourth_version_go_on_where_they_stood() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = fourth_version(&folder).await;
+    Ledger::open(&url).await.unwrap().close().await;
+    let ledger = Ledger::open(&url).await.unwrap();
+    let due = async |now_ms| {
+        let found = ledger.due_endpoints(now_ms, 9, Underway::default()).await.unwrap();
+        (found.due.iter().map(|endpoint| endpoint.id).collect::<Vec<_>>(), found.next_ms)
+    };
+    let take = async |endpoint, now_ms| {
+        let taken = ledger.take_events(endpoint, now_ms, 8, Vec::new()).await.unwrap();
+        let shown = |event: &crate::Event| (event.id, event.replays, event.step);
+        taken.map(|taken| taken.events.iter().map(shown).collect::<Vec<_>>())
+    };
+    let deliver = async |event, replays| {
+        let (answer, came_of) = (String::new(), Attempted::Delivered);
+        let done = Attempt { event, replays, endpoint: 2, now_ms: 5_000, answer, came_of };
+        ledger.end_attempt(done).await.unwrap();
+    };
+    assert_eq!(due(100).await, (vec![1], Some(5_000)));
+    assert_eq!((take(1, 100).await, due(100).await), (None, (vec![], Some(5_000))), "it is disabled");
+    assert_eq!((take(2, 4_999).await, due(5_000).await), (None, (vec![2], None)));
+    assert_eq!(take(2, 5_000).await, Some(vec![(2, 0, 3)]));
+
+    assert_eq!(ledger.replay_endpoint(2, (0, 100), 5_000).await.unwrap(), 3);
+    assert_eq!(ledger.prune(50, 5_000, 9).await.unwrap(), 1, "what the disabled one was not told");
+    deliver(2, 0).await;
+    assert_eq!(take(2, 5_000).await, Some(vec![(2, 1, 0), (3, 1, 0), (4, 1, 0)]));
+    for event in 2..=4 {
+        deliver(event, 1).await;
+    }
+    assert_eq!((take(2, 5_000).await, ledger.prune(50, 5_000, 9).await.unwrap()), (Some(vec![]), 3));
+    assert!(ledger.enable_endpoint(2, 5_000).await.unwrap());
 }
