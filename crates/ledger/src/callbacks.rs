@@ -1,7 +1,7 @@
 //! The side of the ledger that whoever tells receivers of batches needs: which endpoints are due, the events
 //! themselves, and what came of attempts. What is to be told is noted where it happens, in the same transaction.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ledger::{Ledger, Store};
 use crate::sqlite;
 
@@ -60,8 +60,21 @@ pub struct Event {
     pub items: Vec<(u32, Vec<u16>)>,
 }
 
+/// An event that cannot be read. Recorded as one that failed, it holds up no other and is given up in the end.
+#[derive(Debug, Clone)]
+pub struct Unreadable {
+    /// Its id in the ledger.
+    pub id: i64,
+    /// How often it was replayed.
+    pub replays: u32,
+    /// How far it is in the schedule of retries.
+    pub step: u32,
+    /// What is wrong with it.
+    pub error: Error,
+}
+
 /// What there is for an endpoint now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Taken {
     /// Whose it is.
     pub app: String,
@@ -69,6 +82,8 @@ pub struct Taken {
     pub url: String,
     /// What it is to be told now.
     pub events: Vec<Event>,
+    /// What it should be told and cannot be.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// What is under way, when it is asked for more.
@@ -107,7 +122,7 @@ pub enum Attempted {
     Delivered,
     /// It did not.
     Failed {
-        /// When to try again; none gives the event up.
+        /// When to try again; none gives the event up. After an attempt out of turn neither counts.
         retry_ms: Option<i64>,
         /// An endpoint that fails again and again is left alone for as long as it fails already, at least and at
         /// most so long.

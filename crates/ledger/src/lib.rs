@@ -19,7 +19,7 @@ pub mod upkeep;
 
 pub use callbacks::{
     Attempt, Attempted, DueEndpoint, DueEndpoints, Ended, Endpoint, Event, EventKind, NewCallback, Taken,
-    Underway,
+    Underway, Unreadable,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use interline_core::outcome::{Counts, Status};

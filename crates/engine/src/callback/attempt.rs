@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interline_ledger::{Attempt, Attempted, Ended, ErrorKind, Event, Taken};
+use interline_ledger::{Attempt, Attempted, Ended, ErrorKind, Event, Taken, Unreadable};
 use tokio::time::Instant;
 
 use super::send::{Came, Post};
@@ -11,7 +11,11 @@ use super::settings::CallbackSettings;
 use super::slots::Turn;
 use super::{AGAIN, body, schedule, sign};
 use crate::clock;
+use crate::denied::Denied;
 use crate::engine::{Engine, Inner};
+
+/// What is said of an event that is stored and cannot be read.
+const UNREADABLE: &str = "not sent: what is stored of the event cannot be read";
 
 /// An endpoint that is told something.
 #[derive(Debug)]
@@ -25,14 +29,22 @@ struct To {
 pub(super) async fn take(inner: Arc<Inner>, mut turn: Turn) {
     let (endpoint, most) = (turn.endpoint(), turn.busy().len() + turn.slots());
     let taken = inner.ledger.take_events(endpoint, clock::now_ms(), most, turn.busy().to_vec()).await;
-    let Taken { app, url, events } = match taken {
+    let Taken { app, url, events, unreadable } = match taken {
         Ok(Some(taken)) => taken,
         Ok(None) => return,
         Err(error) => {
-            tracing::debug!(%error, "events cannot be read now");
+            tracing::debug!(%error, callback.id = endpoint, "events cannot be read now");
             return tokio::time::sleep(AGAIN).await;
         }
     };
+    let pause = events.is_empty() && !unreadable.is_empty();
+    for event in unreadable {
+        skip(&inner, endpoint, event).await;
+    }
+    if pause {
+        // Should that not be recorded either.
+        tokio::time::sleep(AGAIN).await;
+    }
     let to = Arc::new(To { endpoint, app, url });
     for event in events {
         let (slot, inner, to) = (turn.slot(event.id), Arc::clone(&inner), Arc::clone(&to));
@@ -44,6 +56,21 @@ pub(super) async fn take(inner: Arc<Inner>, mut turn: Turn) {
             }
             drop(slot);
         });
+    }
+}
+
+/// Records that an event cannot be read, as an attempt that failed: so it is said as often as it would be sent, and
+/// not for ever.
+async fn skip(inner: &Arc<Inner>, endpoint: i64, event: Unreadable) {
+    let Unreadable { id, replays, step, error } = event;
+    tracing::error!(%error, callback.id = endpoint, event = id, "{UNREADABLE}");
+    let settings = Arc::clone(&Engine { inner: Arc::clone(inner) }.book().callbacks);
+    let (came, now_ms) = (Came::failed("invalid", UNREADABLE), clock::now_ms());
+    inner.metrics.callbacks.attempted(came.result, 0.0);
+    let came_of = came_of(&settings, step, &came, now_ms);
+    let done = Attempt { event: id, replays, endpoint, now_ms, answer: came.answer, came_of };
+    if record(inner, done).await.given_up {
+        inner.metrics.callbacks.gave_up();
     }
 }
 
@@ -105,6 +132,10 @@ async fn tell(
         Ok(Some(body)) => body,
         // Its batch was pruned, and the event with it.
         Ok(None) => return None,
+        Err(Denied::Ledger(error)) if error.kind() == ErrorKind::Corrupt => {
+            tracing::error!(%error, batch.id = event.batch_id, "{UNREADABLE}");
+            return Some(Came::failed("invalid", UNREADABLE));
+        }
         Err(error) => {
             tracing::warn!(%error, batch.id = event.batch_id, "an event cannot be read now");
             tokio::time::sleep(AGAIN).await;

@@ -4,13 +4,14 @@
 //! Few events of a batch wait at a time. Of what is not told yet only its parcels are known, so a receiver that
 //! is away for long costs no memory and little disk.
 
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{FromRow as _, Row as _};
 
 use super::codec::{narrow, states_from_blob, states_to_blob};
 use super::failed;
 use super::writer::Work;
 use crate::boundary::Around;
-use crate::callbacks::{Event, EventKind, Taken};
+use crate::callbacks::{Event, EventKind, Taken, Unreadable};
 use crate::error::{Error, ErrorKind, Result};
 use interline_core::outcome::Status;
 
@@ -83,7 +84,7 @@ impl Work for TakeEvents {
         let at_once = if failures > 0 { self.limit.min(1) } else { self.limit };
         let room = at_once.saturating_sub(i64::try_from(self.busy.len()).unwrap_or(i64::MAX));
         if room <= 0 {
-            return Ok(Some(Taken { app, url, events: Vec::new() }));
+            return Ok(Some(Taken { app, url, events: Vec::new(), unreadable: Vec::new() }));
         }
         let open: Vec<(i64, i64, bool, i64, bool, i64)> = sqlx::query_as(
             "SELECT c.batch_no, b.callback, c.told, c.next, b.settled_ms IS NOT NULL, c.formed_ms
@@ -100,11 +101,11 @@ impl Work for TakeEvents {
             let each = callback == super::callbacks::EACH;
             self.form(conn, Open { batch_no, each, told, next, settled, flush }).await?;
         }
-        let events = self.due(conn, room).await?;
-        if events.is_empty() {
+        let (events, unreadable) = self.due(conn, room).await?;
+        if events.is_empty() && unreadable.is_empty() {
             super::endpoints::rest(conn, self.endpoint).await?;
         }
-        Ok(Some(Taken { app, url, events }))
+        Ok(Some(Taken { app, url, events, unreadable }))
     }
 }
 
@@ -164,8 +165,7 @@ impl TakeEvents {
         open: &mut Open,
         room: &mut usize,
     ) -> Result<bool> {
-        let mut parcels = fresh(conn, open.batch_no).await?;
-        let more = parcels.len() == PARCELS;
+        let (mut parcels, more) = fresh(conn, open.batch_no).await?;
         let (mut settled, mut revised) = (Vec::new(), Vec::new());
         for (number, parcel) in parcels.iter().enumerate() {
             for (position, (now, told)) in parcel.states.iter().zip(&parcel.told).enumerate() {
@@ -237,11 +237,12 @@ impl TakeEvents {
         Ok(())
     }
 
-    /// The events that are due and not under way, the oldest due first.
-    async fn due(&self, conn: &mut SqliteConnection, room: i64) -> Result<Vec<Event>> {
-        type Row = (i64, String, i64, i64, i64, i64, i64, i64, String);
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT v.id, b.id, v.sequence, v.kind, v.created_ms, v.attempts, v.step, v.replays, v.items
+    /// The events that are due and not under way, the oldest due first; those that cannot be read apart.
+    async fn due(&self, conn: &mut SqliteConnection, room: i64) -> Result<(Vec<Event>, Vec<Unreadable>)> {
+        let failure = failed("cannot read events");
+        let rows = sqlx::query(
+            "SELECT v.id, CAST(v.replays AS INTEGER), CAST(v.step AS INTEGER), b.id, v.sequence, v.kind, v.created_ms,
+                v.attempts, v.items
              FROM callback_event AS v JOIN batch AS b ON b.no = v.batch_no
              WHERE v.endpoint = $1 AND v.state = 0 AND v.due_ms <= $2
                 AND v.id NOT IN (SELECT value FROM json_each($3))
@@ -253,27 +254,44 @@ impl TakeEvents {
         .bind(room)
         .fetch_all(conn)
         .await
-        .map_err(failed("cannot read events"))?;
-        rows.into_iter()
-            .map(|(id, batch_id, sequence, kind, created_ms, attempts, step, replays, items)| {
-                Ok(Event {
-                    id,
-                    batch_id,
-                    sequence,
-                    kind: EventKind::from_number(kind).ok_or_else(|| {
-                        Error::new(ErrorKind::Corrupt, "cannot read event").with("kind", kind)
-                    })?,
-                    created_ms,
-                    attempts: narrow(attempts, "attempts")?,
-                    step: narrow(step, "step")?,
-                    replays: narrow(replays, "replays")?,
-                    items: serde_json::from_str(&items).map_err(|error| {
-                        Error::new(ErrorKind::Corrupt, "cannot read event").with("id", id).caused_by(error)
-                    })?,
-                })
-            })
-            .collect()
+        .map_err(&failure)?;
+        let (mut events, mut unreadable) = (Vec::new(), Vec::new());
+        for row in rows {
+            match event(&row) {
+                Ok(event) => events.push(event),
+                Err(error) => {
+                    let number = |column: usize| row.try_get::<i64, _>(column).map_err(&failure);
+                    let small = |column: usize| number(column).map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+                    unreadable.push(Unreadable {
+                        id: number(0)?,
+                        replays: small(1)?,
+                        step: small(2)?,
+                        error,
+                    });
+                }
+            }
+        }
+        Ok((events, unreadable))
     }
+}
+
+/// An event as it is stored.
+fn event(row: &SqliteRow) -> Result<Event> {
+    type Row = (i64, i64, i64, String, i64, i64, i64, i64, String);
+    let (id, replays, step, batch_id, sequence, kind, created_ms, attempts, items) =
+        Row::from_row(row).map_err(failed("cannot read event"))?;
+    let corrupt = || Error::new(ErrorKind::Corrupt, "cannot read event");
+    Ok(Event {
+        id,
+        batch_id,
+        sequence,
+        kind: EventKind::from_number(kind).ok_or_else(|| corrupt().with("kind", kind))?,
+        created_ms,
+        attempts: narrow(attempts, "attempts")?,
+        step: narrow(step, "step")?,
+        replays: narrow(replays, "replays")?,
+        items: serde_json::from_str(&items).map_err(|error| corrupt().caused_by(error))?,
+    })
 }
 
 /// Whether an event of the batch was not sent yet.
@@ -287,26 +305,51 @@ async fn untried(conn: &mut SqliteConnection, batch_no: i64) -> Result<bool> {
     .map_err(failed("cannot make events"))
 }
 
-/// Parcels of a batch that may hold what was not told.
-async fn fresh(conn: &mut SqliteConnection, batch_no: i64) -> Result<Vec<Fresh>> {
-    type Row = (i64, i64, Vec<u8>, Option<Vec<u8>>);
-    let rows: Vec<Row> = sqlx::query_as(
+/// Parcels of a batch that may hold what was not told, and whether there are more. What cannot be read is said
+/// once and left out, so that the others are told.
+async fn fresh(conn: &mut SqliteConnection, batch_no: i64) -> Result<(Vec<Fresh>, bool)> {
+    let failure = failed("cannot find what is to be told");
+    let rows = sqlx::query(
         "SELECT p.id, p.seq, p.states, c.told FROM callback_parcel AS c JOIN parcel AS p ON p.id = c.parcel_id
          WHERE c.batch_no = $1 AND c.fresh = 1 ORDER BY c.parcel_id LIMIT $2",
     )
     .bind(batch_no)
     .bind(PARCELS as i64)
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await
-    .map_err(failed("cannot find what is to be told"))?;
-    rows.into_iter()
-        .map(|(id, seq, states, told)| {
-            let states = states_from_blob(&states)?;
-            let mut told = told.map(|told| states_from_blob(&told)).transpose()?.unwrap_or_default();
-            told.resize(states.len(), Status::Queued);
-            Ok(Fresh { id, seq: narrow(seq, "seq")?, states, told, changed: false })
-        })
-        .collect()
+    .map_err(&failure)?;
+    let more = rows.len() == PARCELS;
+    let (mut parcels, mut unreadable) = (Vec::new(), Vec::new());
+    for row in rows {
+        match parcel(&row) {
+            Ok(parcel) => parcels.push(parcel),
+            Err(error) => {
+                let id: i64 = row.try_get(0).map_err(&failure)?;
+                tracing::error!(%error, parcel = id, "what became of a parcel cannot be read; no callback tells of it");
+                unreadable.push(id);
+            }
+        }
+    }
+    if !unreadable.is_empty() {
+        sqlx::query(
+            "UPDATE callback_parcel SET fresh = 0 WHERE parcel_id IN (SELECT value FROM json_each($1))",
+        )
+        .bind(super::codec::id_list(&unreadable))
+        .execute(conn)
+        .await
+        .map_err(failure)?;
+    }
+    Ok((parcels, more))
+}
+
+/// A parcel as it is stored.
+fn parcel(row: &SqliteRow) -> Result<Fresh> {
+    type Row = (i64, i64, Vec<u8>, Option<Vec<u8>>);
+    let (id, seq, states, told) = Row::from_row(row).map_err(failed("cannot read parcel"))?;
+    let states = states_from_blob(&states)?;
+    let mut told = told.map(|told| states_from_blob(&told)).transpose()?.unwrap_or_default();
+    told.resize(states.len(), Status::Queued);
+    Ok(Fresh { id, seq: narrow(seq, "seq")?, states, told, changed: false })
 }
 
 /// Places of messages as they are stored: parcel by parcel.

@@ -4,6 +4,7 @@ mod full;
 mod loading;
 mod replay;
 mod steps;
+mod unreadable;
 mod upgrade;
 
 use tempfile::TempDir;
