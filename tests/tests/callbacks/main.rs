@@ -128,8 +128,9 @@ fn new_secrets_and_new_blocks_count_from_the_next_attempt_on() {
         one["last"]["answer"].as_str().is_some_and(|answer| answer.contains("private"))
     });
     assert_eq!(hooks.hooks().len(), 0);
-    set.edit("[callbacks]\n", &format!("[callbacks]\n{LOCAL}"));
+    // The secret first: a reload may come between the two, and as long as nothing is allowed nothing leaves.
     set.edit(OLD, NEW);
+    set.edit("[callbacks]\n", &format!("[callbacks]\n{LOCAL}"));
     // The server looks at its file every second.
     let hook = hooks.gets(1).remove(0);
     drop(server);

@@ -18,13 +18,11 @@ fn what_goes_wrong_is_told_by_its_kind_and_nothing_is_followed() {
     let location = other.url();
     let redirecting =
         Receiver::start(move |_| status(&format!("307 Temporary Redirect\r\nlocation: {location}")));
-    let slow = Receiver::start(|_| Reply::Silence);
     let hidden = TcpListener::bind("127.0.0.2:0").expect("another address of loopback");
     let port = hidden.local_addr().expect("an address").port();
     let tls = Tls::start();
     let cases = [
         (redirecting.url(), "answered 307; redirects are not followed"),
-        (slow.url(), "no answer within 1.0 s"),
         (format!("http://127.0.0.2:{port}/"), "private address"),
         (format!("http://[::ffff:127.0.0.2]:{port}/"), "private address"),
         (format!("http://[64:ff9b::7f00:2]:{port}/"), "private address"),
@@ -37,7 +35,7 @@ fn what_goes_wrong_is_told_by_its_kind_and_nothing_is_followed() {
     // Each case has an app of its own, which sees its own receiver alone.
     let (lines, keys): (Vec<String>, Vec<String>) =
         (0..cases.len()).map(|case| app(&format!("app{case}"), "[\"send\", \"read\"]", &[OLD])).unzip();
-    let settings = "allow_private = [\"::ffff:127.0.0.1/128\"]\ntimeout = \"1s\"\nretries = [\"1h\"]\n";
+    let settings = "allow_private = [\"::ffff:127.0.0.1/128\"]\nretries = [\"1h\"]\n";
     let set = Set::with(settings, &[OLD], &lines.concat());
     let (server, _) = set.serve();
     for ((url, said), key) in cases.iter().zip(&keys) {
@@ -47,10 +45,21 @@ fn what_goes_wrong_is_told_by_its_kind_and_nothing_is_followed() {
         let answer = shown["last"]["answer"].as_str().unwrap_or_default();
         assert!(answer.contains(said), "{url}: {answer}");
     }
-    assert_eq!((redirecting.hooks().len(), slow.hooks().len()), (1, 1), "those that may be asked were");
+    assert_eq!(redirecting.hooks().len(), 1, "who may be asked was");
     assert_eq!(other.hooks().len(), 0, "nobody followed");
     hidden.set_nonblocking(true).expect("a socket");
     assert!(hidden.accept().is_err(), "nobody came there");
+}
+
+#[test]
+fn who_says_nothing_is_waited_for_as_long_as_it_is_allowed() {
+    let set = Set::new(&format!("{LOCAL}timeout = \"1s\"\nretries = [\"1h\"]\n"), &[OLD]);
+    let silent = Receiver::start(|_| Reply::Silence);
+    let (_server, client) = set.serve();
+    accepted(&client, &batch(&silent.url(), false, 1));
+    let shown = receiver(&client, "it is not waited for", |one| one["last"].is_object());
+    assert_eq!(shown["last"]["answer"], "no answer within 1.0 s", "{shown}");
+    assert_eq!(silent.gets(1).len(), 1);
 }
 
 #[test]
@@ -160,7 +169,7 @@ fn who_asks_for_time_gets_it() {
     let mut asked = 0;
     let hooks = Receiver::start(move |_| {
         asked += 1;
-        if asked == 1 { status("429 Too Many Requests\r\nretry-after: 2") } else { ok() }
+        if asked == 1 { status("429 Too Many Requests\r\nretry-after: 10") } else { ok() }
     });
     let (_server, client) = set.serve();
     accepted(&client, &batch(&hooks.url(), false, 1));
@@ -168,5 +177,5 @@ fn who_asks_for_time_gets_it() {
     let shown = receiver(&client, "it waits", |one| !one["paused_until"].is_null());
     assert_eq!(shown["state"], "failing");
     let told = hooks.gets(2);
-    assert!(told[1].at - told[0].at >= Duration::from_millis(1_900), "{:?}", told[1].at - told[0].at);
+    assert!(told[1].at - told[0].at >= Duration::from_millis(9_900), "{:?}", told[1].at - told[0].at);
 }
