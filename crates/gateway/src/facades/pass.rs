@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::{CONTENT_SECURITY_POLICY, COOKIE, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use interline_core::error::{ErrorCode, Failure};
@@ -239,6 +239,8 @@ fn end_to_end(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     })
 }
 
+/// What the vendor answered. It stands at the console's address: a browser that opens it runs nothing of it there,
+/// where a session's cookie would go along.
 fn answered(passed: Passed) -> Response {
     let mut response = Response::new(Body::from(passed.body));
     *response.status_mut() = StatusCode::from_u16(passed.status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -252,5 +254,7 @@ fn answered(passed: Passed) -> Response {
             response.headers_mut().append(name, value);
         }
     }
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

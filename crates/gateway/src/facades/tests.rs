@@ -260,7 +260,7 @@ async fn what_is_served_is_not_passed_on_by_another_spelling() {
 }
 
 #[tokio::test]
-async fn the_cookie_of_a_session_here_is_neither_passed_on_nor_set_by_a_vendor() {
+async fn a_vendor_neither_gets_nor_sets_the_cookie_of_a_session_here_and_its_pages_run_nothing() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let vendor = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let provider = format!(
@@ -274,7 +274,7 @@ async fn the_cookie_of_a_session_here_is_neither_passed_on_nor_set_by_a_vendor()
         while !heard.contains("\r\n\r\n") {
             heard.push(char::from(stream.read_u8().await.unwrap()));
         }
-        let answer = b"HTTP/1.1 200 OK\r\nset-cookie: interline_session=theirs; Path=/\r\nset-cookie: b=2\r\ncontent-length: 0\r\n\r\n";
+        let answer = b"HTTP/1.1 200 OK\r\nset-cookie: interline_session=theirs; Path=/\r\nset-cookie: b=2\r\ncontent-type: text/html\r\ncontent-security-policy: default-src *\r\ncontent-length: 0\r\n\r\n";
         stream.write_all(answer).await.unwrap();
         heard
     });
@@ -284,6 +284,10 @@ async fn the_cookie_of_a_session_here_is_neither_passed_on_nor_set_by_a_vendor()
     assert!(heard.contains("a=1; c=3") && !heard.contains("interline_session"), "{heard}");
     let set: Vec<_> = passed.headers.get_all("set-cookie").iter().collect();
     assert_eq!(set, ["b=2"], "{}", passed.status);
+    let policies: Vec<_> = passed.headers.get_all("content-security-policy").iter().collect();
+    assert_eq!(policies, ["sandbox"]);
+    assert_eq!(passed.header("x-content-type-options"), "nosniff");
+    assert_eq!(passed.header("content-type"), "text/html", "what it is for a program stays");
     house.close().await;
 }
 

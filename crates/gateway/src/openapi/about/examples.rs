@@ -42,8 +42,7 @@ pub(super) const LINES: &str = concat!(
 
 pub(super) const RESULT_LINES: &str = concat!(r#"{"id":"m1","to":"user:alice","status":"accepted"}"#, "\n");
 
-pub(super) const RESULT_ROWS: &str =
-    "id,to,status,provider,error_code,vendor_code,vendor_message\nm4,room:1,rejected,ne,muted,419,muted\n";
+pub(super) const RESULT_ROWS: &str = "id,to,status,provider,vendor,vendor_message_id,vendor_client_id,vendor_seq,vendor_time_ms,vendor_batch_id,losses,may_be_duplicate,error_code,error_fate,error_message,attempts,error_retryable,vendor_code,vendor_message\nm4,room:1,rejected,ne,netease,,,,,,,false,muted,refused,the sender is muted there,1,false,419,muted\n";
 
 /// Why messages failed.
 pub(super) const CAUSES: &str = r#"{ "causes": [{ "count": 12, "status": "rejected", "provider": "ne", "vendor": "netease", "code": "muted", "message": "the sender is muted there", "fate": "refused", "retryable": false, "vendor_code": "419", "vendor_message": "muted", "hint": "let it be: the sender may not speak there", "messages": ["m4", "m9"] }], "others": 0 }"#;
