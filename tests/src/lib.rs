@@ -35,7 +35,7 @@ pub use contract::{Contract, Operation};
 pub use dice::Dice;
 pub use held::HeldLedger;
 pub use load::{Caller, Handed, Heard, Load, Request, Way, users};
-pub use place::{Place, Ran};
+pub use place::{Place, Ran, deaf};
 pub use scripted::Scripted;
 pub use server::Server;
 pub use stage::{Stage, TwinProcess, arrived_once, refuse, shut};

@@ -18,6 +18,16 @@ pub struct Place {
     program: Option<PathBuf>,
 }
 
+/// Keeps the settings of whoever runs the tests from a command; what it is to have comes after this.
+pub fn deaf(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("INTERLINE_")) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// A command that has ended.
 #[derive(Debug, Clone)]
 pub struct Ran {
@@ -108,13 +118,7 @@ impl Place {
     /// The program, to be run in this folder, deaf to the settings of whoever runs the tests.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(self.program.clone().unwrap_or_else(binary));
-        command.current_dir(self.folder.path());
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| name.starts_with("INTERLINE_")) {
-                command.env_remove(name);
-            }
-        }
-        command.envs(self.environment.iter().cloned());
+        deaf(&mut command).current_dir(self.folder.path()).envs(self.environment.iter().cloned());
         command
     }
 
@@ -152,14 +156,23 @@ impl Place {
     /// When it does not become ready.
     #[track_caller]
     pub fn serve(&self) -> Server {
-        Server::start(self)
+        Server::start(self, &[])
+    }
+
+    /// The same with further options of `serve`.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    #[track_caller]
+    pub fn serve_with(&self, options: &[&str]) -> Server {
+        Server::start(self, options)
     }
 
     /// Starts the server with further variables; none when it ended before it was ready, which is what
     /// one does that is to be killed at a named place.
     #[track_caller]
     pub fn try_serve(&self, variables: &[(&str, &str)]) -> Option<Server> {
-        Server::try_start(self, variables)
+        Server::try_start(self, &[], variables)
     }
 
     /// The folder, to be kept as long as anything runs in it.

@@ -61,8 +61,8 @@ pub(crate) fn announced(child: &mut Child) -> Option<SocketAddr> {
 
 impl Server {
     #[track_caller]
-    pub(crate) fn start(place: &Place) -> Self {
-        let Some(server) = Self::try_start(place, &[]) else {
+    pub(crate) fn start(place: &Place, options: &[&str]) -> Self {
+        let Some(server) = Self::try_start(place, options, &[]) else {
             let log = std::fs::read_to_string(place.path(LOG)).unwrap_or_default();
             panic!("the server did not start: {log}");
         };
@@ -70,11 +70,11 @@ impl Server {
     }
 
     #[track_caller]
-    pub(crate) fn try_start(place: &Place, variables: &[(&str, &str)]) -> Option<Self> {
+    pub(crate) fn try_start(place: &Place, options: &[&str], variables: &[(&str, &str)]) -> Option<Self> {
         let log = place.path(LOG);
         let file = File::options().create(true).append(true).open(&log).expect("a log in the folder");
         let mut command = place.command();
-        command.args(["serve", "--config", "config.toml"]).env("INTERLINE_LOG", "warn");
+        command.args(["serve", "--config", "config.toml"]).args(options).env("INTERLINE_LOG", "warn");
         command.envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
         let mut child = command.spawn().expect("the binary starts");

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use interline_tests::{Place, Stage, binary, config};
+use interline_tests::{Place, Stage, binary, config, deaf};
 use interline_twins::TwinsConfig;
 use serde_json::json;
 
@@ -21,7 +21,8 @@ fn shell(name: &str, arguments: &[&str], folder: &Path, script: &str, variables:
     }
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new(name);
-    command.args(arguments).arg(script).env("PATH", path).current_dir(folder).envs(variables.iter().copied());
+    deaf(&mut command).args(arguments).arg(script).env("PATH", path).current_dir(folder);
+    command.envs(variables.iter().copied());
     let ran = command
         .output()
         .unwrap_or_else(|error| panic!("{name} is missing ({error}): apt-get install {name}"));

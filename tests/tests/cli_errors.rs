@@ -6,7 +6,7 @@
 use std::io::BufReader;
 use std::process::{Command, Stdio};
 
-use interline_tests::{Place, Ran, Server, Stage, binary, config};
+use interline_tests::{Place, Ran, Server, Stage, binary, config, deaf};
 use interline_twins::TwinsConfig;
 use serde_json::{Value, json};
 
@@ -161,6 +161,13 @@ fn a_refused_parameter_is_told_once() {
     let ran = place.run(&["batch", "list", "--limit", "0", "--server", &url]);
     assert_eq!((ran.code, ran.err.matches("is not allowed").count()), (2, 1), "{}", ran.err);
     fails(&place, &["batch", "list", "--cursor", "zzz", "--server", &url], &["without --cursor"]);
+    let both = ["batch", "list", "--limit", "0", "--cursor", "zzz", "--server", &url];
+    let ran = place.run(&both);
+    assert!(
+        ran.err.contains("limit") && !ran.err.contains("--cursor"),
+        "the cursor is not to blame: {}",
+        ran.err
+    );
 }
 
 #[test]
@@ -216,7 +223,7 @@ fn a_server_says_where_it_is_in_json_too() {
     let stage = Stage::start(TwinsConfig::ephemeral());
     let place = Place::new(&config::four(&stage));
     let mut command = Command::new(binary());
-    command.args(["serve", "--json"]).current_dir(place.path("")).env("INTERLINE_LOG", "off");
+    deaf(&mut command).args(["serve", "--json"]).current_dir(place.path("")).env("INTERLINE_LOG", "off");
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

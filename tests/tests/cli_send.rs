@@ -3,12 +3,12 @@
 
 #![expect(clippy::panic, reason = "a broken expectation ends the test")]
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use interline_tests::{Place, Ran, Server, Stage, binary, config, eventually, holds_within};
-use interline_twins::{Fault, FaultKind, TwinsConfig, Vendor};
+use interline_tests::{Place, Ran, Server, Stage, binary, config, deaf, eventually, holds_within};
+use interline_twins::{TwinsConfig, Vendor};
 use serde_json::Value;
 
 const SECONDS: Duration = Duration::from_secs(20);
@@ -115,35 +115,58 @@ fn a_server_of_something_else_is_no_interline_server() {
     refused(&place.run(&["batch", "list"]), &["no Interline server"]);
 }
 
-/// The command on a terminal of 60 columns.
-fn on_terminal(place: &Place, kind: &str, line: &str) -> String {
+/// Holds everything for WuKongIM back, or lets it go.
+#[track_caller]
+fn hold(server: &Server, verb: &str) {
+    server.post_text(&format!("/v1/providers/wk/{verb}"), "").of(200);
+}
+
+/// What the command shows on a terminal of 60 columns, of a batch that waits until one of these was shown.
+#[track_caller]
+fn on_terminal(place: &Place, server: &Server, kind: &str, (line, awaited): (&str, &[&str])) -> String {
     let line = format!("stty cols 60 rows 24; '{}' {line}", binary().display());
     let mut command = Command::new("script");
-    command.args(["-qec", &line, "/dev/null"]).current_dir(place.path("")).stdin(Stdio::null());
-    command.envs(place.variables().iter().cloned()).env("TERM", kind);
-    let ran = command
-        .output()
+    deaf(&mut command).args(["-qec", &line, "/dev/null"]).current_dir(place.path("")).stdin(Stdio::null());
+    command.envs(place.variables().iter().cloned()).env("TERM", kind).stdout(Stdio::piped());
+    hold(server, "pause");
+    let mut child = command
+        .spawn()
         .unwrap_or_else(|error| panic!("script is missing ({error}): apt-get install bsdutils"));
-    String::from_utf8_lossy(&ran.stdout).into_owned()
+    let mut out = child.stdout.take().unwrap_or_else(|| panic!("its standard output"));
+    let (mut shown, mut piece) = (Vec::new(), [0; 1024]);
+    let mut held = true;
+    loop {
+        let text = String::from_utf8_lossy(&shown).into_owned();
+        if held && awaited.iter().any(|awaited| text.contains(awaited)) {
+            hold(server, "resume");
+            held = false;
+        }
+        match out.read(&mut piece).unwrap_or_else(|error| panic!("{error}: {text}")) {
+            0 => {
+                child.wait().ok();
+                return text;
+            }
+            read => shown.extend_from_slice(&piece[..read]),
+        }
+    }
 }
 
 #[test]
 fn a_terminal_gets_a_bar_and_one_that_cannot_draw_gets_lines() {
-    let (stage, place, _server) = open();
+    let (_stage, place, server) = open();
     place.write("one.json", ONE);
-    stage.wukongim().set_fault(Fault::new(FaultKind::Slow).value(2_500));
-    let drawn = on_terminal(&place, "xterm", "send one.json");
+    let drawn = on_terminal(&place, &server, "xterm", ("send one.json", &["━", "╌"]));
     assert!(drawn.contains("━") || drawn.contains("╌"), "{drawn}");
-    stage.wukongim().set_fault(Fault::new(FaultKind::Slow).value(2_500));
-    let written = on_terminal(&place, "dumb", "send one.json");
-    assert!(written.contains("sending 0/1 sending\r\n"), "{written}");
+    let line = "sending 0/1 queued\r\n";
+    let written = on_terminal(&place, &server, "dumb", ("send one.json", &[line]));
+    assert!(written.contains(line), "{written}");
     assert!(!written.contains('\u{1b}') && !written.contains("━"), "{written}");
 }
 
 /// Begins to send what comes, and presses Ctrl-C once that is `when`; what it said.
 fn interrupted(place: &Place, server: &Server, input: &[u8], ends: bool) -> (Option<i32>, String) {
     let mut command = Command::new(binary());
-    command.args(["send", "-", "--format", "ndjson", "--server", &server.client().url()]);
+    deaf(&mut command).args(["send", "-", "--format", "ndjson", "--server", &server.client().url()]);
     command.current_dir(place.path("")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{error}"));
     let mut stdin = child.stdin.take();
@@ -176,7 +199,7 @@ fn an_interrupt_says_whether_anything_was_stored() {
     let forgotten = || server.batches() == 0;
     assert!(holds_within(SECONDS, forgotten), "half a batch is kept");
     assert_eq!(stage.total(), 0);
-    stage.wukongim().set_fault(Fault::new(FaultKind::Slow).value(3_000));
+    hold(&server, "pause");
     let few = b"{\"content\":{\"type\":\"text\",\"text\":\"hi\"}}\n{\"to\":\"user:a\"}\n";
     let (code, said) = interrupted(&place, &server, few, true);
     assert_eq!(code, Some(130), "{said}");
@@ -184,6 +207,7 @@ fn an_interrupt_says_whether_anything_was_stored() {
     let id = page["batches"][0]["id"].as_str().unwrap_or_default();
     assert!(said.contains(id) || said.contains("may have been stored"), "{said}");
     assert!(said.contains(&format!("batch watch {id}")) || said.contains("batch list"), "{said}");
+    hold(&server, "resume");
     server.settled(id, SECONDS);
 }
 

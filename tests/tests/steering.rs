@@ -122,6 +122,40 @@ fn a_paused_provider_makes_no_call_and_is_still_paused_after_a_restart() {
 }
 
 #[test]
+fn a_server_that_starts_paused_sends_nothing_of_what_waits_until_each_is_resumed() {
+    let scene = Scene::new();
+    // Both are away, so that work waits for them which nobody has held back.
+    for name in ["one", "two"] {
+        refuse(scene.troupe.twin(name), 60_000);
+    }
+    let server = scene.place.serve();
+    let mut elsewhere = batch_of(3);
+    elsewhere["route"] = json!("to-two");
+    let (id, other) = (accept(&server, &batch_of(10)), accept(&server, &elsewhere));
+    server.kill();
+    scene.troupe.clear_faults();
+    let server = scene.place.serve_with(&["--paused"]);
+    for name in ["one", "two"] {
+        assert_eq!(state_of_provider(&server, name), "paused");
+    }
+    // One that is sent at once waits as long as it may: longer than what waits would take to leave.
+    let message = json!({"to": "user:now", "content": {"type": "text", "text": "now"}});
+    let sent = server.post("/v1/send?timeout=1", &json!({"messages": [message]})).of(200);
+    assert_eq!(sent["results"][0]["status"], "expired", "{sent}");
+    assert_eq!((scene.total("one"), scene.total("two")), (0, 0));
+    assert_eq!(server.batch(&id)["counts"]["queued"], 10);
+    server.kill();
+    // As by hand: it holds when the server starts without it, and for each by itself.
+    let server = scene.place.serve();
+    assert_eq!(server.post_text("/v1/providers/one/resume", "").of(200)["state"], "ready");
+    assert_eq!(server.settled(&id, SECONDS)["counts"]["accepted"], 10);
+    assert_eq!((scene.total("one"), scene.total("two")), (10, 0));
+    assert_eq!(state_of_provider(&server, "two"), "paused");
+    server.post_text("/v1/providers/two/resume", "").of(200);
+    assert_eq!(server.settled(&other, SECONDS)["counts"]["accepted"], 3);
+}
+
+#[test]
 fn a_probe_tells_whether_a_provider_is_there_and_what_it_speaks() {
     let scene = Scene::new();
     let server = scene.place.serve();

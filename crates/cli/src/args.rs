@@ -104,6 +104,9 @@ pub(crate) struct Serve {
     /// The form of log lines: pretty for people, or json, an object a line [default: log.format]
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) log_format: Option<LogFormat>,
+    /// Pause every provider first, as `provider pause` does: nothing is sent until each is resumed
+    #[arg(long)]
+    pub(crate) paused: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -69,8 +69,8 @@ pub(crate) fn no_batch(client: &Client, failed: Failed) -> Failed {
 
 /// A refusal of a page, with what to do where it is the cursor.
 fn begins_anew(failed: Failed, cursor: Option<&str>) -> Failed {
-    match (failed.status(), cursor) {
-        (Some(400), Some(_)) => failed.next("nothing was done; without --cursor it begins at the first page"),
+    match (failed.blames("cursor"), cursor) {
+        (true, Some(_)) => failed.next("nothing was done; without --cursor it begins at the first page"),
         _ => failed,
     }
 }

@@ -20,13 +20,16 @@ pub(crate) async fn run(args: &Serve, common: &Common) -> Result<ExitCode, Faile
     }
     outlive_file_limits();
     let open = config.server.auth == Auth::Off;
-    let server = bound(config).await?;
+    let server = bound(config, args.paused).await?;
     let who = if open { "everybody on this machine" } else { "apps with a key" };
     let url = format!("http://{}", server.local_addr());
     if common.json {
         print_json(&json!({"url": url, "auth": if open { "off" } else { "keys" }}))?;
     } else {
         line(format!("interline listens on {} for {who}", paint(LINK, url)));
+        if args.paused {
+            note("every provider is paused; `interline provider resume NAME` lets one go on");
+        }
     }
     server.run(interrupted()).await;
     traces.end().await;
@@ -50,9 +53,10 @@ pub(crate) fn wrong(errors: &ConfigErrors) -> Failed {
     failed.next("correct what is named above; `interline check` tells when it is sound")
 }
 
-/// Opens the ledger, starts the engine and takes the port.
-pub(crate) async fn bound(config: Config) -> Result<Server, Failed> {
-    Server::bind(config).await.map_err(|error| match &error {
+/// Opens the ledger, starts the engine and takes the port; `paused`: with every provider paused.
+pub(crate) async fn bound(config: Config, paused: bool) -> Result<Server, Failed> {
+    let bound = if paused { Server::bind_paused(config).await } else { Server::bind(config).await };
+    bound.map_err(|error| match &error {
         ServeError::Config(errors) => wrong(errors),
         ServeError::Ledger(cause) => ledger::failed(cause)
             .or_next(|| "ledger.url names it; `interline ledger status` tells more".to_owned()),

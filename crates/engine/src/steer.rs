@@ -1,16 +1,18 @@
 //! What people do to work that is under way: pausing, resuming and cancelling batches, pausing and asking
 //! providers. The ledger decides and remembers; the lanes are told to look at once.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use interline_core::adapter::Request;
-use interline_ledger::{BatchState, Error as LedgerError, ErrorKind, Fact};
+use interline_ledger::{BatchState, Error as LedgerError, ErrorKind, Fact, Ledger};
 
 use crate::clock;
 use crate::denied::Denied;
 use crate::engine::Engine;
 use crate::lane::Event;
+use crate::settings::EngineSettings;
 use crate::view::{BatchView, Probed, ProviderView};
 
 /// The kind of fact that a provider is paused.
@@ -40,6 +42,11 @@ impl Steer {
             Self::Cancel => "cancelled",
         }
     }
+}
+
+/// That a provider is paused, from now on.
+fn pause_of(name: &str) -> Fact {
+    Fact { kind: PAUSE.to_owned(), name: name.to_owned(), value: b"1".to_vec(), changed_ms: clock::now_ms() }
 }
 
 impl Engine {
@@ -91,6 +98,21 @@ impl Engine {
         Denied::Conflict(format!("a batch that is {state} cannot be {}: {why}", steer.done()))
     }
 
+    /// Pauses every provider before an engine starts with them on this ledger, those too that only have work
+    /// waiting there: nothing that it holds leaves before somebody resumes its provider.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn pause_all(settings: &EngineSettings, ledger: &Ledger) -> Result<(), LedgerError> {
+        let mut names: BTreeSet<String> =
+            ledger.status().await?.queues.into_iter().map(|queue| queue.provider).collect();
+        names.extend(settings.providers.iter().map(|provider| provider.name.to_string()));
+        for name in names {
+            ledger.remember(pause_of(&name)).await?;
+        }
+        Ok(())
+    }
+
     /// Pauses a provider, or lets it go on. A pause outlives a restart.
     ///
     /// # Errors
@@ -99,10 +121,7 @@ impl Engine {
         let lanes = self.lanes();
         let lane = lanes.get(name).ok_or_else(|| Denied::NoProvider(name.to_owned()))?;
         if pause {
-            let changed_ms = clock::now_ms();
-            let fact =
-                Fact { kind: PAUSE.to_owned(), name: name.to_owned(), value: b"1".to_vec(), changed_ms };
-            self.inner.ledger.remember(fact).await?;
+            self.inner.ledger.remember(pause_of(name)).await?;
         } else {
             self.inner.ledger.forget(PAUSE, name).await?;
         }

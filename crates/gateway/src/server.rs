@@ -110,6 +110,19 @@ impl Server {
     /// # Errors
     /// When one of them fails; nothing is left running then.
     pub async fn bind(config: Config) -> Result<Self, ServeError> {
+        Self::open(config, false).await
+    }
+
+    /// The same with every provider paused in the ledger first, as a person does it: what waits there stays until
+    /// its provider is resumed.
+    ///
+    /// # Errors
+    /// As of `bind`.
+    pub async fn bind_paused(config: Config) -> Result<Self, ServeError> {
+        Self::open(config, true).await
+    }
+
+    async fn open(config: Config, paused: bool) -> Result<Self, ServeError> {
         let settings = config.engine_settings().map_err(ServeError::Config)?;
         let wanted = config.server.listen;
         // First: a second server on the same address must not touch the ledger of the first.
@@ -121,6 +134,10 @@ impl Server {
             doors.push((listen, bound));
         }
         let ledger = Ledger::open(&config.ledger.url).await.map_err(ServeError::Ledger)?;
+        if paused && let Err(error) = Engine::pause_all(&settings, &ledger).await {
+            ledger.close().await;
+            return Err(ServeError::Ledger(error));
+        }
         let engine = match Engine::start(settings, ledger.clone()).await {
             Ok(engine) => engine,
             Err(error) => {

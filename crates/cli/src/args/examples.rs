@@ -14,6 +14,7 @@ pub(super) const SERVE: &str = "\
 Examples:
   interline serve
   interline serve --config /etc/interline.toml --log-format json
+  interline serve --paused                on a ledger that came back from a backup
 
 It stops on Ctrl-C or SIGTERM and reads the configuration again on SIGHUP.
 INTERLINE_LOG chooses what is logged: a level, or levels by target.";
@@ -97,5 +98,5 @@ Examples:
   powershell  interline completions powershell >> $PROFILE
   elvish      interline completions elvish >> ~/.elvish/rc.elv
 
-Batches, providers, migrations, apps and tests are completed too: the shell asks this command, and it
-asks the server, for at most half a second, and the configuration.";
+Batches, providers, migrations, apps and tests are completed too: the shell asks this command,
+and it asks the server, for at most half a second, and the configuration.";

@@ -93,11 +93,11 @@ async fn raised() -> Result<Stage, Failed> {
     let file = directory.path().join("config.toml");
     std::fs::write(&file, text).map_err(|error| trouble("write the demo's configuration", &error))?;
     let mut config = config::load_alone(&file).map_err(|errors| serve::wrong(&errors))?;
-    let server = match serve::bound(config.clone()).await {
+    let server = match serve::bound(config.clone(), false).await {
         Ok(server) => server,
         Err(_) => {
             config.server.listen.set_port(0);
-            serve::bound(config).await?
+            serve::bound(config, false).await?
         }
     };
     let url = format!("http://{}", server.local_addr());

@@ -62,6 +62,11 @@ impl Failed {
         self.status
     }
 
+    /// Whether a server refused it for this parameter.
+    pub(crate) fn blames(&self, parameter: &str) -> bool {
+        self.status == Some(400) && self.errors.iter().any(|error| error["path"] == parameter)
+    }
+
     /// Exit code 1: it was done, and not everything went well.
     pub(crate) const fn partly(mut self) -> Self {
         self.exit = 1;
