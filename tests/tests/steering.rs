@@ -129,7 +129,7 @@ fn a_server_that_starts_paused_sends_nothing_of_what_waits_until_each_is_resumed
         refuse(scene.troupe.twin(name), 60_000);
     }
     let server = scene.place.serve();
-    let mut elsewhere = batch_of(3);
+    let mut elsewhere = batch_of(10);
     elsewhere["route"] = json!("to-two");
     let (id, other) = (accept(&server, &batch_of(10)), accept(&server, &elsewhere));
     server.kill();
@@ -143,16 +143,19 @@ fn a_server_that_starts_paused_sends_nothing_of_what_waits_until_each_is_resumed
     let sent = server.post("/v1/send?timeout=1", &json!({"messages": [message]})).of(200);
     assert_eq!(sent["results"][0]["status"], "expired", "{sent}");
     assert_eq!((scene.total("one"), scene.total("two")), (0, 0));
-    assert_eq!(server.batch(&id)["counts"]["queued"], 10);
+    // Calls that were looking whether somebody is there when the server was killed are unknown; all others wait.
+    let waits = |id: &str| server.batch(id)["counts"]["queued"].as_u64().expect("a count");
+    let (held, held_there) = (waits(&id), waits(&other));
+    assert!(held >= 10 - IN_FLIGHT && held_there >= 10 - IN_FLIGHT, "{held} {held_there}");
     server.kill();
     // As by hand: it holds when the server starts without it, and for each by itself.
     let server = scene.place.serve();
     assert_eq!(server.post_text("/v1/providers/one/resume", "").of(200)["state"], "ready");
-    assert_eq!(server.settled(&id, SECONDS)["counts"]["accepted"], 10);
-    assert_eq!((scene.total("one"), scene.total("two")), (10, 0));
+    assert_eq!(server.settled(&id, SECONDS)["counts"]["accepted"], held);
+    assert_eq!((scene.total("one"), scene.total("two")), (held, 0));
     assert_eq!(state_of_provider(&server, "two"), "paused");
     server.post_text("/v1/providers/two/resume", "").of(200);
-    assert_eq!(server.settled(&other, SECONDS)["counts"]["accepted"], 3);
+    assert_eq!(server.settled(&other, SECONDS)["counts"]["accepted"], held_there);
 }
 
 #[test]
