@@ -127,6 +127,8 @@ fn on_terminal(place: &Place, server: &Server, kind: &str, (line, awaited): (&st
     let line = format!("stty cols 60 rows 24; '{}' {line}", binary().display());
     let mut command = Command::new("script");
     deaf(&mut command).args(["-qec", &line, "/dev/null"]).current_dir(place.path("")).stdin(Stdio::null());
+    // Where this is set a dumb terminal is taken for a log that shows colours.
+    command.env_remove("CI");
     command.envs(place.variables().iter().cloned()).env("TERM", kind).stdout(Stdio::piped());
     hold(server, "pause");
     let mut child = command
